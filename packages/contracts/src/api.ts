@@ -1,0 +1,165 @@
+import { z } from 'zod';
+import { GrantId, OrganisationSlug, ServerId, ServerSlug, TokenId, UserId } from './ids.ts';
+import { GrantSubject, GrantedTools, Isolation, ServerTimeouts } from './snapshot.ts';
+
+/** RFC 9457 problem document. `code` is stable; `errors` points at fields (JSON Pointer) of the request's body. */
+export const Problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string(),
+  code: z.string(),
+  errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
+});
+export type Problem = z.infer<typeof Problem>;
+
+export const Role = z.enum(['owner', 'admin', 'member', 'auditor']);
+export type Role = z.infer<typeof Role>;
+
+const password = z.string().min(12).max(256);
+
+export const SessionInput = z.strictObject({
+  organisation: OrganisationSlug.default('default' as OrganisationSlug),
+  email: z.email().max(254),
+  password: z.string().min(1).max(256),
+});
+export type SessionInput = z.infer<typeof SessionInput>;
+
+export const Session = z.object({
+  organisation: OrganisationSlug,
+  user: z.object({ id: UserId, email: z.string(), role: Role, operator: z.boolean() }),
+  expiresAt: z.iso.datetime(),
+});
+export type Session = z.infer<typeof Session>;
+
+export const OrganisationInput = z.strictObject({
+  slug: OrganisationSlug,
+  name: z.string().min(1).max(120),
+  owner: z.strictObject({ email: z.email().max(254), password }),
+});
+export type OrganisationInput = z.infer<typeof OrganisationInput>;
+
+export const Organisation = z.object({ slug: OrganisationSlug, name: z.string(), createdAt: z.iso.datetime() });
+export type Organisation = z.infer<typeof Organisation>;
+
+const headerName = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, { error: 'is not an HTTP header name' });
+const secretValue = z.string().max(8192);
+const noControl = z.string().regex(/^[^\0]*$/, { error: 'must not contain NUL' });
+/** Write-only values by name. In a change: a name left out keeps its value, null removes it. */
+const envInput = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, { error: 'is not an environment variable name' }), secretValue);
+const headersInput = z.record(headerName, secretValue.regex(/^[\t\x20-\x7e]*$/, { error: 'must be visible ASCII' }));
+
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).max(2048).refine(
+  (value) => { try { const url = new URL(value); return url.username === '' && url.password === '' && url.hash === ''; } catch { return false; } },
+  { error: 'must have neither credentials nor a fragment: put credentials into headers' },
+);
+
+const common = {
+  description: z.string().max(2000).default(''),
+  tags: z.array(z.string().min(1).max(64)).max(32).default([]),
+  timeouts: ServerTimeouts.partial().default({}),
+};
+
+export const DEFAULT_TIMEOUTS = { connectMs: 5_000, requestMs: 60_000 } as const satisfies ServerTimeouts;
+
+export const ServerInput = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('streamable-http'), slug: ServerSlug, ...common, url: httpUrl, headers: headersInput.default({}) }),
+  z.strictObject({
+    kind: z.literal('stdio'),
+    slug: ServerSlug,
+    ...common,
+    command: noControl.min(1).max(4096),
+    args: z.array(noControl.max(4096)).max(128).default([]),
+    env: envInput.default({}),
+    isolation: Isolation.default('session'),
+  }),
+]);
+export type ServerInput = z.infer<typeof ServerInput>;
+
+/** PATCH: what is left out stays; `kind` and `slug` do not change; null removes one secret value. */
+export const ServerChange = z.strictObject({
+  description: z.string().max(2000).optional(),
+  tags: z.array(z.string().min(1).max(64)).max(32).optional(),
+  timeouts: ServerTimeouts.partial().optional(),
+  url: httpUrl.optional(),
+  headers: z.record(headerName, secretValue.nullable()).optional(),
+  command: noControl.min(1).max(4096).optional(),
+  args: z.array(noControl.max(4096)).max(128).optional(),
+  env: z.record(z.string(), secretValue.nullable()).optional(),
+  isolation: Isolation.optional(),
+});
+export type ServerChange = z.infer<typeof ServerChange>;
+
+const serverView = {
+  id: ServerId,
+  slug: ServerSlug,
+  description: z.string(),
+  tags: z.array(z.string()),
+  timeouts: ServerTimeouts,
+  /** The endpoint on the gateway. */
+  mcpUrl: z.string(),
+  /** `pending` until discovery has run for the present registration; `unreachable` says why in `statusDetail`. */
+  status: z.enum(['pending', 'ready', 'unreachable']),
+  statusDetail: z.string().nullable(),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+};
+/** Secret values are shown as this mask. */
+export const MASK = '••••••••';
+export const Server = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('streamable-http'), ...serverView, url: z.string(), headers: z.record(z.string(), z.string()) }),
+  z.object({ kind: z.literal('stdio'), ...serverView, command: z.string(), args: z.array(z.string()), env: z.record(z.string(), z.string()), isolation: Isolation }),
+]);
+export type Server = z.infer<typeof Server>;
+
+const catalogueEntry = z.object({ name: z.string(), contractHash: z.string(), definition: z.unknown() });
+const entries = z.object({
+  tools: z.array(catalogueEntry),
+  prompts: z.array(catalogueEntry),
+  resources: z.array(catalogueEntry),
+  resourceTemplates: z.array(catalogueEntry),
+});
+/** What discovery found. `observed` is what the server said last; `accepted` is what the gateway serves. */
+export const Catalogue = z.object({
+  era: z.enum(['legacy', 'modern']).nullable(),
+  protocolVersion: z.string().nullable(),
+  serverInfo: z.record(z.string(), z.unknown()).nullable(),
+  capabilities: z.record(z.string(), z.unknown()).nullable(),
+  instructions: z.string().nullable(),
+  discoveredAt: z.iso.datetime().nullable(),
+  attemptedAt: z.iso.datetime().nullable(),
+  /** Why the last attempt failed, in words; null when it did not. */
+  error: z.string().nullable(),
+  observed: entries,
+  accepted: entries,
+});
+export type Catalogue = z.infer<typeof Catalogue>;
+
+export const GrantInput = z.strictObject({ subject: GrantSubject, server: ServerSlug, tools: GrantedTools });
+export type GrantInput = z.infer<typeof GrantInput>;
+export const Grant = z.object({ id: GrantId, subject: GrantSubject, server: ServerSlug, tools: GrantedTools, createdAt: z.iso.datetime() });
+export type Grant = z.infer<typeof Grant>;
+
+export const TokenInput = z.strictObject({
+  name: z.string().min(1).max(120),
+  /** Days from now; at most 365. */
+  expiresInDays: z.number().int().min(1).max(365).default(30),
+});
+export type TokenInput = z.infer<typeof TokenInput>;
+export const Token = z.object({
+  id: TokenId,
+  name: z.string(),
+  /** The token's first characters, enough to recognise it. */
+  hint: z.string(),
+  createdAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime(),
+  revokedAt: z.iso.datetime().nullable(),
+});
+export type Token = z.infer<typeof Token>;
+/** The answer to minting: the only time the token itself is shown. */
+export const MintedToken = Token.extend({ token: z.string() });
+export type MintedToken = z.infer<typeof MintedToken>;
+
+/** Scopes of an API token. */
+export const ApiScope = z.enum(['servers:read', 'servers:write', 'grants:read', 'grants:write', 'tokens:read', 'tokens:mint', 'organisations:write']);
+export type ApiScope = z.infer<typeof ApiScope>;

@@ -1,0 +1,65 @@
+/**
+ * The environment each program reads, by one name everywhere. Secrets travel as files (security.md §3): a variable
+ * ending in _FILE names one. Every program refuses to start on a missing or malformed value, naming the variable.
+ */
+export const ENV = {
+  // every program
+  home: 'PATCHBAY_HOME',
+  /** When `1`, the program ends in order as soon as its stdin closes: its supervisor is gone. */
+  exitWithParent: 'PATCHBAY_EXIT_WITH_PARENT',
+  logLevel: 'PATCHBAY_LOG_LEVEL',
+  // control plane
+  apiPort: 'PATCHBAY_API_PORT',
+  internalPort: 'PATCHBAY_INTERNAL_PORT',
+  databaseUrlFile: 'PATCHBAY_DATABASE_URL_FILE',
+  /** Owner of the schema; read by the migrate program only. */
+  ownerDatabaseUrlFile: 'PATCHBAY_OWNER_DATABASE_URL_FILE',
+  masterKeyFile: 'PATCHBAY_MASTER_KEY_FILE',
+  snapshotSigningKeyFile: 'PATCHBAY_SNAPSHOT_SIGNING_KEY_FILE',
+  stdio: 'PATCHBAY_STDIO',
+  egressAllow: 'PATCHBAY_EGRESS_ALLOW',
+  // gateway
+  gatewayPort: 'PATCHBAY_GATEWAY_PORT',
+  adminPort: 'PATCHBAY_ADMIN_PORT',
+  /** Embedded ports: role that may LISTEN, NOTIFY and touch the port tables, and owns nothing. */
+  portsDatabaseUrlFile: 'PATCHBAY_PORTS_DATABASE_URL_FILE',
+  /** One or two PEM public keys, concatenated. */
+  snapshotPublicKeyFile: 'PATCHBAY_SNAPSHOT_PUBLIC_KEY_FILE',
+  sessionSealingKeyFile: 'PATCHBAY_SESSION_SEALING_KEY_FILE',
+  bodyLimitBytes: 'PATCHBAY_BODY_LIMIT_BYTES',
+  // shared by several
+  tokenTagKeyFile: 'PATCHBAY_TOKEN_TAG_KEY_FILE',
+  controlPlaneInternalUrl: 'PATCHBAY_CONTROL_PLANE_INTERNAL_URL',
+  gatewaySecretFile: 'PATCHBAY_GATEWAY_SECRET_FILE',
+  stdioHostUrl: 'PATCHBAY_STDIO_HOST_URL',
+  /** What callers of the stdio host present. */
+  toStdioHostSecretFile: 'PATCHBAY_TO_STDIO_HOST_SECRET_FILE',
+  /** What the stdio host presents to the control plane. */
+  stdioHostSecretFile: 'PATCHBAY_STDIO_HOST_SECRET_FILE',
+  gatewayUrl: 'PATCHBAY_GATEWAY_URL',
+  apiUrl: 'PATCHBAY_API_URL',
+  /** Addresses (host:port, comma-separated) no upstream may be: our own listeners and stores. */
+  refusedAddresses: 'PATCHBAY_REFUSED_ADDRESSES',
+  // stdio host
+  stdioHostPort: 'PATCHBAY_STDIO_HOST_PORT',
+  stdioProcessesMax: 'PATCHBAY_STDIO_PROCESSES_MAX',
+  stdioIdleMs: 'PATCHBAY_STDIO_IDLE_MS',
+} as const;
+
+/** Files in `PATCHBAY_HOME/keys` (0700; each 0600), made at first start. docs/architecture/trust-boundaries.md tells each one's story. */
+export const KEY_FILES = {
+  master: 'master.key',
+  snapshotSigning: 'snapshot-signing.pem',
+  snapshotPublic: 'snapshot-signing.pub.pem',
+  tokenTag: 'token-tag.key',
+  sessionSealing: 'session-sealing.key',
+  gatewaySecret: 'gateway.secret',
+  stdioHostSecret: 'stdio-host.secret',
+  toStdioHostSecret: 'to-stdio-host.secret',
+  databaseUrl: 'database.url',
+  ownerDatabaseUrl: 'owner-database.url',
+  portsDatabaseUrl: 'ports-database.url',
+} as const;
+
+/** Symmetric keys (*.key) are 32 random bytes in base64url; secrets (*.secret) likewise, used as text. */
+export const KEY_BYTES = 32;

@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import { OrganisationId, OrganisationSlug, Revision, ServerId, TokenHash } from './ids.ts';
+import { Isolation } from './snapshot.ts';
+
+/**
+ * What our own programs ask the control plane on its internal listener (never reachable by tenants).
+ * Each request carries `Authorization: Bearer {secret of the asking program's kind}`.
+ * Errors are problem documents; 404 means "known not to exist", anything else "cannot know".
+ */
+export const INTERNAL_PATHS = {
+  /** GET → OrganisationLookup (by slug; 404 unknown). Asked by gateways. */
+  organisation: (slug: string) => `/internal/v1/organisations/${slug}`,
+  /** GET → TokenLookup. Asked by gateways when the directory has no entry. */
+  token: (organisationId: string, tokenHash: string) => `/internal/v1/orgs/${organisationId}/tokens/${tokenHash}`,
+  /** GET → Revisions: every organisation's position, compared by each pod every 10 s. Asked by gateways. */
+  revisions: '/internal/v1/revisions',
+  /** GET → text, the manifest's JWS; 404 when the organisation has none yet. Asked by gateways without a store. */
+  manifest: (organisationId: string) => `/internal/v1/orgs/${organisationId}/manifest`,
+  /** GET → the part's bytes. */
+  part: (organisationId: string, hash: string) => `/internal/v1/orgs/${organisationId}/parts/${hash}`,
+  /** POST CredentialRequest → CredentialRelease. Asked by gateways. */
+  credential: '/internal/v1/credentials/release',
+  /** GET ?generation= → LaunchSpec; 404 when the server or that generation is gone. Asked by stdio hosts only. */
+  launch: (organisationId: string, serverId: string) => `/internal/v1/orgs/${organisationId}/servers/${serverId}/launch`,
+} as const;
+
+/** A signed directory entry with the revision at which it was read (null entry: known not to exist at that revision). */
+export const DirectoryAnswer = z.object({ entry: z.string().nullable(), revision: Revision });
+export type DirectoryAnswer = z.infer<typeof DirectoryAnswer>;
+
+export const Revisions = z.object({
+  organisations: z.array(
+    z.object({ organisationId: OrganisationId, slug: OrganisationSlug, epoch: z.number().int(), revision: Revision }),
+  ),
+});
+export type Revisions = z.infer<typeof Revisions>;
+
+/** Upstream header values are released only against a caller's token that is valid now and may use that server. */
+export const CredentialRequest = z.strictObject({
+  organisationId: OrganisationId,
+  serverId: ServerId,
+  generation: z.string(),
+  tokenHash: TokenHash,
+});
+export type CredentialRequest = z.infer<typeof CredentialRequest>;
+
+export const CredentialRelease = z.object({ headers: z.record(z.string(), z.string()) });
+export type CredentialRelease = z.infer<typeof CredentialRelease>;
+
+/** All that a stdio host needs to run one server. Goes to stdio hosts alone; kept in memory, never on disk. */
+export const LaunchSpec = z.object({
+  generation: z.string(),
+  slug: z.string(),
+  command: z.string(),
+  args: z.array(z.string()),
+  env: z.record(z.string(), z.string()),
+  isolation: Isolation,
+});
+export type LaunchSpec = z.infer<typeof LaunchSpec>;
+
+/**
+ * The stdio host's own surface: each stdio server is a streamable-HTTP (legacy revisions) upstream at this path,
+ * reachable with `Authorization: Bearer {to-stdio-host secret}`; `Patchbay-Generation` names the ServerPart.generation to run.
+ */
+export const STDIO_HOST = {
+  path: (organisationId: string, serverId: string) => `/orgs/${organisationId}/servers/${serverId}/mcp`,
+  generationHeader: 'patchbay-generation',
+  /** GET, same secret: what runs now, for operators and tests → StdioHostStatus. */
+  statusPath: '/status',
+} as const;
+
+export const StdioHostStatus = z.object({
+  isolation: z.object({ available: z.boolean(), missing: z.array(z.string()) }),
+  processesMax: z.number().int(),
+  processes: z.array(
+    z.object({
+      organisationId: z.string(),
+      serverId: z.string(),
+      slug: z.string(),
+      generation: z.string(),
+      pid: z.number().int(),
+      isolation: Isolation,
+      state: z.enum(['starting', 'ready', 'stopping']),
+      sessions: z.number().int(),
+      startedAtMs: z.number(),
+      lastUsedAtMs: z.number(),
+      stderrTail: z.array(z.string()),
+    }),
+  ),
+});
+export type StdioHostStatus = z.infer<typeof StdioHostStatus>;

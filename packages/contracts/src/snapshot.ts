@@ -1,0 +1,151 @@
+import { z } from 'zod';
+import { GrantId, OrganisationId, OrganisationSlug, Revision, ServerId, ServerSlug, TokenHash, UserId } from './ids.ts';
+
+/** `typ` headers of what the control plane signs (JWS compact, EdDSA): one document can never pass for another. */
+export const SIGNED_TYPES = {
+  manifest: 'patchbay-manifest+jws',
+  announcement: 'patchbay-announcement+jws',
+  tokenEntry: 'patchbay-token+jws',
+  organisationEntry: 'patchbay-organisation+jws',
+} as const;
+
+/** SHA-256 of a part's bytes, lower-case hex. */
+export const PartHash = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .brand<'PartHash'>();
+export type PartHash = z.infer<typeof PartHash>;
+
+export const PartKind = z.enum(['organisation', 'server', 'catalogue', 'grants']);
+export type PartKind = z.infer<typeof PartKind>;
+
+/** What a pod must forget, whatever it has cached. Rides on the organisation's revision. */
+export const Invalidation = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('token'), revision: Revision, tokenHash: TokenHash }),
+  z.object({ kind: z.literal('user'), revision: Revision, userId: UserId }),
+  z.object({ kind: z.literal('credential'), revision: Revision, serverId: ServerId }),
+]);
+export type Invalidation = z.infer<typeof Invalidation>;
+
+/**
+ * The signed table of contents of one revision of one organisation. Parts are fetched by hash.
+ * A pod refuses a manifest whose (epoch, revision) is below the highest it has persisted.
+ */
+export const Manifest = z.object({
+  format: z.literal(1),
+  organisationId: OrganisationId,
+  organisationSlug: OrganisationSlug,
+  epoch: z.number().int().positive(),
+  revision: Revision,
+  issuedAtMs: z.number().int(),
+  parts: z.array(z.object({ kind: PartKind, key: z.string(), hash: PartHash, bytes: z.number().int().nonnegative() })),
+  /** Those of the last ten minutes, oldest first. */
+  invalidations: z.array(Invalidation),
+});
+export type Manifest = z.infer<typeof Manifest>;
+
+/** What the bus carries: a hint that a revision exists, with invalidations that may not wait for a compile. Under 8 kB. */
+export const Announcement = z.object({
+  organisationId: OrganisationId,
+  epoch: z.number().int().positive(),
+  revision: Revision,
+  invalidations: z.array(Invalidation),
+});
+export type Announcement = z.infer<typeof Announcement>;
+
+/** A destination outside the public internet that an operator opened for one organisation (security.md §7). */
+export const EgressOpening = z.object({ cidr: z.string(), port: z.number().int().min(1).max(65535).nullable() });
+export type EgressOpening = z.infer<typeof EgressOpening>;
+
+/** Part `organisation`: settings of the whole organisation. */
+export const OrganisationPart = z.object({
+  format: z.literal(1),
+  organisationId: OrganisationId,
+  slug: OrganisationSlug,
+  egressOpenings: z.array(EgressOpening),
+});
+export type OrganisationPart = z.infer<typeof OrganisationPart>;
+
+export const ServerKind = z.enum(['streamable-http', 'stdio']);
+export type ServerKind = z.infer<typeof ServerKind>;
+
+export const Isolation = z.enum(['session', 'shared']);
+export type Isolation = z.infer<typeof Isolation>;
+
+export const ServerTimeouts = z.object({
+  /** Until the TCP (and TLS) connection stands. */
+  connectMs: z.number().int().min(100).max(60_000),
+  /** From sending a request to the end of its response. */
+  requestMs: z.number().int().min(100).max(600_000),
+});
+export type ServerTimeouts = z.infer<typeof ServerTimeouts>;
+
+/** Part `server`, key = server id: how to reach one server. Holds no secret. */
+export const ServerPart = z.object({
+  format: z.literal(1),
+  id: ServerId,
+  slug: ServerSlug,
+  kind: ServerKind,
+  /** null for `stdio`: the pod knows its stdio host. */
+  url: z.string().nullable(),
+  isolation: Isolation,
+  timeouts: ServerTimeouts,
+  /** Changes with anything that changes the connection: url, command, args, env, headers, isolation. */
+  generation: z.string(),
+  /** Whether header values must be asked of the control plane before dialling (by server id and generation). */
+  hasCredential: z.boolean(),
+  /** Which bare tool and prompt names this server held first in the organisation (architecture.md §3). */
+  bareTools: z.array(z.string()),
+  barePrompts: z.array(z.string()),
+});
+export type ServerPart = z.infer<typeof ServerPart>;
+
+export const CatalogueEntryKind = z.enum(['tool', 'prompt', 'resource', 'template']);
+export type CatalogueEntryKind = z.infer<typeof CatalogueEntryKind>;
+
+/**
+ * Part `catalogue`, key = server id. Bytes on the wire: this header as one line of JSON, `\n`, then the
+ * upstream's own definitions end to end, found by offset (counted from after the newline) and length.
+ */
+export const CataloguePartHeader = z.object({
+  format: z.literal(1),
+  serverId: ServerId,
+  era: z.enum(['legacy', 'modern']),
+  /** What discovery negotiated, e.g. `2025-11-25`. */
+  protocolVersion: z.string(),
+  /** The upstream's own objects, as it sent them. */
+  serverInfo: z.record(z.string(), z.unknown()),
+  capabilities: z.record(z.string(), z.unknown()),
+  instructions: z.string().nullable(),
+  entries: z.array(
+    z.object({
+      kind: CatalogueEntryKind,
+      /** Tool or prompt name; resource URI; template string. */
+      name: z.string(),
+      offset: z.number().int().nonnegative(),
+      length: z.number().int().positive(),
+      contractHash: z.string(),
+    }),
+  ),
+});
+export type CataloguePartHeader = z.infer<typeof CataloguePartHeader>;
+
+export const GrantSubject = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('user'), userId: UserId }),
+  z.strictObject({ kind: z.literal('everyone') }),
+]);
+export type GrantSubject = z.infer<typeof GrantSubject>;
+
+/** `all`: every tool, prompt and resource, those to come included. `names`: these tools and nothing else. */
+export const GrantedTools = z.discriminatedUnion('mode', [
+  z.strictObject({ mode: z.literal('all') }),
+  z.strictObject({ mode: z.literal('names'), names: z.array(z.string().min(1).max(256)).min(1).max(2000) }),
+]);
+export type GrantedTools = z.infer<typeof GrantedTools>;
+
+/** Part `grants`, key = shard number (by server id): who may use what. */
+export const GrantsPart = z.object({
+  format: z.literal(1),
+  grants: z.array(z.object({ id: GrantId, subject: GrantSubject, serverId: ServerId, tools: GrantedTools })),
+});
+export type GrantsPart = z.infer<typeof GrantsPart>;

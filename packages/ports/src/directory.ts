@@ -1,0 +1,14 @@
+import type { DirectoryAnswer, OrganisationId, Revision, TokenHash } from '@patchbay/contracts';
+
+/** What is many and per person. Entries are signed by the control plane (JWS) and written through by it alone. */
+export interface Directory {
+  /**
+   * Writes entries and raises the organisation's directory revision to `revision`, atomically. Never goes back: an entry
+   * whose stored revision is higher stays as it is.
+   */
+  putTokens(organisationId: OrganisationId, revision: Revision, entries: readonly { tokenHash: TokenHash; jws: string }[]): Promise<void>;
+  /** The entry and the directory's revision at the moment of reading. `entry: null` means "not here", never "not valid". */
+  getToken(organisationId: OrganisationId, tokenHash: TokenHash): Promise<DirectoryAnswer>;
+  putOrganisation(slug: string, jws: string): Promise<void>;
+  getOrganisation(slug: string): Promise<string | null>;
+}
