@@ -1,0 +1,40 @@
+import { discover } from '../methods/discover.ts';
+import { list } from '../methods/list.ts';
+import { ANSWERED, type CallContext, type Outcome, type Step } from './context.ts';
+import { respondResult } from './respond.ts';
+
+/** The built-in methods that need more than the snapshot. */
+export type AnswerEarlyDeps = {
+  /** From the snapshot: aggregated endpoint, servers of revision 2026-07-28. */
+  readonly initialize: Step;
+  /** The one list-or-open method that is not answered from the snapshot: legacy `initialize` on a legacy server's own endpoint. */
+  readonly initializeForwarded: Step;
+  readonly deleteSession: Step;
+  readonly forwardNotification: Step;
+};
+
+/** Answers what needs no upstream: lists and discovery from the snapshot, sessions, notifications. */
+export function makeAnswerEarly(deps: AnswerEarlyDeps): Step {
+  return function answerEarly(ctx: CallContext): Outcome | Promise<Outcome> {
+    const { target } = ctx;
+    if (target === null || target.kind !== 'builtin') return undefined;
+    switch (target.method) {
+      case 'initialize':
+        return target.server?.catalogue?.era === 'legacy' ? deps.initializeForwarded(ctx) : deps.initialize(ctx);
+      case 'server/discover':
+        return discover(ctx);
+      case 'ping':
+        respondResult(ctx, '{}');
+        return ANSWERED;
+      case 'session/delete':
+        return deps.deleteSession(ctx);
+      case 'notification':
+        return deps.forwardNotification(ctx);
+      case 'tools/list':
+      case 'prompts/list':
+      case 'resources/list':
+      case 'resources/templates/list':
+        return list(ctx, target.method);
+    }
+  };
+}

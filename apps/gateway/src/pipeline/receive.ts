@@ -1,0 +1,39 @@
+import { refusal } from '@patchbay/errors';
+import type { CallContext, Outcome, Step } from './context.ts';
+
+export type ReceiveDeps = {
+  /** Lower-case `Host` values this listener answers to; the protection against DNS rebinding (security.md §9). */
+  readonly hosts: ReadonlySet<string>;
+  /** Lower-case `Origin` values browsers may come from. */
+  readonly origins: ReadonlySet<string>;
+};
+
+/** Judges the request line and headers that need no secret; leaves organisation and server slug on the context. No body yet. */
+export function makeReceive({ hosts, origins }: ReceiveDeps): Step {
+  return function receive(ctx: CallContext): Outcome {
+    const { headers, method, url } = ctx.request;
+    if (headers.host === undefined || !hosts.has(headers.host.toLowerCase())) return refusal('http.host');
+    if (headers.origin !== undefined && !origins.has(headers.origin.toLowerCase())) return refusal('http.origin');
+    if (!readPath(ctx, url ?? '/')) return refusal('http.not_found');
+    if (method !== 'POST' && method !== 'GET' && method !== 'DELETE') {
+      ctx.response.setHeader('allow', 'POST, DELETE');
+      return refusal('http.method');
+    }
+    return undefined;
+  };
+}
+
+const SLUG = /^[a-z][a-z0-9-]{0,30}$/;
+
+/** `/{org}/mcp` or `/{org}/{server}/mcp`; a query string is not looked at, so a token in it opens nothing. */
+function readPath(ctx: CallContext, url: string): boolean {
+  const query = url.indexOf('?');
+  const path = query === -1 ? url : url.slice(0, query);
+  const [empty, organisation, second, third, ...rest] = path.split('/');
+  if (empty !== '' || organisation === undefined || rest.length > 0 || !SLUG.test(organisation)) return false;
+  ctx.organisationSlug = organisation;
+  if (second === 'mcp' && third === undefined) return true;
+  if (third !== 'mcp' || second === undefined || !SLUG.test(second)) return false;
+  ctx.serverSlug = second;
+  return true;
+}

@@ -1,0 +1,88 @@
+import { catalog, type ErrorCode, type Refusal, sayOf } from '@patchbay/errors';
+import type { CallContext } from './context.ts';
+import { respondJson } from './respond.ts';
+
+/** Vendor key of a refused tool call's `_meta`: code, revision. */
+export const ERROR_META_KEY = 'com.patchbay/error';
+
+/**
+ * Answers a refusal in the protocol's own form (architecture.md §4): HTTP before a JSON-RPC request stands; in-band after,
+ * with HTTP 200 except where a revision pins a status; an `isError` result for a visible tool that could not run.
+ */
+export function refuse(ctx: CallContext, refusal: Refusal): void {
+  if (ctx.response.headersSent) {
+    ctx.response.destroy();
+    return;
+  }
+  const { message } = ctx;
+  if (message === null || message.kind !== 'request') {
+    refuseOverHttp(ctx, refusal);
+    return;
+  }
+  if (isVisibleToolFailure(ctx, refusal.code)) {
+    respondJson(ctx, 200, `{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":${toolFailure(ctx, refusal)}}`);
+    return;
+  }
+  respondJson(ctx, inBandStatus(ctx, refusal.code), rpcError(ctx, JSON.stringify(message.id), refusal));
+}
+
+function refuseOverHttp(ctx: CallContext, refusal: Refusal): void {
+  const { http } = catalog[refusal.code];
+  const status = http === 200 ? 400 : http;
+  const { response } = ctx;
+  // RFC 6750 §3.1. The same bytes for every bad token: strangers learn nothing (security.md §10).
+  if (status === 401) response.setHeader('www-authenticate', 'Bearer realm="patchbay", error="invalid_token"');
+  if (status === 503) response.setHeader('retry-after', '2');
+  if (hasLargeUnreadBody(ctx)) response.setHeader('connection', 'close');
+  respondJson(ctx, status, rpcError(ctx, ctx.refusedId, refusal));
+}
+
+/** An unread body is drained to keep the connection only when that is cheap. */
+function hasLargeUnreadBody({ request }: CallContext): boolean {
+  if (request.complete) return false;
+  const length = request.headers['content-length'];
+  return length === undefined ? request.headers['transfer-encoding'] !== undefined : Number(length) > 65_536;
+}
+
+const PINNED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'rpc.parse',
+  'rpc.invalid',
+  'rpc.batch',
+  'rpc.ambiguous',
+  'rpc.too_complex',
+  'rpc.header_mismatch',
+  'rpc.unsupported_version',
+  'session.gone',
+  'endpoint.forbidden',
+]);
+/** Statuses that revision 2026-07-28 pins (streamable HTTP) and the earlier ones do not. */
+const PINNED_MODERN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['rpc.method_unknown', 'rpc.params']);
+
+function inBandStatus(ctx: CallContext, code: ErrorCode): number {
+  return PINNED.has(code) || (ctx.era === 'modern' && PINNED_MODERN.has(code)) ? catalog[code].http : 200;
+}
+
+function isVisibleToolFailure(ctx: CallContext, code: ErrorCode): boolean {
+  const visible = ctx.grantId !== '' && ctx.target?.kind === 'upstream' && ctx.target.object.kind === 'tool';
+  return visible && (code.startsWith('upstream.') || code.startsWith('stdio.'));
+}
+
+function toolFailure(ctx: CallContext, refusal: Refusal): string {
+  return JSON.stringify({
+    ...(ctx.era === 'modern' ? { resultType: 'complete' } : {}),
+    content: [{ type: 'text', text: sayOf(refusal) }],
+    isError: true,
+    _meta: { [ERROR_META_KEY]: { code: refusal.code, revision: ctx.snapshot?.revision, ...refusal.data } },
+  });
+}
+
+function rpcError(ctx: CallContext, id: string, refusal: Refusal): string {
+  const data = { ...refusal.data, code: refusal.code };
+  const code = legacyCode(ctx, refusal.code);
+  return `{"jsonrpc":"2.0","id":${id},"error":${JSON.stringify({ code, message: sayOf(refusal), data })}}`;
+}
+
+/** Revisions before 2026-07-28 have their own number for a resource that is not there. */
+function legacyCode(ctx: CallContext, code: ErrorCode): number {
+  return code === 'resource.unknown' && ctx.era === 'legacy' ? -32002 : catalog[code].rpc;
+}

@@ -1,0 +1,26 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { performance } from 'node:perf_hooks';
+import { CallContext } from './pipeline/context.ts';
+
+/** Longest request head in bytes: sealed session ids and base64 `Mcp-Name` values included (protocol.md trap 32). */
+const HEADER_BYTES_MAX = 16_384;
+
+/** The data plane's listener: connection limits and timeouts here, everything about a call in the pipeline. */
+export function createGatewayServer(run: (ctx: CallContext) => Promise<void>): Server {
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    void run(new CallContext(request, response, performance.now()));
+  };
+  const server = createServer(
+    {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: 15_000,
+      requestTimeout: 60_000,
+      keepAliveTimeout: 65_000,
+      noDelay: true,
+    },
+    handle,
+  );
+  // A client that waits for "100 Continue" is told to go on only by the read step, once it is known who asks.
+  server.on('checkContinue', handle);
+  return server;
+}

@@ -1,0 +1,66 @@
+import type { CatalogueEntryKind, OrganisationId, Revision, ServerId, ServerTimeouts } from '@patchbay/contracts';
+import type { Era } from '@patchbay/mcp-wire';
+import type { CompiledGrants } from '@patchbay/policy';
+import type { EgressOpening } from '@patchbay/contracts';
+
+export type EntryKind = CatalogueEntryKind;
+
+/** One accepted definition: the upstream's own bytes, kept as a view into the part. */
+export type CompiledEntry = {
+  readonly kind: EntryKind;
+  /** Tool or prompt name, resource URI, template string: the upstream's own. */
+  readonly name: string;
+  readonly definition: Buffer;
+  readonly contractHash: string;
+};
+
+/** What discovery accepted for one server; null fields of a server that was never discovered are in `CompiledServer`. */
+export type CompiledCatalogue = {
+  readonly era: Era;
+  readonly protocolVersion: string;
+  readonly serverInfo: Readonly<Record<string, unknown>>;
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly instructions: string | null;
+  readonly tools: ReadonlyMap<string, CompiledEntry>;
+  readonly prompts: ReadonlyMap<string, CompiledEntry>;
+  readonly resources: ReadonlyMap<string, CompiledEntry>;
+  readonly templates: ReadonlyMap<string, CompiledEntry>;
+};
+
+/** How to reach one server and what it offers. */
+export type CompiledServer = {
+  readonly id: ServerId;
+  readonly slug: string;
+  readonly kind: 'streamable-http' | 'stdio';
+  /** null for stdio: dispatch knows the stdio host. */
+  readonly url: URL | null;
+  readonly timeouts: ServerTimeouts;
+  readonly generation: string;
+  readonly hasCredential: boolean;
+  /** null until discovery has succeeded once. */
+  readonly catalogue: CompiledCatalogue | null;
+};
+
+/** A server's entry under its name on the aggregated endpoint. */
+export type ExposedEntry = { readonly server: CompiledServer; readonly entry: CompiledEntry; readonly exposedName: string };
+
+/** One revision of one organisation as lookup tables. Immutable; swapped by pointer. */
+export type CompiledSnapshot = {
+  readonly organisationId: OrganisationId;
+  readonly organisationSlug: string;
+  readonly epoch: number;
+  readonly revision: Revision;
+  readonly issuedAtMs: number;
+  readonly egressOpenings: readonly EgressOpening[];
+  readonly serversBySlug: ReadonlyMap<string, CompiledServer>;
+  readonly serversById: ReadonlyMap<string, CompiledServer>;
+  readonly grants: CompiledGrants;
+  /** Aggregated endpoint: exposed name → entry (architecture.md §3: exact lookup, names are never split). */
+  readonly exposedTools: ReadonlyMap<string, ExposedEntry>;
+  readonly exposedPrompts: ReadonlyMap<string, ExposedEntry>;
+  /** Bare name → every server that offers it, the first holder first. */
+  readonly bareTools: ReadonlyMap<string, readonly ExposedEntry[]>;
+  readonly barePrompts: ReadonlyMap<string, readonly ExposedEntry[]>;
+  /** List bodies by permission fingerprint; dies with the snapshot. */
+  readonly listCache: Map<string, Buffer>;
+};
