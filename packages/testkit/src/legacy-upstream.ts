@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { McpServer, ResourceTemplate } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { completable } from '@modelcontextprotocol/sdk/server/completable.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { z } from 'zod';
+import { listen, type Listening } from './listen.ts';
+
+export type LegacyUpstream = Listening & {
+  /** Session ids that stand now. */
+  sessions(): string[];
+  /** Forgets every session, as a restarted server would: their next request gets 404. */
+  forgetSessions(): void;
+  /** Header sets of the requests received, oldest first. */
+  readonly seenHeaders: IncomingMessage['headers'][];
+};
+
+/** A real server of revision 2025-11-25 with sessions, on the official SDK 1.x: tools, prompts, resources, templates, completion, progress. */
+export async function startLegacyUpstream(port = 0): Promise<LegacyUpstream> {
+  const transports = new Map<string, StreamableHTTPServerTransport>();
+  const seenHeaders: IncomingMessage['headers'][] = [];
+  const open = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const transport: StreamableHTTPServerTransport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: () => randomUUID(),
+      onsessioninitialized: (id) => {
+        transports.set(id, transport);
+      },
+      onsessionclosed: (id) => {
+        transports.delete(id);
+      },
+    });
+    // The SDK's own types disagree under exactOptionalPropertyTypes.
+    await legacyServer().connect(transport as Parameters<McpServer['connect']>[0]);
+    await transport.handleRequest(request, response);
+  };
+  const listening = await listen((request, response) => {
+    seenHeaders.push(request.headers);
+    const id = request.headers['mcp-session-id'];
+    if (typeof id !== 'string') return void open(request, response);
+    const transport = transports.get(id);
+    if (transport !== undefined) return void transport.handleRequest(request, response);
+    response.writeHead(404, { 'content-type': 'application/json' });
+    response.end('{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}');
+  }, port);
+  return { ...listening, seenHeaders, sessions: () => [...transports.keys()], forgetSessions: () => transports.clear() };
+}
+
+function legacyServer(): McpServer {
+  const server = new McpServer({ name: 'legacy-fixture', version: '1.2.3' }, { instructions: 'Speak plainly.', capabilities: { logging: {} } });
+  let calls = 0;
+  server.registerTool('echo', { description: 'Says it back', inputSchema: { message: z.string() } }, ({ message }) => text(`legacy:${message}`));
+  server.registerTool('count', { description: 'Counts calls of this session' }, () => text(String(++calls)));
+  server.registerTool('fail', { description: 'Fails as a tool' }, () => ({ ...text('it failed'), isError: true }));
+  server.registerTool('steps', { description: 'Reports progress', inputSchema: { steps: z.number() } }, async ({ steps }, extra) => {
+    const progressToken = extra._meta?.progressToken;
+    for (let progress = 1; progress <= steps; progress += 1) {
+      if (progressToken !== undefined) await extra.sendNotification({ method: 'notifications/progress', params: { progressToken, progress, total: steps } });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return text(`${steps} steps`);
+  });
+  server.registerTool('sleep', { description: 'Waits', inputSchema: { ms: z.number() } }, async ({ ms }, extra) => {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      extra.signal.addEventListener('abort', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    return text('slept');
+  });
+  server.registerPrompt('greet', { description: 'Greets', argsSchema: { name: completable(z.string(), (value) => ['ada', 'alan', 'grace'].filter((name) => name.startsWith(value))) } }, ({ name }) => ({
+    messages: [{ role: 'user', content: { type: 'text', text: `Hello ${name}` } }],
+  }));
+  server.registerResource('note', 'note://one', { mimeType: 'text/plain' }, (uri) => ({ contents: [{ uri: uri.href, text: 'first note' }] }));
+  server.registerResource('file', new ResourceTemplate('file:///{+path}', { list: undefined }), {}, (uri) => ({ contents: [{ uri: uri.href, text: `file ${uri.pathname}` }] }));
+  return server;
+}
+
+function text(value: string): { content: { type: 'text'; text: string }[] } {
+  return { content: [{ type: 'text', text: value }] };
+}
