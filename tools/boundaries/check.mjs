@@ -13,11 +13,18 @@ const OPTIONS = {
   tsPreCompilationDeps: true,
   combinedDependencies: true,
 };
-const RESOLVE = { conditionNames: ['patchbay-source', 'import', 'node', 'default'], exportsFields: ['exports'], extensions: ['.ts', '.mts', '.js', '.mjs', '.json'] };
+const RESOLVE = {
+  conditionNames: ['patchbay-source', 'import', 'node', 'default'],
+  exportsFields: ['exports'],
+  extensions: ['.ts', '.mts', '.js', '.mjs', '.json'],
+};
 
 /** Cruises the checkout at `root` and returns its violations, one line each, with the number of modules read. */
 export async function checkBoundaries(root) {
-  const sources = globSync('{apps,packages}/*/{src,test}/**/*.ts', { cwd: root, exclude: ['**/node_modules/**', '**/dist/**', '**/generated/**'] });
+  const sources = globSync('{apps,packages}/*/{src,test}/**/*.ts', {
+    cwd: root,
+    exclude: ['**/node_modules/**', '**/dist/**', '**/generated/**'],
+  });
   const folders = ['apps', 'packages'].filter((folder) => existsSync(join(root, folder)));
   const { output } = await cruise(folders, { ...OPTIONS, baseDir: root }, RESOLVE);
   const read = output.modules.filter(({ source }) => /^(apps|packages)\/[^/]+\/(src|test)\/.*\.ts$/.test(source)).length;

@@ -8,7 +8,12 @@ function forbid(name, comment, from, to) {
 
 /** Who may import whom: arrows point down only (apps → middle packages → contracts, errors). */
 export const RULES = [
-  forbid('apps-stay-apart', 'Programs meet in contracts, on the bus and over HTTP, never in an import.', { path: '^apps/([^/]+)/' }, { path: '^apps/', pathNot: '^apps/$1/' }),
+  forbid(
+    'apps-stay-apart',
+    'Programs meet in contracts, on the bus and over HTTP, never in an import.',
+    { path: '^apps/([^/]+)/' },
+    { path: '^apps/', pathNot: '^apps/$1/' },
+  ),
   forbid('packages-below-apps', 'A package never imports an app.', { path: '^packages/' }, { path: '^apps/' }),
   forbid(
     'foundation-stands-alone',
@@ -23,8 +28,18 @@ export const RULES = [
     { path: '^(apps|packages)/([^/]+)/' },
     { path: '^packages/', pathNot: '^packages/$2/', dependencyTypes: ['local'] },
   ),
-  forbid('testkit-in-tests-only', 'What ships never contains the test kit.', { path: PRODUCTION, pathNot: '^packages/testkit/' }, { path: '^packages/testkit/' }),
-  forbid('production-without-tests', 'What ships never imports a test.', { path: PRODUCTION }, { path: String.raw`(\.test|\.itest|\.e2e)\.ts$|/test/` }),
+  forbid(
+    'testkit-in-tests-only',
+    'What ships never contains the test kit.',
+    { path: PRODUCTION, pathNot: '^packages/testkit/' },
+    { path: '^packages/testkit/' },
+  ),
+  forbid(
+    'production-without-tests',
+    'What ships never imports a test.',
+    { path: PRODUCTION },
+    { path: String.raw`(\.test|\.itest|\.e2e)\.ts$|/test/` },
+  ),
   forbid(
     'gateway-without-frameworks',
     'The data plane carries no Nest, Prisma, BullMQ or Fastify.',
@@ -41,13 +56,19 @@ export const RULES = [
     'hot-path-has-no-io-clients',
     'A step never opens a file, a database or a socket of its own.',
     { path: '^apps/gateway/src/pipeline/' },
-    { path: 'node_modules/(pg|undici|ioredis)/|^(node:)?(fs|fs/promises|net|tls|http|https|http2|dgram|child_process)$', dependencyTypesNot: ['type-only'] },
+    {
+      path: 'node_modules/(pg|undici|ioredis)/|^(node:)?(fs|fs/promises|net|tls|http|https|http2|dgram|child_process)$',
+      dependencyTypesNot: ['type-only'],
+    },
   ),
   forbid(
     'modules-through-their-index',
     'A module of the control plane is seen only through its index.ts.',
     { path: '^apps/control-plane/src/modules/([^/]+)/' },
-    { path: '^apps/control-plane/src/modules/[^/]+/', pathNot: '^apps/control-plane/src/modules/$1/|^apps/control-plane/src/modules/[^/]+/index\\.ts$' },
+    {
+      path: '^apps/control-plane/src/modules/[^/]+/',
+      pathNot: '^apps/control-plane/src/modules/$1/|^apps/control-plane/src/modules/[^/]+/index\\.ts$',
+    },
   ),
   forbid(
     'modules-through-their-index-from-outside',
@@ -55,14 +76,34 @@ export const RULES = [
     { path: '^apps/control-plane/src/', pathNot: '^apps/control-plane/src/modules/|\\.test\\.ts$' },
     { path: '^apps/control-plane/src/modules/[^/]+/', pathNot: '^apps/control-plane/src/modules/[^/]+/index\\.ts$' },
   ),
-  forbid('nest-in-the-control-plane-only', 'Packages and the other programs carry no Nest.', { path: '^packages/|^apps/(?!control-plane/)' }, { path: 'node_modules/@nestjs/' }),
-  forbid('prisma-in-the-control-plane-only', 'The schema has one reader.', { path: '^packages/|^apps/(?!control-plane/)' }, { path: 'node_modules/(@prisma|prisma)/' }),
+  forbid(
+    'nest-in-the-control-plane-only',
+    'Packages and the other programs carry no Nest.',
+    { path: '^packages/|^apps/(?!control-plane/)' },
+    { path: 'node_modules/@nestjs/' },
+  ),
+  forbid(
+    'prisma-in-the-control-plane-only',
+    'The schema has one reader.',
+    { path: '^packages/|^apps/(?!control-plane/)' },
+    { path: 'node_modules/(@prisma|prisma)/' },
+  ),
   forbid(
     'middle-packages-look-down',
     'Packages of the middle layer lean on each other only where it is listed here.',
     { path: `^packages/(${MIDDLE})/src/`, pathNot: String.raw`\.test\.ts$` },
     { path: '^packages/', pathNot: `^packages/($1|contracts|errors|telemetry|tokens)/` },
   ),
-  forbid('no-circular', 'A cycle has no first file to read. Types alone may meet.', {}, { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } }),
-  forbid('no-unresolvable', 'An import that resolves to nothing escapes every rule above.', {}, { couldNotResolve: true, pathNot: String.raw`/generated/|/dist/` }),
+  forbid(
+    'no-circular',
+    'A cycle has no first file to read. Types alone may meet.',
+    {},
+    { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+  ),
+  forbid(
+    'no-unresolvable',
+    'An import that resolves to nothing escapes every rule above.',
+    {},
+    { couldNotResolve: true, pathNot: String.raw`/generated/|/dist/` },
+  ),
 ];

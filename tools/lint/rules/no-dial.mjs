@@ -2,7 +2,9 @@ const NETWORK_MODULE = /^(node:)?(net|tls|http|https|http2|dgram)$/;
 const CLIENT_LIBRARY = /^(undici|ws|axios|got|node-fetch|eventsource)(\/|$)/;
 // What listens, names or checks an address without ever opening a connection.
 const HARMLESS = new Set(
-  'createServer createSecureServer Server Http2SecureServer isIP isIPv4 isIPv6 BlockList SocketAddress STATUS_CODES METHODS maxHeaderSize validateHeaderName validateHeaderValue ServerResponse IncomingMessage constants'.split(' '),
+  'createServer createSecureServer Server Http2SecureServer isIP isIPv4 isIPv6 BlockList SocketAddress STATUS_CODES METHODS maxHeaderSize validateHeaderName validateHeaderValue ServerResponse IncomingMessage constants'.split(
+    ' ',
+  ),
 );
 const DIALLING_GLOBALS = new Set(['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest']);
 const ADVICE = 'Only packages/egress opens connections: it checks every address it dials.';
@@ -18,7 +20,8 @@ function checkImport(node, context) {
   if (!NETWORK_MODULE.test(source)) return;
   for (const specifier of values) {
     const name = specifier.imported?.name;
-    if (name === undefined) context.report({ node: specifier, message: `All of '${source}' can dial: import by name what listens. ${ADVICE}` });
+    if (name === undefined)
+      context.report({ node: specifier, message: `All of '${source}' can dial: import by name what listens. ${ADVICE}` });
     else if (!HARMLESS.has(name)) context.report({ node: specifier, message: `'${name}' of '${source}' dials. ${ADVICE}` });
   }
 }
@@ -35,14 +38,19 @@ export const noDial = {
     return {
       ImportDeclaration: (node) => checkImport(node, context),
       ExportNamedDeclaration(node) {
-        if (node.source && node.exportKind !== 'type') checkImport({ ...node, specifiers: node.specifiers.map((s) => ({ ...s, imported: s.local })) }, context);
+        if (node.source && node.exportKind !== 'type')
+          checkImport({ ...node, specifiers: node.specifiers.map((s) => ({ ...s, imported: s.local })) }, context);
       },
       ImportExpression: (node) => checkDynamic(node, node.source, context),
       CallExpression(node) {
         if (node.callee.type === 'Identifier' && node.callee.name === 'require') checkDynamic(node, node.arguments[0], context);
       },
       MemberExpression(node) {
-        if (node.object.type === 'Identifier' && node.object.name === 'globalThis' && DIALLING_GLOBALS.has(node.property.name ?? node.property.value)) {
+        if (
+          node.object.type === 'Identifier' &&
+          node.object.name === 'globalThis' &&
+          DIALLING_GLOBALS.has(node.property.name ?? node.property.value)
+        ) {
           context.report({ node, message: `'${node.property.name ?? node.property.value}' dials. ${ADVICE}` });
         }
       },

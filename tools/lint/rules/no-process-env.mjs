@@ -12,7 +12,8 @@ export const noProcessEnv = {
         if (property !== 'env') return;
         const { object } = node;
         const isProcess = object.type === 'Identifier' && object.name === 'process';
-        const isGlobalProcess = object.type === 'MemberExpression' && object.object.name === 'globalThis' && object.property.name === 'process';
+        const isGlobalProcess =
+          object.type === 'MemberExpression' && object.object.name === 'globalThis' && object.property.name === 'process';
         const isImportMeta = object.type === 'MetaProperty';
         if (isProcess || isGlobalProcess || isImportMeta) context.report({ node, message: MESSAGE });
       },

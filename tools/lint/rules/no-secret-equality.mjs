@@ -50,7 +50,10 @@ export const noSecretEquality = {
         if (!EQUALITY.has(node.operator) || isConstant(node.left) || isConstant(node.right)) return;
         const name = [node.left, node.right].map(nameOf).find(isSecretName);
         if (name === undefined) return;
-        context.report({ node, message: `'${name}' is compared with ${node.operator}: compare secrets with the constant-time comparison of packages/tokens.` });
+        context.report({
+          node,
+          message: `'${name}' is compared with ${node.operator}: compare secrets with the constant-time comparison of packages/tokens.`,
+        });
       },
     };
   },
