@@ -16,7 +16,7 @@ export function makeInitialize(mintSession: MintSession): (ctx: CallContext) => 
   return function initialize(ctx: CallContext): Outcome {
     const description = describeEndpoint(ctx);
     if (description === null) return missing(ctx);
-    const protocolVersion = negotiateLegacy(ctx.message?.protocolVersion?.value ?? '');
+    const protocolVersion = negotiateLegacy(ctx.message?.protocolVersion ?? '');
     const { capabilities, instructions, serverInfo } = description;
     ctx.response.setHeader('mcp-session-id', mintSession(ctx, protocolVersion, null));
     respondResult(ctx, JSON.stringify({ protocolVersion, capabilities, serverInfo, ...(instructions === null ? {} : { instructions }) }));

@@ -27,7 +27,7 @@ export function list(ctx: CallContext, method: ListMethod): Outcome {
   const { endpointServer, message, principal, snapshot } = ctx;
   if (snapshot === null || principal === null || message === null) return refusal('internal');
   // Everything fits one page, so no cursor was ever handed out: any cursor, the empty string included, is not ours.
-  if (message.cursor !== null) return refusal('cursor.invalid');
+  if (message.cursorSpan !== null) return refusal('cursor.invalid');
   if (endpointServer !== null && endpointServer.catalogue === null) return refusal('upstream.unreachable', notDiscovered(endpointServer));
   const key = `${method} ${ctx.era} ${endpointServer?.id ?? ''} ${fingerprint(snapshot.grants, principal)}`;
   let body = snapshot.listCache.get(key);

@@ -89,14 +89,14 @@ function objectOf({ body, message }: CallContext): CallObject | Refusal {
     case 'resources/read':
       return named('resource', message.uri, 'params.uri must be the URI of a resource.');
     case 'completion/complete':
-      return message.ref === null ? refusal('rpc.params', 'params.ref is missing.') : referenced(body.subarray(message.ref.start, message.ref.end));
+      return message.refSpan === null ? refusal('rpc.params', 'params.ref is missing.') : referenced(body.subarray(message.refSpan.start, message.refSpan.end));
     default:
       return methodUnknown(message?.method ?? '');
   }
 }
 
-function named(kind: CallObject['kind'], field: { readonly value: string | null } | null, detail: string): CallObject | Refusal {
-  return field === null || field.value === null ? refusal('rpc.params', detail) : { kind, name: field.value };
+function named(kind: CallObject['kind'], name: string | null, detail: string): CallObject | Refusal {
+  return name === null ? refusal('rpc.params', detail) : { kind, name };
 }
 
 /** Completion is decided by the object it refers to (security.md §11). */

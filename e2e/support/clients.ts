@@ -1,0 +1,42 @@
+import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
+import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport as LegacyTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+
+const INFO = { name: 'patchbay-e2e', version: '1.0.0' };
+
+/** The official client 1.32 (2025-11-25, sessions). */
+export async function legacyClient(url: string, token: string): Promise<LegacyClient> {
+  const client = new LegacyClient(INFO);
+  const transport = new LegacyTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } });
+  // The SDK's own types disagree under exactOptionalPropertyTypes.
+  await client.connect(transport as Parameters<LegacyClient['connect']>[0]);
+  return client;
+}
+
+/** The official client 2.4, held to one revision. */
+export async function client24(url: string, token: string, revision: 'legacy' | '2026-07-28'): Promise<ModernClient> {
+  const client = new ModernClient(INFO, { versionNegotiation: { mode: revision === 'legacy' ? 'legacy' : { pin: revision } } });
+  const transport = new ModernTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } });
+  await client.connect(transport);
+  return client;
+}
+
+export const REVISIONS = ['2025-11-25 (client 1.32)', '2025-11-25 (client 2.4)', '2026-07-28 (client 2.4)'] as const;
+export type AnyClient = ModernClient;
+
+/** Any of the three ways an official client reaches us, behind the newer client's surface. */
+export async function connect(how: (typeof REVISIONS)[number], url: string, token: string): Promise<AnyClient> {
+  switch (how) {
+    case '2025-11-25 (client 1.32)':
+      return (await legacyClient(url, token)) as unknown as AnyClient;
+    case '2025-11-25 (client 2.4)':
+      return client24(url, token, 'legacy');
+    case '2026-07-28 (client 2.4)':
+      return client24(url, token, '2026-07-28');
+  }
+}
+
+export function textOf(result: unknown): string {
+  const { content } = result as { content: { type: string; text: string }[] };
+  return content.map(({ text }) => text).join('');
+}

@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BootstrapFile } from '@patchbay/contracts';
+import { Api } from './api.ts';
+import { until } from './until.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const PROGRAM = join(ROOT, 'apps/cli/dist/main.js');
+
+export type Ports = { api: number; gateway: number; admin: number };
+
+/** The whole platform as `npm start` runs it: the same supervisor, its own home, free ports. */
+export class Platform {
+  readonly home: string;
+  readonly ports: Ports;
+  output = '';
+  #process: ChildProcess | null = null;
+  #bootstrap: BootstrapFile | null = null;
+
+  private constructor(home: string, ports: Ports) {
+    this.home = home;
+    this.ports = ports;
+  }
+
+  /** A home and ports of its own; nothing runs yet. */
+  static async prepare(): Promise<Platform> {
+    const [api, gateway, admin] = await Promise.all([freePort(), freePort(), freePort()]);
+    return new Platform(mkdtempSync(join(tmpdir(), 'patchbay-e2e-')), { api, gateway, admin });
+  }
+
+  static async start(env: Record<string, string> = {}): Promise<Platform> {
+    const platform = await Platform.prepare();
+    await platform.up(env);
+    return platform;
+  }
+
+  /** Starts and waits until the first tool call has been answered; seconds it took. */
+  async up(env: Record<string, string> = {}): Promise<number> {
+    const startedAt = Date.now();
+    const child = this.spawn(env);
+    const exited = new Promise<never>((_resolve, reject) => {
+      child.once('exit', (code) => reject(new Error(`patchbay ended with ${code} before it was ready:\n${this.output}`)));
+    });
+    exited.catch(() => {});
+    await Promise.race([exited, until(() => this.isReady(), { what: 'the start page', timeoutMs: 90_000 })]);
+    this.#bootstrap = BootstrapFile.parse(JSON.parse(readFileSync(join(this.home, 'bootstrap.json'), 'utf8')));
+    return (Date.now() - startedAt) / 1000;
+  }
+
+  spawn(env: Record<string, string> = {}): ChildProcess {
+    this.output = '';
+    const child = spawn(process.execPath, ['--disable-sigusr1', PROGRAM, 'up'], {
+      cwd: ROOT,
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        HOME: process.env['HOME'] ?? '',
+        PATCHBAY_HOME: this.home,
+        PATCHBAY_API_PORT: String(this.ports.api),
+        PATCHBAY_GATEWAY_PORT: String(this.ports.gateway),
+        PATCHBAY_ADMIN_PORT: String(this.ports.admin),
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const append = (chunk: Buffer): void => {
+      this.output += chunk.toString();
+    };
+    child.stdout.on('data', append);
+    child.stderr.on('data', append);
+    this.#process = child;
+    return child;
+  }
+
+  private isReady(): boolean {
+    return this.output.includes('Patchbay is ready');
+  }
+
+  get process(): ChildProcess {
+    if (this.#process === null) throw new Error('not started');
+    return this.#process;
+  }
+
+  get facts(): BootstrapFile {
+    if (this.#bootstrap === null) throw new Error('not ready yet');
+    return this.#bootstrap;
+  }
+
+  get gatewayUrl(): string {
+    return `http://127.0.0.1:${this.ports.gateway}`;
+  }
+
+  /** The API as its installation operator, by API token. */
+  get api(): Api {
+    return new Api(`http://127.0.0.1:${this.ports.api}`, this.facts.org, this.facts.apiToken);
+  }
+
+  mcpUrl(server?: string, organisation = this.facts.org): string {
+    return server === undefined ? `${this.gatewayUrl}/${organisation}/mcp` : `${this.gatewayUrl}/${organisation}/${server}/mcp`;
+  }
+
+  /** Ends it with a signal; resolves with the exit code (null: killed by the signal). */
+  async down(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const child = this.process;
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    return ended;
+  }
+
+  /** Stops and removes the home. */
+  async dispose(): Promise<void> {
+    if (this.#process !== null) await this.down();
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
