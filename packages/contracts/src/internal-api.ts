@@ -85,6 +85,8 @@ export const StdioHostStatus = z.object({
       startedAtMs: z.number(),
       lastUsedAtMs: z.number(),
       stderrTail: z.array(z.string()),
+      /** Lines on its stdout that were not JSON-RPC; they are kept in the tail, after `stdout: `. */
+      strayLines: z.number().int(),
     }),
   ),
 });

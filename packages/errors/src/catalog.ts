@@ -61,6 +61,8 @@ export const catalog = {
   'upstream.credential_unavailable': { http: 200, rpc: -31509, owner: 'patchbay', say: 'The credential for this MCP server cannot be had right now.' },
   'stdio.limit': { http: 503, rpc: -31510, owner: 'admin', say: 'No further stdio process may be started.' },
   'stdio.start_failed': { http: 502, rpc: -31511, owner: 'upstream', say: 'The stdio server could not be started.' },
+  'stdio.launch_unavailable': { http: 503, rpc: -31512, owner: 'patchbay', say: 'What to run for this stdio server cannot be had right now. Try again shortly.' },
+  'stdio.launch_gone': { http: 404, rpc: -31513, owner: 'caller', say: 'This stdio server, or this generation of it, does not exist any more.' },
   // the API
   'api.validation': { http: 400, rpc: -32602, owner: 'caller', say: 'The request is not valid.' },
   'api.not_found': { http: 404, rpc: -31404, owner: 'caller', say: 'Not found.' },
