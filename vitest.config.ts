@@ -6,10 +6,25 @@ const ssr = { resolve: { conditions: ['patchbay-source'] } };
 /** unit: pure and fast, beside the source. integration: real Postgres and real processes, per app. e2e: the whole platform. */
 export default defineConfig({
   test: {
+    // In CI the counts are read from a report, not from what a terminal shows.
+    reporters: process.env['CI'] === 'true' ? ['default', ['json', { outputFile: '.cache/test-results.json' }]] : ['default'],
     projects: [
       { resolve, ssr, test: { name: 'unit', include: ['{apps,packages}/*/src/**/*.test.ts', 'scripts/**/*.test.mjs'] } },
-      { resolve, ssr, test: { name: 'integration', include: ['{apps,packages}/*/test/**/*.itest.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
-      { resolve, ssr, test: { name: 'e2e', include: ['e2e/**/*.e2e.ts'], testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: false } },
+      {
+        resolve,
+        ssr,
+        test: {
+          name: 'integration',
+          include: ['{apps,packages}/*/test/**/*.itest.ts', 'tools/test/**/*.itest.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        resolve,
+        ssr,
+        test: { name: 'e2e', include: ['e2e/**/*.e2e.ts'], testTimeout: 120_000, hookTimeout: 180_000, fileParallelism: false },
+      },
     ],
   },
 });

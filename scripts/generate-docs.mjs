@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const ROOT = resolve(process.env.PATCHBAY_DOCS_ROOT ?? join(dirname(fileURLToPath(import.meta.url)), '..'));
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const TARGET = join(ROOT, 'docs/errors.md');
 const OWNERS = {
   caller: 'the caller: the request itself has to change',

@@ -23,6 +23,7 @@ function checkSuppressions(root) {
       if (problem !== null) findings.push(`${path}:${index + 1}: ${directive} ${problem}`);
     }
   }
+  if (paths.length === 0) findings.push('no source file was read');
   return { findings, summary: `${paths.length} files` };
 }
 

