@@ -1,7 +1,17 @@
-export { scanMessage, type ScanOptions, type ScanOutcome } from './scan.ts';
-export { ScannedMessage, type MessageId, type MessageKind, type TypedMember } from './scanned-message.ts';
-export type { Span } from './span.ts';
-export { splice, type Edit } from './splice.ts';
+export { classify, unsupportedVersion, type EraInput, type EraOutcome } from './era.ts';
+export { sliceElements, sliceMember, sliceMembers, type Member } from './json-slices.ts';
+export { buildNameTable, exposedName, type NamedEntry } from './names.ts';
+export { INITIALIZED_NOTIFICATION, initializeRequest, legacyErrorCode, type InitializeInput } from './rev-2025-11-25/initialize.ts';
+export { addMetaMembers, completeResult, META_KEYS, modernErrorCode, requestMeta, type RequestMeta } from './rev-2026-07-28/envelope.ts';
+export { decodeHeaderValue, encodeHeaderValue } from './rev-2026-07-28/header-value.ts';
+export { checkModernHeaders, mcpNameOf, modernHeaders, type HeaderBag } from './rev-2026-07-28/headers.ts';
+export {
+  checkParamHeaders,
+  paramAnnotations,
+  paramHeaders,
+  type ParamAnnotation,
+  type ParamAnnotations,
+} from './rev-2026-07-28/mcp-param.ts';
 export {
   ASSUMED_LEGACY_VERSION,
   isLegacyVersion,
@@ -12,3 +22,8 @@ export {
   type Era,
   type LegacyVersion,
 } from './revisions.ts';
+export { scanMessage, type ScanOptions, type ScanOutcome } from './scan.ts';
+export { ScannedMessage, type MessageId, type MessageKind, type TypedMember } from './scanned-message.ts';
+export type { Span } from './span.ts';
+export { splice, type Edit } from './splice.ts';
+export { encodeSseEvent, SseParser, type OutgoingSseEvent, type SseEvent } from './sse.ts';
