@@ -1,0 +1,83 @@
+import { mkdir, realpath } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { dirname, resolve } from 'node:path';
+import { ENV } from '@patchbay/contracts';
+import { StdioHost } from './host.ts';
+import { LaunchSpecs, type AskControlPlane } from './launch-specs.ts';
+import type { Log } from './log.ts';
+import { McpEndpoint } from './mcp-endpoint.ts';
+import { ProcessPool } from './pool.ts';
+import { prepareLaunch } from './process/launcher.ts';
+import { OrphanGuard } from './process/orphan-guard.ts';
+import { probeSandbox, type Sandbox } from './sandbox/probe.ts';
+import { createStdioServer } from './server.ts';
+import { statusOf } from './status.ts';
+
+/** How one host behaves; times in milliseconds. */
+export type Settings = {
+  readonly home: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly processesMax: number;
+  readonly idleMs: number;
+  readonly startTimeoutMs: number;
+  /** The PATH that servers get and commands are looked up in. */
+  readonly path: string;
+  readonly version: string;
+};
+
+/** What the host is handed: the world outside of it. */
+export type Outside = {
+  readonly log: Log;
+  readonly ask: AskControlPlane;
+  /** Whether this is the secret that callers must present; compares in constant time. */
+  readonly knows: (secret: string) => boolean;
+  readonly clock: { nowMs(): number };
+  /** What this machine can confine; found out when left away. */
+  readonly sandbox?: Sandbox;
+};
+
+/** A listening host. `close` resolves when every server it ran is gone. */
+export type RunningHost = { readonly port: number; close(): Promise<void> };
+
+/** The repository's (or image's) root: servers of our own dependencies run from it. */
+const INSTALLATION = resolve(import.meta.dirname, '../../..');
+const SWEEP_MS_MAX = 2_000;
+
+/** Builds every long-lived object of the stdio host and starts to listen, on loopback only. */
+export async function startStdioHost(settings: Settings, outside: Outside): Promise<RunningHost> {
+  await mkdir(settings.home, { recursive: true, mode: 0o700 });
+  const home = await realpath(settings.home);
+  const needed = [INSTALLATION, dirname(process.execPath), await realpath(process.execPath)];
+  const { log, clock } = outside;
+  const sandbox = outside.sandbox ?? (await probeSandbox(home, needed));
+  if (sandbox.tools === null) log.warn({ missing: sandbox.missing }, 'stdio servers run without a sandbox');
+  const guard = new OrphanGuard();
+  const launcher = { home, path: settings.path, sandbox, guard, needed };
+  const pool = new ProcessPool({
+    ...settings,
+    clock,
+    log,
+    limitVariable: ENV.stdioProcessesMax,
+    prepare: (key, spec) => prepareLaunch(key, spec, launcher),
+    onGone: (running) => host.forgetProcess(running),
+  });
+  const host = new StdioHost({ ...settings, specs: new LaunchSpecs(outside.ask), pool, clock });
+  const endpoint = new McpEndpoint(host);
+  const status = () => statusOf(pool, sandbox, settings.processesMax);
+  const server = createStdioServer({ knows: outside.knows, endpoint, status, log });
+  const sweeping = setInterval(() => host.sweep(), Math.max(20, Math.min(SWEEP_MS_MAX, settings.idleMs / 4)));
+  await new Promise<void>((ready, failed) => server.once('error', failed).listen(settings.port, '127.0.0.1', ready));
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      clearInterval(sweeping);
+      const closed = new Promise((done) => server.close(done));
+      await pool.close();
+      server.closeIdleConnections();
+      setTimeout(() => server.closeAllConnections(), 1_000).unref();
+      await closed;
+      guard.close();
+    },
+  };
+}

@@ -1,0 +1,117 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { STDIO_HOST } from '@patchbay/contracts';
+import { refusal, type Refusal } from '@patchbay/errors';
+import { scanMessage, type ScannedMessage } from '@patchbay/mcp-wire';
+import type { Session, StdioHost } from './host.ts';
+import { sendJson, sendRefusal, sendRpcError } from './http/answers.ts';
+import { HttpReply } from './http/http-reply.ts';
+import { readBody } from './http/read-body.ts';
+import type { Incoming } from './process/exchange.ts';
+import { toOneLine } from './process/rpc-text.ts';
+import type { ServerKey } from './process/server-process.ts';
+
+const BODY_BYTES_MAX = 16 * 1024 * 1024;
+const SESSION_HEADER = 'mcp-session-id';
+/** They change what a process does for every session on it. */
+const NOT_ON_SHARED: ReadonlySet<string> = new Set(['logging/setLevel', 'resources/subscribe', 'resources/unsubscribe']);
+
+/** One authenticated request to a server's endpoint. */
+export type Exchanged = { readonly request: IncomingMessage; readonly response: ServerResponse; readonly key: ServerKey };
+
+/** Serves the streamable-HTTP transport of the legacy revisions on one server's path. */
+export class McpEndpoint {
+  readonly #host: StdioHost;
+
+  constructor(host: StdioHost) {
+    this.#host = host;
+  }
+
+  async handle(exchanged: Exchanged): Promise<void> {
+    const { request, response } = exchanged;
+    switch (request.method) {
+      case 'POST':
+        return this.#post(exchanged);
+      case 'DELETE':
+        return this.#delete(exchanged);
+      default:
+        // A stream from server to client has its place here (GET) once requests from servers are carried.
+        response.setHeader('allow', 'POST, DELETE');
+        return sendRefusal(response, refusal('http.method'));
+    }
+  }
+
+  async #post({ request, response, key }: Exchanged): Promise<void> {
+    const generation = header(request, STDIO_HOST.generationHeader);
+    if (generation === null) return sendRefusal(response, refusal('rpc.invalid', 'The Patchbay-Generation header is missing.'));
+    if (!/^application\/json\s*(;|$)/i.test(header(request, 'content-type') ?? '')) return sendRefusal(response, refusal('http.media_type'));
+    const sessionId = header(request, SESSION_HEADER);
+    const session = sessionId === null ? null : this.#host.find(key, sessionId);
+    if (sessionId !== null && session === null) return sendRefusal(response, refusal('session.gone'));
+    const incoming = await this.#read(request);
+    if ('refused' in incoming) return sendRefusal(response, incoming.refused, incoming.idText);
+    if (session !== null) return this.#inSession(session, incoming, response);
+    if (incoming.message.kind !== 'request' || incoming.message.method !== 'initialize') {
+      return sendRefusal(response, refusal('rpc.invalid', 'Without an Mcp-Session-Id only initialize is answered.'), idTextOf(incoming));
+    }
+    return this.#initialize({ request, response, key }, generation, incoming);
+  }
+
+  async #read(request: IncomingMessage): Promise<Incoming | { refused: Refusal; idText: string }> {
+    const body = await readBody(request, BODY_BYTES_MAX);
+    if (!Buffer.isBuffer(body)) return { refused: body, idText: 'null' };
+    const scanned = scanMessage(body);
+    if (!scanned.ok) return { refused: scanned.refusal, idText: JSON.stringify(scanned.id) };
+    return { bytes: toOneLine(body), message: scanned.message };
+  }
+
+  async #initialize({ response, key }: Exchanged, generation: string, incoming: Incoming): Promise<void> {
+    const opened = await this.#host.open(key, generation, incoming);
+    if ('code' in opened) return sendRpcError(response, idTextOf(incoming), opened);
+    if (opened.sessionId === null) return sendJson(response, 200, opened.answer);
+    if (!response.destroyed) return sendJson(response, 200, opened.answer, { [SESSION_HEADER]: opened.sessionId });
+    // Nobody will ever learn the id, so nobody can end the session.
+    const unheard = this.#host.find(key, opened.sessionId);
+    if (unheard !== null) this.#host.end(unheard);
+  }
+
+  #inSession(session: Session, incoming: Incoming, response: ServerResponse): void {
+    const { exchange, spec } = session.process;
+    const { message } = incoming;
+    if (message.kind !== 'request') {
+      // Responses answer requests that servers cannot make here yet.
+      if (message.kind === 'notification') exchange.notify(session.id, incoming);
+      response.writeHead(202, { 'content-length': 0 }).end();
+      return;
+    }
+    const refused = refusedInSession(message, spec.isolation === 'shared');
+    if (refused !== null) return sendRpcError(response, idTextOf(incoming), refused);
+    const flight = exchange.request(session.id, incoming, new HttpReply(response, idTextOf(incoming)));
+    response.on('close', () => {
+      if (flight !== null) exchange.release(flight);
+      this.#host.touch(session);
+    });
+  }
+
+  #delete({ request, response, key }: Exchanged): void {
+    const sessionId = header(request, SESSION_HEADER);
+    const session = sessionId === null ? null : this.#host.find(key, sessionId);
+    if (session === null) return sendRefusal(response, refusal('session.gone'));
+    this.#host.end(session);
+    response.writeHead(204).end();
+  }
+}
+
+function refusedInSession({ method }: ScannedMessage, shared: boolean): Refusal | null {
+  if (method === 'initialize') return refusal('rpc.invalid', 'This session is initialized already.');
+  if (shared && NOT_ON_SHARED.has(method)) return refusal('rpc.method_unknown', 'Sessions of this server share one process.');
+  return null;
+}
+
+function idTextOf({ bytes, message }: Incoming): string {
+  return message.idSpan === null ? 'null' : bytes.toString('utf8', message.idSpan.start, message.idSpan.end);
+}
+
+function header(request: IncomingMessage, name: string): string | null {
+  const value = request.headers[name];
+  return typeof value === 'string' && value !== '' ? value : null;
+}

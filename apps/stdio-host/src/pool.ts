@@ -1,0 +1,149 @@
+import type { LaunchSpec } from '@patchbay/contracts';
+import { refusal, type Refusal } from '@patchbay/errors';
+import type { Log } from './log.ts';
+import { Backoff } from './process/backoff.ts';
+import type { ChildOptions } from './process/child.ts';
+import { ServerProcess, type ServerKey } from './process/server-process.ts';
+
+export type PoolOptions = {
+  readonly processesMax: number;
+  readonly idleMs: number;
+  /** How the limit is raised, for the error that says so. */
+  readonly limitVariable: string;
+  readonly clock: { nowMs(): number };
+  readonly log: Log;
+  readonly prepare: (key: ServerKey, spec: LaunchSpec) => Promise<Pick<ChildOptions, 'command' | 'cwd' | 'guard'> | Refusal>;
+  /** Its sessions ended with it. */
+  readonly onGone: (process: ServerProcess) => void;
+};
+
+/** A generation that was replaced may finish what it does for this long. */
+const RETIRED_MS = 30_000;
+
+/** All processes of this host: how many, which may start, and which must end. */
+export class ProcessPool {
+  readonly #options: PoolOptions;
+  readonly #processes = new Set<ServerProcess>();
+  readonly #backoff = new Backoff();
+  #closed = false;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  list(): ServerProcess[] {
+    return [...this.#processes];
+  }
+
+  /** Starts a process, making room first if it must. It still has to be initialised. */
+  async start(key: ServerKey, spec: LaunchSpec): Promise<ServerProcess | Refusal> {
+    const { clock, prepare } = this.#options;
+    const waitMs = this.#backoff.waitMs(failureKey(key, spec), clock.nowMs());
+    if (waitMs > 0) return inBackoff(spec, waitMs);
+    const launch = await prepare(key, spec);
+    if ('code' in launch) return launch;
+    for (;;) {
+      const refused = await this.#makeRoom();
+      if (refused !== null) return refused;
+      if (this.#closed) return refusal('upstream.unreachable', 'The stdio host is shutting down.');
+      // No await between this check and the start, so that two starts never take one place.
+      if (this.#processes.size < this.#options.processesMax) return this.#spawn(key, spec, launch);
+    }
+  }
+
+  /** Lets processes of other generations of this server finish, and take nothing new. */
+  retireOthers({ organisationId, serverId }: ServerKey, generation: string): void {
+    for (const running of this.#processes) {
+      const { key, spec } = running;
+      if (key.organisationId !== organisationId || key.serverId !== serverId || spec.generation === generation) continue;
+      running.retiredAtMs ??= this.#options.clock.nowMs();
+    }
+    this.sweep();
+  }
+
+  /** Ends what is idle or retired. Called on a timer. */
+  sweep(): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const running of this.#processes) {
+      if (running.state !== 'ready') continue;
+      const idle = running.exchange.inFlight === 0;
+      const unused = idle && nowMs - running.lastUsedAtMs >= this.#options.idleMs;
+      const retired = running.retiredAtMs !== null && (idle || nowMs - running.retiredAtMs >= RETIRED_MS);
+      if (unused || retired) this.end(running, unused ? 'idle' : 'replaced by a newer generation');
+    }
+    this.#backoff.sweep(nowMs);
+  }
+
+  /** Stops one process and does not wait for it. */
+  end(running: ServerProcess, why: string): void {
+    this.#options.log.info({ ...about(running), why }, 'stopping a stdio server');
+    void running.stop();
+  }
+
+  /** Stops everything; resolves when no process is left. Nothing can be started afterwards. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#processes].map((running) => running.stop()));
+  }
+
+  #spawn(key: ServerKey, spec: LaunchSpec, launch: Pick<ChildOptions, 'command' | 'cwd' | 'guard'>): ServerProcess {
+    const { clock, log, onGone } = this.#options;
+    const started = new ServerProcess({
+      key,
+      spec,
+      launch,
+      clock,
+      onGone: (running, crash) => {
+        this.#processes.delete(running);
+        if (crash !== null) this.#failed(running, crash);
+        onGone(running);
+      },
+    });
+    this.#processes.add(started);
+    log.info(about(started), 'started a stdio server');
+    return started;
+  }
+
+  #failed(running: ServerProcess, crash: 'starting' | 'ready'): void {
+    const { clock, log } = this.#options;
+    const key = failureKey(running.key, running.spec);
+    if (crash === 'starting') this.#backoff.startFailed(key, clock.nowMs());
+    else this.#backoff.crashed(key, clock.nowMs());
+    log.warn({ ...about(running), during: crash, waitMs: this.#backoff.waitMs(key, clock.nowMs()) }, 'a stdio server failed');
+  }
+
+  /** Null when trying again makes sense: there was room, or a process has just ended. */
+  async #makeRoom(): Promise<Refusal | null> {
+    const { processesMax, limitVariable } = this.#options;
+    if (this.#processes.size < processesMax) return null;
+    const victim = this.#leastNeeded() ?? this.list().find(({ state }) => state === 'stopping');
+    if (victim === undefined) {
+      return refusal('stdio.limit', `${processesMax} processes run and all are busy. An operator can raise ${limitVariable}.`, {
+        retryAfterMs: 1_000,
+      });
+    }
+    if (victim.state === 'ready') this.#options.log.info({ ...about(victim), why: 'room for another' }, 'stopping a stdio server');
+    await victim.stop();
+    return null;
+  }
+
+  /** The idle process without sessions, else the idle one unused for longest. */
+  #leastNeeded(): ServerProcess | undefined {
+    const idle = this.list().filter(({ state, exchange }) => state === 'ready' && exchange.inFlight === 0);
+    const score = ({ sessions }: ServerProcess) => (sessions.size === 0 ? 0 : 1);
+    return idle.sort((a, b) => score(a) - score(b) || a.lastUsedAtMs - b.lastUsedAtMs)[0];
+  }
+}
+
+function failureKey({ organisationId, serverId }: ServerKey, { generation }: LaunchSpec): string {
+  return `${organisationId}/${serverId}/${generation}`;
+}
+
+function about({ key, spec, pid }: ServerProcess): Record<string, unknown> {
+  return { organisationId: key.organisationId, serverId: key.serverId, server: spec.slug, pid };
+}
+
+function inBackoff({ slug }: LaunchSpec, waitMs: number): Refusal {
+  const detail = `Stdio server "${slug}" failed and is started again in ${Math.ceil(waitMs / 1_000)} s at the earliest.`;
+  return refusal('upstream.unreachable', detail, { retryAfterMs: waitMs });
+}

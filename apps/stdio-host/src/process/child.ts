@@ -1,0 +1,111 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import type { Command } from '../sandbox/confine.ts';
+import { LineSplitter } from './line-splitter.ts';
+import type { OrphanGuard } from './orphan-guard.ts';
+import type { OutputTail } from './output-tail.ts';
+
+const LINE_BYTES_MAX = 32 * 1024 * 1024;
+const STDERR_LINE_BYTES_MAX = 1024 * 1024;
+const UNREAD_INPUT_BYTES_MAX = 64 * 1024 * 1024;
+const TERM_AFTER_MS = 2_000;
+const KILL_AFTER_MS = 4_000;
+/** Grandchildren may hold the pipes open; what the process itself wrote has long arrived by then. */
+const DRAIN_MS = 200;
+
+export type ChildOptions = {
+  readonly command: Command;
+  readonly cwd: string;
+  readonly tail: OutputTail;
+  /** Null where the kernel already ends the server with us. */
+  readonly guard: OrphanGuard | null;
+  /** Each line of stdout, without its end. */
+  readonly onLine: (line: Buffer) => void;
+  /** Once, after the process and its group are gone; `how` is in words. */
+  readonly onGone: (how: string) => void;
+};
+
+/** One running program and everything it started (its process group, or its PID namespace). */
+export class Child {
+  readonly pid: number;
+  readonly gone: Promise<void>;
+  readonly #process: ChildProcessByStdio<Writable, Readable, Readable>;
+  #isGone = false;
+  #stopping = false;
+  #why: string | null = null;
+
+  constructor({ command, cwd, tail, guard, onLine, onGone }: ChildOptions) {
+    const child = spawn(command.file, command.args, { cwd, env: command.env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    this.#process = child;
+    this.pid = child.pid ?? 0;
+    if (this.pid !== 0) guard?.watch(this.pid);
+    const out = new LineSplitter(LINE_BYTES_MAX, onLine);
+    const err = new LineSplitter(STDERR_LINE_BYTES_MAX, (line) => tail.push(line));
+    child.stdin.on('error', () => undefined); // The exit that follows says more.
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (!out.push(chunk)) this.#kill(`a line of more than ${LINE_BYTES_MAX / 1024 / 1024} MiB on stdout`);
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (!err.push(chunk)) err.flush();
+    });
+    this.gone = new Promise((resolve) => {
+      const finish = (how: string) => {
+        if (this.#isGone) return;
+        this.#isGone = true;
+        err.flush();
+        this.#signal('SIGKILL'); // Whoever of the group is left.
+        guard?.release(this.pid);
+        onGone(this.#why ?? how);
+        resolve();
+      };
+      child.on('error', (error) => this.pid === 0 && finish(error.message));
+      child.on('exit', (code, signal) => {
+        const how = signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`;
+        child.on('close', () => finish(how));
+        setTimeout(finish, DRAIN_MS, how);
+      });
+    });
+  }
+
+  /** Writes one line; false when the server is gone or has stopped reading. `line` must contain no line feed. */
+  write(line: Buffer | string): boolean {
+    const { stdin } = this.#process;
+    if (this.#isGone || this.#stopping || !stdin.writable || stdin.writableLength > UNREAD_INPUT_BYTES_MAX) return false;
+    stdin.cork();
+    stdin.write(line);
+    stdin.write('\n');
+    stdin.uncork();
+    return true;
+  }
+
+  /** Asks it to end (stdin closes), then SIGTERM after 2 s, SIGKILL after 4 s. Resolves when it is gone. */
+  async stop(): Promise<void> {
+    if (this.#isGone) return;
+    if (!this.#stopping) {
+      this.#stopping = true;
+      this.#process.stdin.end();
+      const term = setTimeout(() => this.#signal('SIGTERM'), TERM_AFTER_MS);
+      const kill = setTimeout(() => this.#signal('SIGKILL'), KILL_AFTER_MS);
+      void this.gone.then(() => {
+        clearTimeout(term);
+        clearTimeout(kill);
+      });
+    }
+    await this.gone;
+  }
+
+  #kill(why: string): void {
+    this.#why ??= `it was killed for ${why}`;
+    this.#process.stdout.destroy();
+    this.#signal('SIGKILL');
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    if (this.pid === 0) return;
+    try {
+      process.kill(process.platform === 'win32' ? this.pid : -this.pid, signal);
+    } catch {
+      // Nobody is left in the group.
+    }
+  }
+}

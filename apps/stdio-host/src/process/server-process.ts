@@ -1,0 +1,108 @@
+import type { LaunchSpec } from '@patchbay/contracts';
+import { refusal, type Refusal } from '@patchbay/errors';
+import { Child, type ChildOptions } from './child.ts';
+import { Exchange, type Incoming } from './exchange.ts';
+import { OutputTail } from './output-tail.ts';
+
+/** Which server of which organisation; both are UUIDs, checked at the edge. */
+export type ServerKey = { readonly organisationId: string; readonly serverId: string };
+
+export type ServerProcessOptions = {
+  readonly key: ServerKey;
+  readonly spec: LaunchSpec;
+  readonly launch: Pick<ChildOptions, 'command' | 'cwd' | 'guard'>;
+  readonly clock: { nowMs(): number };
+  /** Once; `crash` tells whether nobody had asked it to stop, and in which state it was. */
+  readonly onGone: (process: ServerProcess, crash: 'starting' | 'ready' | null) => void;
+};
+
+/** A request the host makes itself belongs to no session. */
+const HOST_SESSION = '';
+
+/** One process of a stdio server, from its start to its end. A process that has ended is never started again: a new one is. */
+export class ServerProcess {
+  readonly key: ServerKey;
+  readonly spec: LaunchSpec;
+  readonly tail: OutputTail;
+  readonly exchange: Exchange;
+  readonly startedAtMs: number;
+  readonly sessions = new Set<string>();
+  lastUsedAtMs: number;
+  state: 'starting' | 'ready' | 'stopping' | 'gone' = 'starting';
+  /** When a newer generation took over: this one takes no new sessions. */
+  retiredAtMs: number | null = null;
+  readonly #child: Child;
+  readonly #onGone: ServerProcessOptions['onGone'];
+  #startFailure: string | null = null;
+
+  constructor({ key, spec, launch, clock, onGone }: ServerProcessOptions) {
+    this.key = key;
+    this.spec = spec;
+    this.#onGone = onGone;
+    this.startedAtMs = this.lastUsedAtMs = clock.nowMs();
+    this.tail = new OutputTail(spec.env);
+    this.exchange = new Exchange({
+      remap: spec.isolation === 'shared',
+      serverName: spec.slug,
+      tail: this.tail,
+      write: (line) => this.#child.write(line),
+    });
+    this.#child = new Child({
+      ...launch,
+      tail: this.tail,
+      onLine: (line) => this.exchange.receive(line),
+      onGone: (how) => this.#gone(how),
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Sends the first `initialize` and waits for its answer; a refusal names the server and ends the process. */
+  async initialise(incoming: Incoming, timeoutMs: number): Promise<Buffer | Refusal> {
+    const answer = await new Promise<Buffer | Refusal>((resolve) => {
+      const timer = setTimeout(() => {
+        this.#startFailure = `it did not answer initialize within ${timeoutMs / 1_000} s`;
+        resolve(this.#startFailed());
+        void this.stop();
+      }, timeoutMs);
+      const done = (result: Buffer | Refusal) => {
+        clearTimeout(timer);
+        resolve(result);
+      };
+      const abandon = () => done(this.#startFailed());
+      this.exchange.request(HOST_SESSION, incoming, { notify: () => undefined, finish: done, fail: abandon, abandon });
+    });
+    if (Buffer.isBuffer(answer) && this.state === 'starting') this.state = 'ready';
+    return answer;
+  }
+
+  /** Sends a notification of the host's own. */
+  tell(line: string): void {
+    this.#child.write(line);
+  }
+
+  /** In order (see Child.stop); what is in flight is answered with an error that names the server. Resolves when it is gone. */
+  async stop(): Promise<void> {
+    if (this.state === 'starting' || this.state === 'ready') this.state = 'stopping';
+    this.exchange.failAll(refusal('upstream.unreachable', `Stdio server "${this.spec.slug}" was stopped.`));
+    await this.#child.stop();
+  }
+
+  #gone(how: string): void {
+    const crash = this.state === 'starting' || this.state === 'ready' ? this.state : null;
+    if (crash === 'starting') this.#startFailure ??= how;
+    const failedToStart = this.#startFailure !== null ? 'starting' : null;
+    this.state = 'gone';
+    this.exchange.failAll(refusal('upstream.unreachable', `Stdio server "${this.spec.slug}" ended: ${how}.`));
+    this.#onGone(this, crash ?? failedToStart);
+  }
+
+  #startFailed(): Refusal {
+    const said = this.tail.summary();
+    const why = this.#startFailure ?? 'it ended before it answered initialize';
+    const detail = `Stdio server "${this.spec.slug}": ${why}.${said === '' ? '' : ` It wrote: ${said}`}`;
+    return refusal('stdio.start_failed', detail);
+  }
+}

@@ -1,0 +1,40 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { STDIO_HOST, type StdioHostStatus } from '@patchbay/contracts';
+import { refusal } from '@patchbay/errors';
+import type { Log } from './log.ts';
+import { sendJson, sendRefusal } from './http/answers.ts';
+import type { McpEndpoint } from './mcp-endpoint.ts';
+
+export type ServerOptions = {
+  /** Whether this is what callers must present; compares in constant time. */
+  readonly knows: (secret: string) => boolean;
+  readonly endpoint: McpEndpoint;
+  readonly status: () => StdioHostStatus;
+  readonly log: Log;
+};
+
+const MCP_PATH = /^\/orgs\/([0-9a-f-]{36})\/servers\/([0-9a-f-]{36})\/mcp$/;
+const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
+
+/** The listener's request path: Host, then the secret, then everything else; no body is read before. */
+export function createStdioServer(options: ServerOptions): Server {
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 75_000 }, (request, response) => {
+    route(options, request, response).catch((error: unknown) => {
+      if (!request.destroyed || request.complete) options.log.error({ err: error }, 'a request failed');
+      sendRefusal(response, refusal('internal'));
+    });
+  });
+  return server;
+}
+
+async function route(options: ServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (!LOOPBACK_HOST.test(request.headers.host ?? '')) return sendRefusal(response, refusal('http.host'));
+  const path = request.url ?? '';
+  if (path === '/livez' && request.method === 'GET') return sendJson(response, 200, '{"status":"ok"}');
+  const bearer = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (!options.knows(bearer ?? '')) return sendRefusal(response, refusal('auth.invalid_token'));
+  if (path === STDIO_HOST.statusPath && request.method === 'GET') return sendJson(response, 200, JSON.stringify(options.status()));
+  const [, organisationId, serverId] = MCP_PATH.exec(path) ?? [];
+  if (organisationId === undefined || serverId === undefined) return sendRefusal(response, refusal('http.not_found'));
+  return options.endpoint.handle({ request, response, key: { organisationId, serverId } });
+}

@@ -1,0 +1,86 @@
+import { STDIO_HOST } from '@patchbay/contracts';
+import { ORGANISATION, SECRET } from './harness.ts';
+
+export type Message = {
+  id?: number | string | null;
+  method?: string;
+  params?: Record<string, unknown>;
+  result?: { content?: { text: string }[] } & Record<string, unknown>;
+  error?: { code: number; message: string; data?: Record<string, unknown> };
+};
+
+export type Answer = { status: number; type: string; messages: Message[]; text: string; sessionId: string | null };
+
+const INITIALIZE = {
+  jsonrpc: '2.0',
+  id: 0,
+  method: 'initialize',
+  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
+};
+
+/** A bare client of one server: every byte it sends is the test's. */
+export class Caller {
+  readonly #base: string;
+  readonly serverId: string;
+  readonly generation: string;
+  sessionId: string | null = null;
+
+  constructor(base: string, serverId: string, generation = 'g1') {
+    this.#base = base;
+    this.serverId = serverId;
+    this.generation = generation;
+  }
+
+  get url(): string {
+    return `${this.#base}${STDIO_HOST.path(ORGANISATION, this.serverId)}`;
+  }
+
+  headers(): Record<string, string> {
+    return {
+      authorization: `Bearer ${SECRET}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      [STDIO_HOST.generationHeader]: this.generation,
+      ...(this.sessionId === null ? {} : { 'mcp-session-id': this.sessionId }),
+    };
+  }
+
+  async post(body: unknown, init: RequestInit = {}): Promise<Answer> {
+    const response = await fetch(this.url, {
+      method: 'POST',
+      headers: this.headers(),
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      ...init,
+    });
+    const text = await response.text();
+    const type = response.headers.get('content-type') ?? '';
+    const data = type.startsWith('text/event-stream') ? [...text.matchAll(/^data: (.*)$/gm)].map(([, line]) => line ?? '') : [text];
+    const messages = data.filter((line) => line !== '').map((line) => JSON.parse(line) as Message);
+    return { status: response.status, type, messages, text, sessionId: response.headers.get('mcp-session-id') };
+  }
+
+  async open(): Promise<Answer> {
+    const answer = await this.post(INITIALIZE);
+    this.sessionId = answer.sessionId;
+    if (this.sessionId !== null) await this.post({ jsonrpc: '2.0', method: 'notifications/initialized' });
+    return answer;
+  }
+
+  async call(name: string, args: Record<string, unknown> = {}, more: { id?: number | string; token?: number | string } = {}): Promise<Answer> {
+    const meta = more.token === undefined ? {} : { _meta: { progressToken: more.token } };
+    return this.post({ jsonrpc: '2.0', id: more.id ?? 1, method: 'tools/call', params: { name, arguments: args, ...meta } });
+  }
+
+  /** The text of a tool's result. */
+  async text(name: string, args: Record<string, unknown> = {}): Promise<string> {
+    const { messages } = await this.call(name, args);
+    const text = messages.at(-1)?.result?.content?.[0]?.text;
+    if (text === undefined) throw new Error(`no text: ${JSON.stringify(messages)}`);
+    return text;
+  }
+
+  async end(): Promise<number> {
+    const { status } = await fetch(this.url, { method: 'DELETE', headers: this.headers() });
+    return status;
+  }
+}
