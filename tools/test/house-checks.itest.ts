@@ -108,3 +108,18 @@ test('a catalogue entry that the page of errors does not have is found', async (
     output: expect.stringContaining('docs/errors.md is not what packages/errors/src/catalog.ts says'),
   });
 });
+
+test('a link that leads nowhere and a variable that no program reads are found', async () => {
+  const checkout = makeCheckout({ copied: ['packages/contracts/src/environment.ts'], installed: false });
+  const check = () => checkout.run('tools/checks/docs.mjs');
+  checkout.write({
+    'README.md': '[page](docs/page.md#part) [out](https://example.com) `PATCHBAY_HOME`\n',
+    'docs/page.md': '[back](../README.md)\n',
+  });
+  expect(await check()).toEqual({ code: 0, output: '2 pages, 0 findings\n' });
+  checkout.write({ 'docs/page.md': '[gone](gone.md) `PATCHBAY_NO_SUCH`\n' });
+  const { code, output } = await check();
+  expect(code).toBe(1);
+  expect(output).toContain('docs/page.md: the link to gone.md leads nowhere');
+  expect(output).toContain('docs/page.md: no program reads PATCHBAY_NO_SUCH');
+});
