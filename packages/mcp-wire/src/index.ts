@@ -1,5 +1,5 @@
 export { classify, unsupportedVersion, type EraInput, type EraOutcome } from './era.ts';
-export { sliceElements, sliceMember, sliceMembers, type Member } from './json-slices.ts';
+export { memberOf, sliceElements, sliceMember, sliceMembers, sliceObject, type Member, type SlicedObject } from './json-slices.ts';
 export { buildNameTable, exposedName, type NamedEntry } from './names.ts';
 export { INITIALIZED_NOTIFICATION, initializeRequest, legacyErrorCode, type InitializeInput } from './rev-2025-11-25/initialize.ts';
 export { addMetaMembers, completeResult, META_KEYS, modernErrorCode, requestMeta, type RequestMeta } from './rev-2026-07-28/envelope.ts';

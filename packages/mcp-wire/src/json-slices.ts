@@ -15,24 +15,44 @@ const COMMA = 0x2c;
 /** One member of an object, and the spans of its name (with quotes) and value. */
 export type Member = { readonly name: string; readonly nameSpan: Span; readonly valueSpan: Span };
 
-/** The members of the object at `path` (empty: the document itself), in order; null when it is not there or not an object. */
-export function sliceMembers(bytes: Buffer, path: readonly string[]): Member[] | null {
-  const span = sliceMember(bytes, path);
-  return span === null || bytes[span.start] !== OPEN_OBJECT ? null : membersOf(bytes, span);
+/** An object's own span and its members in order. */
+export type SlicedObject = { readonly span: Span; readonly members: readonly Member[] };
+
+/** Reads a document that is one object; null when it is not JSON or something else. One pass. */
+export function sliceObject(bytes: Buffer): SlicedObject | null {
+  if (!isUtf8(bytes)) return null;
+  const walker = new JsonWalker(bytes, LIMITS);
+  const start = walker.space(0);
+  const object = bytes[start] === OPEN_OBJECT ? objectAt(walker, start) : null;
+  return object === null || walker.space(object.span.end) !== bytes.length ? null : object;
+}
+
+/** The value of a member by its name; null when there is none, or more than one, so that no two readers can take different ones. */
+export function memberOf({ members }: SlicedObject, name: string): Span | null {
+  const [first, second] = members.filter((member) => member.name === name);
+  return first === undefined || second !== undefined ? null : first.valueSpan;
+}
+
+/** The members of the object at `path`, in order; null as for `sliceMember`, or when it is no object. */
+export function sliceMembers(bytes: Buffer, path: readonly string[]): readonly Member[] | null {
+  let object = sliceObject(bytes);
+  for (const name of path) {
+    if (object === null) return null;
+    const span = memberOf(object, name);
+    object = span === null || bytes[span.start] !== OPEN_OBJECT ? null : objectAt(new JsonWalker(bytes, LIMITS), span.start);
+  }
+  return object === null ? null : object.members;
 }
 
 /**
- * The value at an object path, as the writer wrote it. Null when the document is not JSON, the path is not there, or a name on it
- * appears twice, so that no two readers can take different values for it.
+ * The value at a path of at least one name into a document that is an object, as the writer wrote it. Null when the document is
+ * not JSON, the path is not there, or a name on it appears twice.
  */
 export function sliceMember(bytes: Buffer, path: readonly string[]): Span | null {
-  let span = documentSpan(bytes);
-  for (const name of path) {
-    if (span === null || bytes[span.start] !== OPEN_OBJECT) return null;
-    const found: readonly Member[] = membersOf(bytes, span).filter((member) => member.name === name);
-    span = found.length === 1 && found[0] !== undefined ? found[0].valueSpan : null;
-  }
-  return span;
+  const name = path.at(-1);
+  if (name === undefined) return null;
+  const found = sliceMembers(bytes, path.slice(0, -1))?.filter((member) => member.name === name);
+  return found?.length === 1 && found[0] !== undefined ? found[0].valueSpan : null;
 }
 
 /** The elements of the array at an object path, as the writer wrote them; null as for `sliceMember`, or when it is no array. */
@@ -52,27 +72,22 @@ export function sliceElements(bytes: Buffer, path: readonly string[]): Span[] | 
   }
 }
 
-/** Checks the whole document once; what is sliced out of it afterwards is known to be JSON. */
-function documentSpan(bytes: Buffer): Span | null {
-  if (!isUtf8(bytes)) return null;
-  const walker = new JsonWalker(bytes, LIMITS);
-  const start = walker.space(0);
-  const end = walker.value(start, 0);
-  return end < 0 || walker.space(end) !== bytes.length ? null : { start, end };
-}
-
-function membersOf(bytes: Buffer, { start }: Span): Member[] {
-  const walker = new JsonWalker(bytes, LIMITS);
+function objectAt(walker: JsonWalker, start: number): SlicedObject | null {
+  const { bytes } = walker;
   const members: Member[] = [];
   let i = walker.space(start + 1);
-  while (bytes[i] !== CLOSE_OBJECT) {
-    const nameSpan = { start: i, end: walker.string(i) };
-    const name = decodeString(bytes, nameSpan.start, nameSpan.end, walker.escaped);
-    const valueStart = walker.colon(nameSpan.end);
-    const valueSpan = { start: valueStart, end: walker.value(valueStart, 0) };
-    members.push({ name, nameSpan, valueSpan });
-    i = walker.space(valueSpan.end);
-    if (bytes[i] === COMMA) i = walker.space(i + 1);
+  if (bytes[i] === CLOSE_OBJECT) return { span: { start, end: i + 1 }, members };
+  for (;;) {
+    const nameEnd = walker.string(i);
+    if (nameEnd < 0) return null;
+    const name = decodeString(bytes, i, nameEnd, walker.escaped);
+    const valueStart = walker.colon(nameEnd);
+    const valueEnd = valueStart < 0 ? -1 : walker.value(valueStart, 1);
+    if (valueEnd < 0) return null;
+    members.push({ name, nameSpan: { start: i, end: nameEnd }, valueSpan: { start: valueStart, end: valueEnd } });
+    i = walker.space(valueEnd);
+    if (bytes[i] === CLOSE_OBJECT) return { span: { start, end: i + 1 }, members };
+    if (bytes[i] !== COMMA) return null;
+    i = walker.space(i + 1);
   }
-  return members;
 }

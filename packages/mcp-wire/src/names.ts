@@ -20,24 +20,27 @@ export function exposedName(serverSlug: string, originalName: string): string {
 }
 
 /**
- * The exact table from exposed name to entry. Entries whose names collide all get the hash, so that none depends on the order or on
- * which came first. The same entry given twice is one.
+ * The exact table from exposed name to entry, in the order given. Entries whose names collide all get the hash, so that none
+ * depends on the order or on which came first. The same entry given twice is one.
  */
 export function buildNameTable<T extends NamedEntry>(entries: Iterable<T>): Map<string, T> {
-  const unique = new Map<string, T>();
-  for (const entry of entries) unique.set(JSON.stringify([entry.serverSlug, entry.name]), entry);
-  const holders = new Map<string, number>();
-  for (const { serverSlug, name } of unique.values()) {
-    const exposed = exposedName(serverSlug, name);
-    holders.set(exposed, (holders.get(exposed) ?? 0) + 1);
-  }
-  const table = new Map<string, T>();
-  for (const entry of unique.values()) {
+  const named = new Map<string, { entry: T; exposed: string; isHashed: boolean }>();
+  for (const entry of entries) {
     const { serverSlug, name } = entry;
-    const exposed = exposedName(serverSlug, name);
-    table.set(holders.get(exposed) === 1 ? exposed : hashedName(serverSlug, name), entry);
+    named.set(JSON.stringify([serverSlug, name]), { entry, exposed: exposedName(serverSlug, name), isHashed: false });
   }
-  return table;
+  // A hashed name may meet a plain one that was spelled like it: then that one is hashed too, until all stand apart.
+  for (;;) {
+    const holders = new Map<string, number>();
+    for (const { exposed } of named.values()) holders.set(exposed, (holders.get(exposed) ?? 0) + 1);
+    const colliding = [...named.values()].filter(({ exposed, isHashed }) => !isHashed && holders.get(exposed) !== 1);
+    if (colliding.length === 0) break;
+    for (const row of colliding) {
+      row.exposed = hashedName(row.entry.serverSlug, row.entry.name);
+      row.isHashed = true;
+    }
+  }
+  return new Map([...named.values()].map(({ entry, exposed }) => [exposed, entry]));
 }
 
 function hashedName(serverSlug: string, originalName: string): string {

@@ -1,6 +1,7 @@
-import { sliceMember, sliceMembers } from '../json-slices.ts';
+import { memberOf, sliceObject } from '../json-slices.ts';
 import { MODERN_VERSION } from '../revisions.ts';
 import type { MessageId, ScannedMessage } from '../scanned-message.ts';
+import type { Span } from '../span.ts';
 import { splice, type Edit } from '../splice.ts';
 
 /** `_meta` keys of revision 2026-07-28 that we write. */
@@ -60,25 +61,27 @@ export function addMetaMembers(bytes: Buffer, message: ScannedMessage, members: 
  * if absent, and our word on who answers (`serverInfo`, JSON text). All other bytes stay. Null when the result is no JSON object.
  */
 export function completeResult(method: string, result: Buffer, serverInfo: string | null = null): Buffer | null {
-  const members = sliceMembers(result, []);
-  const document = sliceMember(result, []);
-  if (members === null || document === null) return null;
-  const names = new Set(members.map(({ name }) => name));
+  const object = sliceObject(result);
+  if (object === null) return null;
+  const names = new Set(object.members.map(({ name }) => name));
   const added: string[] = [];
   if (!names.has('resultType')) added.push('"resultType":"complete"');
   if (CACHEABLE_METHODS.has(method)) {
     if (!names.has('ttlMs')) added.push('"ttlMs":0');
     if (!names.has('cacheScope')) added.push('"cacheScope":"private"');
   }
-  const edits: Edit[] = [];
-  const meta = sliceMember(result, ['_meta']);
   if (serverInfo !== null && !names.has('_meta')) added.push(`"_meta":{"${META_KEYS.serverInfo}":${serverInfo}}`);
-  if (added.length > 0) edits.push(insertMembers(result, document.start, added.join(',')));
-  const metaMembers = meta === null ? null : sliceMembers(result, ['_meta']);
-  if (serverInfo !== null && meta !== null && metaMembers !== null && !metaMembers.some(({ name }) => name === META_KEYS.serverInfo)) {
+  const edits: Edit[] = added.length === 0 ? [] : [insertMembers(result, object.span.start, added.join(','))];
+  const meta = memberOf(object, '_meta');
+  if (serverInfo !== null && meta !== null && lacks(result, meta, META_KEYS.serverInfo)) {
     edits.push(insertMembers(result, meta.start, `"${META_KEYS.serverInfo}":${serverInfo}`));
   }
   return edits.length === 0 ? result : splice(result, edits);
+}
+
+function lacks(bytes: Buffer, { start, end }: Span, name: string): boolean {
+  const object = sliceObject(bytes.subarray(start, end));
+  return object !== null && !object.members.some((member) => member.name === name);
 }
 
 /** The error code a modern peer is told for a legacy upstream's: "resource not found" has become invalid params (SEP-2164). */
