@@ -1,3 +1,4 @@
+import { maxFunctionLines } from './rules/max-function-lines.mjs';
 import { noDial } from './rules/no-dial.mjs';
 import { noPrismaOutsideRepositories } from './rules/no-prisma-outside-repositories.mjs';
 import { noProcessEnv } from './rules/no-process-env.mjs';
@@ -7,6 +8,7 @@ import { noSecretEquality } from './rules/no-secret-equality.mjs';
 const plugin = {
   meta: { name: 'house' },
   rules: {
+    'max-function-lines': maxFunctionLines,
     'no-dial': noDial,
     'no-prisma-outside-repositories': noPrismaOutsideRepositories,
     'no-process-env': noProcessEnv,

@@ -20,6 +20,9 @@ const CLEAN = {
   'apps/sample/src/presence.ts':
     "export const missing = (token: string | undefined, password: string): boolean => token === undefined || password === '';\n",
   'apps/sample/src/same-progress.ts': 'export const same = (progressToken: string, b: string): boolean => progressToken === b;\n',
+  'apps/sample/src/by-token.ts':
+    'export const current = (byToken: Map<string, object>, flight: object): boolean => byToken.get("a") === flight;\n',
+  'apps/sample/src/factory.ts': `export function make(): unknown {\n${[1, 2, 3].map((n) => `  const f${n} = (a: number): number => {\n${'    a += 1;\n'.repeat(40)}    return a;\n  };\n`).join('')}  return [f1, f2, f3];\n}\n`,
   'packages/egress/tsconfig.json': TSCONFIG,
   'packages/egress/src/dial.ts': "import { connect } from 'node:net';\nexport const dial = (): unknown => connect(1);\n",
   'apps/sample/src/users.repository.ts': "import { PrismaClient } from '@prisma/client';\nexport const client: unknown = PrismaClient;\n",
@@ -98,8 +101,8 @@ const PLANTED: Record<string, { text: string; rule: string; says: RegExp }> = {
   },
   'long-function.ts': {
     text: `export function f(): number {\n  let a = 0;\n${'  a += 1;\n'.repeat(50)}  return a;\n}\n`,
-    rule: 'eslint(max-lines-per-function)',
-    says: /too many lines/,
+    rule: 'house(max-function-lines)',
+    says: /has 54 lines of its own/,
   },
   'many-parameters.ts': {
     text: 'export const f = (a: number, b: number, c: number, d: number, e: number): number => a + b + c + d + e;\n',

@@ -1,6 +1,18 @@
 const SECRET_WORDS = new Set(['secret', 'token', 'hash', 'tag', 'digest', 'password', 'passphrase', 'signature', 'mac', 'hmac', 'otp']);
 // Public by nature: the client chose it and reads it back.
 const PUBLIC_NAMES = new Set(['progressToken', 'progresstoken']);
+const SAME_VALUE = new Set([
+  'reveal',
+  'toString',
+  'valueOf',
+  'toJSON',
+  'trim',
+  'slice',
+  'subarray',
+  'toLowerCase',
+  'toUpperCase',
+  'normalize',
+]);
 const EQUALITY = new Set(['===', '!==', '==', '!=']);
 
 /** The name that tells what an expression holds: the variable, the last property, or the method that was called. */
@@ -13,8 +25,8 @@ function nameOf(node) {
       return node.computed ? (node.property.type === 'Literal' ? String(node.property.value) : '') : nameOf(node.property);
     case 'CallExpression': {
       const called = nameOf(node.callee);
-      // secret.toString(), digest('hex'), token.reveal(): what matters is what it was called on, or its own name.
-      return isSecretName(called) || node.callee.type !== 'MemberExpression' ? called : nameOf(node.callee.object);
+      // secret.toString(), token.reveal(): the value itself in another form.
+      return SAME_VALUE.has(called) && node.callee.type === 'MemberExpression' ? nameOf(node.callee.object) : called;
     }
     case 'ChainExpression':
     case 'TSNonNullExpression':
