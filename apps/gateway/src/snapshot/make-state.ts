@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import type { Bus, Directory, Parts } from '@patchbay/ports';
+import type { ControlPlane } from '../directory/control-plane.ts';
+import { makeTokenDiskCache, type Sealer } from '../directory/disk-cache.ts';
+import { makeMissBudget } from '../directory/miss-budget.ts';
+import { makeTokenDirectory, type TokenDirectory } from '../directory/token-directory.ts';
+import { allListeners, type ChangeListener } from './changes.ts';
+import { makeCounters, type RefusalReason, type SnapshotCounters } from './counters.ts';
+import { makeSnapshotDisk } from './disk.ts';
+import type { Clock, Log } from './log.ts';
+import { makeSnapshotSource } from './source.ts';
+import { makeStaleness } from './staleness.ts';
+import { makeSnapshotStore, type OrganisationStatus, type SnapshotStore } from './store.ts';
+import { makeSubscriber } from './subscriber.ts';
+import { makeVerifier } from './verify.ts';
+
+/** Whether this pod may take calls, and where it stands. */
+export type StateStatus = {
+  readonly ready: boolean;
+  /** null when ready. */
+  readonly notReadyBecause: string | null;
+  readonly lastNewsAtMs: number;
+  readonly organisations: readonly OrganisationStatus[];
+};
+
+/** All that the gateway knows: snapshots and tokens, kept current from `start` to `stop`. */
+export type State = {
+  readonly snapshots: SnapshotStore;
+  readonly tokens: TokenDirectory;
+  readonly counters: SnapshotCounters;
+  /** Reads the disk, compares once, subscribes. Never rejects because a store is away. */
+  start(): Promise<void>;
+  /** Ends the subscription and writes what is not on disk yet. */
+  stop(): Promise<void>;
+  status(): StateStatus;
+  /** Compares now instead of within 10 s. */
+  compare(): Promise<void>;
+};
+
+export type StateDeps = {
+  readonly ports: { readonly bus: Bus; readonly parts: Parts; readonly directory: Directory };
+  readonly controlPlane: ControlPlane;
+  /** One or two PEM public keys. */
+  readonly publicKeysPem: string;
+  readonly sealer: Sealer;
+  /** This gateway's own folder: `PATCHBAY_HOME/gateway`. */
+  readonly folder: string;
+  readonly stalenessBudgetMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Other caches that hear of invalidations, e.g. that of upstream credentials. */
+  readonly listeners: readonly ChangeListener[];
+};
+
+/** Wires everything under snapshot/ and directory/; nothing is dialled before `start`. */
+export async function makeState(deps: StateDeps): Promise<State> {
+  const { ports, controlPlane, folder, stalenessBudgetMs, clock, log } = deps;
+  const { parts, directory } = ports;
+  const counters = makeCounters();
+  const verifier = await makeVerifier(deps.publicKeysPem);
+  const misses = makeMissBudget({ clock });
+  const staleness = makeStaleness({ clock, budgetMs: stalenessBudgetMs, file: join(folder, 'last-news.json') });
+  const disk = makeSnapshotDisk({ folder });
+  const tokenDisk = makeTokenDiskCache({ file: join(folder, 'tokens.sealed'), sealer: deps.sealer, log });
+  const tokens = makeTokenDirectory({ directory, controlPlane, disk: tokenDisk, verifier, misses, counters, clock, log });
+  const changes = allListeners([tokens, ...deps.listeners]);
+  const refused = (reason: RefusalReason): void => {
+    counters.refused[reason] += 1;
+  };
+  const source = makeSnapshotSource({ store: parts, controlPlane, disk, verifier, refused, log });
+  const common = { directory, controlPlane, verifier, counters, clock, log, changes, staleness };
+  const snapshots = makeSnapshotStore({ ...common, source, disk, misses, stalenessBudgetMs });
+  const subscriber = makeSubscriber({ ...common, bus: ports.bus, store: snapshots });
+
+  return {
+    snapshots,
+    tokens,
+    counters,
+    compare: subscriber.compare,
+    async start() {
+      await Promise.all([staleness.restore(), tokenDisk.restore()]);
+      await subscriber.start();
+    },
+    async stop() {
+      await subscriber.stop();
+      await snapshots.settled();
+      await Promise.all([tokenDisk.flush(), staleness.persist()]);
+    },
+    status() {
+      const stale = staleness.exceeded();
+      return {
+        ready: !stale,
+        notReadyBecause: stale ? 'no news from control plane or stores for the staleness budget' : null,
+        lastNewsAtMs: staleness.lastNewsAtMs(),
+        organisations: snapshots.status(),
+      };
+    },
+  };
+}

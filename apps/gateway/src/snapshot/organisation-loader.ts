@@ -1,0 +1,103 @@
+import { LRUCache } from 'lru-cache';
+import { OrganisationEntry, OrganisationSlug, type OrganisationId } from '@patchbay/contracts';
+import type { Directory } from '@patchbay/ports';
+import type { ControlPlane } from '../directory/control-plane.ts';
+import { within } from '../directory/within.ts';
+import type { SnapshotCounters } from './counters.ts';
+import type { SnapshotDisk } from './disk.ts';
+import type { Clock, Log } from './log.ts';
+import type { Organisation } from './organisation.ts';
+import type { Verifier } from './verify.ts';
+
+/** `unknown`: known not to exist. `unavailable`: nobody can say, or its state is nowhere to be had. */
+export type Loaded = { readonly kind: 'loaded'; readonly organisation: Organisation } | { readonly kind: 'unknown' } | { readonly kind: 'unavailable' };
+
+/** Loads an organisation by its slug. One flight per slug; never rejects. */
+export type OrganisationLoader = {
+  load(slug: string): Loaded | Promise<Loaded>;
+  /** A new organisation may exist: what was said to be unknown is asked again. */
+  forgetUnknown(): void;
+};
+
+export type OrganisationLoaderDeps = {
+  readonly directory: Directory;
+  readonly controlPlane: ControlPlane;
+  readonly disk: SnapshotDisk;
+  readonly verifier: Verifier;
+  readonly counters: SnapshotCounters;
+  readonly clock: Clock;
+  readonly log: Log;
+  open(identity: { id: OrganisationId; slug: string }): Organisation;
+};
+
+const UNKNOWN_MAX = 10_000;
+const UNKNOWN_FOR_MS = 2_000;
+const STORE_TIMEOUT_MS = 1_000;
+const UNKNOWN = { kind: 'unknown' } as const;
+const UNAVAILABLE = { kind: 'unavailable' } as const;
+
+export function makeOrganisationLoader(deps: OrganisationLoaderDeps): OrganisationLoader {
+  const { directory, controlPlane, disk, verifier, counters, clock, log, open } = deps;
+  const unknownUntilMs = new LRUCache<string, number>({ max: UNKNOWN_MAX });
+  const flights = new Map<string, Promise<Loaded>>();
+
+  async function accept(slug: string, jws: string | null): Promise<OrganisationId | null> {
+    if (jws === null) return null;
+    const opened = await verifier.open('organisationEntry', OrganisationEntry, jws);
+    if (opened.ok && opened.value.slug === slug) return opened.value.organisationId;
+    counters.refused[opened.ok ? 'other_organisation' : opened.why] += 1;
+    log.warn({ organisation: slug }, 'an organisation entry was refused');
+    return null;
+  }
+
+  async function idOf(slug: string): Promise<OrganisationId | 'unknown' | 'unavailable'> {
+    const stored = await within(directory.getOrganisation(slug), STORE_TIMEOUT_MS, null);
+    const storedId = await accept(slug, stored);
+    if (storedId !== null && stored !== null) return keep(slug, stored, storedId);
+    const asked = await controlPlane.organisation(slug);
+    if (asked.kind === 'missing') return 'unknown';
+    const given = asked.kind === 'found' ? asked.value : null;
+    const givenId = await accept(slug, given);
+    if (givenId !== null && given !== null) return keep(slug, given, givenId);
+    return (await accept(slug, await disk.organisation(slug).catch(() => null))) ?? 'unavailable';
+  }
+
+  function keep(slug: string, jws: string, id: OrganisationId): OrganisationId {
+    disk.keepOrganisation(slug, jws).catch((error: unknown) => {
+      counters.refused.disk += 1;
+      log.error({ organisation: slug, err: error }, 'the organisation entry could not be kept on disk');
+    });
+    return id;
+  }
+
+  async function fly(slug: string): Promise<Loaded> {
+    try {
+      const id = await idOf(slug);
+      if (id === 'unknown') {
+        unknownUntilMs.set(slug, clock.nowMs() + UNKNOWN_FOR_MS);
+        return UNKNOWN;
+      }
+      if (id === 'unavailable') return UNAVAILABLE;
+      const organisation = open({ id, slug });
+      if (await organisation.load()) return { kind: 'loaded', organisation };
+      organisation.close();
+    } catch (error) {
+      log.error({ organisation: slug, err: error }, 'an organisation could not be loaded');
+    }
+    return UNAVAILABLE;
+  }
+
+  return {
+    load(slug) {
+      // Also what keeps anything else out of a file's path.
+      if (!OrganisationSlug.safeParse(slug).success) return UNKNOWN;
+      if ((unknownUntilMs.get(slug) ?? 0) > clock.nowMs()) return UNKNOWN;
+      const flying = flights.get(slug);
+      if (flying !== undefined) return flying;
+      const flight = fly(slug).finally(() => flights.delete(slug));
+      flights.set(slug, flight);
+      return flight;
+    },
+    forgetUnknown: () => unknownUntilMs.clear(),
+  };
+}

@@ -1,0 +1,213 @@
+import type { Manifest, OrganisationId } from '@patchbay/contracts';
+import type { ChangeListener } from './changes.ts';
+import { compileSnapshot, partsToFetch, type Compilation } from './compile.ts';
+import type { CompiledSnapshot } from './compiled.ts';
+import type { RefusalReason, SnapshotCounters } from './counters.ts';
+import type { SnapshotDisk } from './disk.ts';
+import type { Clock, Log } from './log.ts';
+import { isAfter, type Position } from './position.ts';
+import type { ManifestWanted, SnapshotSource, SourcedManifest, SourceName } from './source.ts';
+
+/** One loaded organisation: its current snapshot, and the way to the next one. */
+export type Organisation = {
+  readonly id: OrganisationId;
+  readonly slug: string;
+  /** Synchronous; null until `load` has succeeded. */
+  current(): CompiledSnapshot | null;
+  loadedFrom(): SourceName | null;
+  /** First load: live, else the last good state on disk. False when neither can be had. */
+  load(): Promise<boolean>;
+  /** A position is known to exist: fetches at once, and again for a while if it is not published yet. */
+  want(position: Position): void;
+  /** Reads the live manifest and takes it if it is newer; whether one could be read that is not older than ours. */
+  compare(): Promise<boolean>;
+  /** The control plane said that our position is the newest. */
+  confirmed(): void;
+  /** Since when a newer position has been known to exist; null when there is none. */
+  behindSinceMs(): number | null;
+  /** Resolves when nothing is being fetched or written. */
+  settled(): Promise<void>;
+  close(): void;
+};
+
+export type OrganisationDeps = {
+  readonly source: SnapshotSource;
+  readonly disk: SnapshotDisk;
+  readonly changes: ChangeListener;
+  readonly counters: SnapshotCounters;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** Pauses between attempts at a position that was announced before it was published. After the last one, the comparison finds it. */
+const RETRY_MS = [10, 20, 40, 80, 150, 300, 600, 1_200, 2_400];
+
+type Taken = 'taken' | 'malformed' | 'unavailable';
+
+/** A manifest lists the invalidations of ten minutes; one minute is left for clocks that differ. */
+const INVALIDATIONS_REACH_MS = 9 * 60_000;
+
+export function makeOrganisation(identity: { id: OrganisationId; slug: string }, deps: OrganisationDeps): Organisation {
+  const { id, slug } = identity;
+  const { source, disk, changes, counters, clock, log } = deps;
+  let compilation: Compilation | null = null;
+  let from: SourceName | null = null;
+  let highWater: Position | null = null;
+  let wanted: Position | null = null;
+  let behindSinceMs: number | null = null;
+  let syncedAtMs = 0;
+  let refreshing: Promise<void> | null = null;
+  let again = false;
+  let wake: (() => void) | null = null;
+  let keeping: Promise<void> = Promise.resolve();
+  let closed = false;
+
+  const current = (): CompiledSnapshot | null => compilation?.snapshot ?? null;
+  const isBehind = (): boolean => wanted !== null && isAfter(wanted, current());
+  const floor = (): Position | null => current() ?? highWater;
+  const asking = (): ManifestWanted => ({ organisationId: id, slug, floor: floor(), target: wanted });
+
+  function refused(reason: RefusalReason, error: unknown): void {
+    counters.refused[reason] += 1;
+    log.error({ organisationId: id, organisation: slug, reason, err: error }, 'a revision was refused; the last good state stays');
+  }
+
+  /** Invalidations first: what a newer revision withdraws must not be served beside its snapshot. */
+  function tellChanges(manifest: Manifest, knownAt: { issuedAtMs: number; epoch: number } | null): void {
+    const knownUntilMs = Math.max(syncedAtMs, knownAt?.issuedAtMs ?? 0);
+    // Revisions of two epochs cannot be compared, so nothing that is stamped with one outlives it.
+    const otherEpoch = knownAt !== null && manifest.epoch !== knownAt.epoch;
+    if (otherEpoch || manifest.issuedAtMs - knownUntilMs > INVALIDATIONS_REACH_MS) changes.missed(id);
+    changes.invalidated(id, manifest.invalidations);
+  }
+
+  async function take(sourced: SourcedManifest): Promise<Taken> {
+    const { manifest, jws } = sourced;
+    const startedAt = performance.now();
+    const fetched = await source.parts(id, partsToFetch(manifest, compilation)).catch((error: unknown) => {
+      refused('parts_unavailable', error);
+      return null;
+    });
+    if (fetched === null) return 'unavailable';
+    try {
+      const next = await compileSnapshot(manifest, fetched, compilation);
+      const knownAt = current() ?? (await previouslyKept(sourced));
+      if (closed) return 'unavailable';
+      tellChanges(manifest, knownAt);
+      compilation = next;
+    } catch (error) {
+      refused('part_malformed', error);
+      return 'malformed';
+    }
+    from = sourced.from;
+    if (sourced.from !== 'disk') syncedAtMs = clock.nowMs();
+    if (!isBehind()) behindSinceMs = null;
+    counters.swaps += 1;
+    counters.compileMsLast = performance.now() - startedAt;
+    log.info({ organisationId: id, organisation: slug, epoch: manifest.epoch, revision: manifest.revision, from }, 'snapshot swapped in');
+    if (sourced.from !== 'disk') keepOnDisk(manifest, jws, fetched);
+    return 'taken';
+  }
+
+  /** What this pod knew of the organisation before it was loaded: decides whether invalidations were missed meanwhile. */
+  async function previouslyKept(sourced: SourcedManifest): Promise<Manifest | null> {
+    if (sourced.from === 'disk') return sourced.manifest;
+    return (await source.kept({ organisationId: id, slug, floor: null, target: null }).catch(() => null))?.manifest ?? null;
+  }
+
+  function keepOnDisk(manifest: Manifest, jws: string, fetched: Awaited<ReturnType<SnapshotSource['parts']>>): void {
+    const refetch = async (hashes: readonly string[]) => source.parts(id, manifest.parts.filter((row) => hashes.includes(row.hash)));
+    keeping = keeping
+      .then(() => disk.keep({ manifest, jws, fetched, refetch }))
+      .catch((error: unknown) => {
+        counters.refused.disk += 1;
+        log.error({ organisationId: id, organisation: slug, err: error }, 'the snapshot could not be kept on disk');
+      });
+  }
+
+  async function fetchOnce(): Promise<Taken> {
+    const sourced = await source.manifest(asking());
+    return sourced !== null && isAfter(sourced.manifest, current()) ? take(sourced) : 'unavailable';
+  }
+
+  async function refresh(): Promise<void> {
+    for (let attempt = 0; !closed; attempt += 1) {
+      again = false;
+      const taken = await fetchOnce();
+      // What is malformed stays so: the next announcement or comparison tries again.
+      if (!isBehind() || (taken === 'malformed' && !again)) return;
+      const pauseMs = again ? 0 : RETRY_MS[attempt];
+      if (pauseMs === undefined) return;
+      if (pauseMs > 0) await pause(pauseMs);
+    }
+  }
+
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms);
+      function done(): void {
+        clearTimeout(timer);
+        wake = null;
+        resolve();
+      }
+      wake = done;
+    });
+  }
+
+  function startRefresh(): void {
+    again = true;
+    wake?.();
+    refreshing ??= refresh()
+      .catch((error: unknown) => log.error({ organisationId: id, err: error }, 'fetching a revision failed'))
+      .finally(() => {
+        refreshing = null;
+      });
+  }
+
+  function want(position: Position): void {
+    if (isAfter(position, wanted)) wanted = position;
+    if (!isBehind()) return;
+    behindSinceMs ??= clock.nowMs();
+    startRefresh();
+  }
+
+  return {
+    id,
+    slug,
+    current,
+    loadedFrom: () => from,
+    async load() {
+      highWater = await disk.highWater(id);
+      const live = await source.manifest(asking());
+      if (live !== null && (await take(live)) === 'taken') return true;
+      const kept = await source.kept(asking()).catch(() => null);
+      if (kept === null || (await take(kept)) !== 'taken') return false;
+      if (live !== null) want(live.manifest);
+      return true;
+    },
+    want,
+    async compare() {
+      const sourced = await source.manifest({ ...asking(), target: null });
+      if (sourced === null) return false;
+      if (isAfter(sourced.manifest, current())) {
+        want(sourced.manifest);
+        await refreshing;
+      } else {
+        syncedAtMs = clock.nowMs();
+      }
+      return true;
+    },
+    confirmed() {
+      syncedAtMs = clock.nowMs();
+    },
+    behindSinceMs: () => (isBehind() ? behindSinceMs : null),
+    async settled() {
+      await refreshing;
+      await keeping;
+    },
+    close() {
+      closed = true;
+      wake?.();
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import { readFile } from 'node:fs/promises';
+import type { Clock } from './log.ts';
+import { writeAtomically } from './write-atomically.ts';
+
+/**
+ * How long this pod has been without news: a comparison with the control plane or with the stores, or a newer revision.
+ * The moment is kept on disk, so that a restart does not renew the budget.
+ */
+export type Staleness = {
+  exceeded(): boolean;
+  lastNewsAtMs(): number;
+  news(): void;
+  restore(): Promise<void>;
+  persist(): Promise<void>;
+};
+
+export type StalenessDeps = { readonly clock: Clock; readonly budgetMs: number; readonly file: string };
+
+/** Every news is kept in memory; the disk learns of it this often. */
+const PERSIST_EVERY_MS = 30_000;
+
+export function makeStaleness({ clock, budgetMs, file }: StalenessDeps): Staleness {
+  let lastNewsAtMs = 0;
+  let persistedAtMs = 0;
+
+  async function persist(): Promise<void> {
+    if (lastNewsAtMs === persistedAtMs) return;
+    persistedAtMs = lastNewsAtMs;
+    await writeAtomically(file, JSON.stringify({ lastNewsAtMs }));
+  }
+
+  return {
+    exceeded: () => clock.nowMs() - lastNewsAtMs > budgetMs,
+    lastNewsAtMs: () => lastNewsAtMs,
+    news() {
+      lastNewsAtMs = clock.nowMs();
+      // A mark that cannot be written only shortens the time after a restart.
+      if (lastNewsAtMs - persistedAtMs >= PERSIST_EVERY_MS) persist().catch(() => undefined);
+    },
+    async restore() {
+      try {
+        const kept = (JSON.parse(await readFile(file, 'utf8')) as { lastNewsAtMs?: unknown }).lastNewsAtMs;
+        if (typeof kept === 'number') lastNewsAtMs = Math.max(lastNewsAtMs, Math.min(kept, clock.nowMs()));
+      } catch {
+        // None kept, or unreadable: as good as no news.
+      }
+    },
+    persist,
+  };
+}

@@ -1,0 +1,126 @@
+import type { OrganisationId, Revision } from '@patchbay/contracts';
+import type { MissBudget } from '../directory/miss-budget.ts';
+import type { CompiledSnapshot } from './compiled.ts';
+import type { SnapshotCounters } from './counters.ts';
+import type { Clock } from './log.ts';
+import type { Organisation, OrganisationDeps } from './organisation.ts';
+import { makeOrganisation } from './organisation.ts';
+import type { Loaded, OrganisationLoaderDeps } from './organisation-loader.ts';
+import { makeOrganisationLoader } from './organisation-loader.ts';
+import type { Staleness } from './staleness.ts';
+import type { Asker } from '../directory/token-directory.ts';
+import type { SourceName } from './source.ts';
+
+/** Where one loaded organisation stands, for probes and metrics. */
+export type OrganisationStatus = {
+  readonly organisationId: OrganisationId;
+  readonly slug: string;
+  readonly epoch: number;
+  readonly revision: Revision;
+  readonly from: SourceName | null;
+  /** How long a newer revision has been known to exist without being served; 0 when there is none. */
+  readonly lagMs: number;
+};
+
+/** The loaded organisations. */
+export type SnapshotStore = {
+  /** Synchronous: the current snapshot of a loaded organisation. Read once per call. */
+  current(slug: string): CompiledSnapshot | undefined;
+  /** Loads it when it is not; limited per asker; one flight per slug; never rejects. */
+  lookup(slug: string, asker: Asker): Loaded | Promise<Loaded>;
+  /** Whether what is loaded may no longer be served: no news for the staleness budget, or a newer revision out of reach for as long. */
+  stale(slug: string): boolean;
+  byId(organisationId: OrganisationId): Organisation | undefined;
+  all(): readonly Organisation[];
+  forgetUnknown(): void;
+  /** Drops what no call has used for the idle time. */
+  dropIdle(): void;
+  status(): OrganisationStatus[];
+  /** Resolves when nothing is being fetched or written. */
+  settled(): Promise<void>;
+};
+
+export type SnapshotStoreDeps = Omit<OrganisationLoaderDeps, 'open'> &
+  OrganisationDeps & {
+    readonly misses: MissBudget;
+    readonly staleness: Staleness;
+    readonly stalenessBudgetMs: number;
+    readonly counters: SnapshotCounters;
+    readonly clock: Clock;
+  };
+
+type Held = { readonly organisation: Organisation; lastUsedAtMs: number };
+
+const IDLE_MS = 60 * 60_000;
+const UNAVAILABLE = { kind: 'unavailable' } as const;
+
+export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
+  const { clock, counters, misses, staleness, stalenessBudgetMs } = deps;
+  const bySlug = new Map<string, Held>();
+  const byId = new Map<OrganisationId, Held>();
+  const loader = makeOrganisationLoader({ ...deps, open: (identity) => makeOrganisation(identity, deps) });
+
+  async function hold(loading: Promise<Loaded>): Promise<Loaded> {
+    const loaded = await loading;
+    if (loaded.kind !== 'loaded') return loaded;
+    const { organisation } = loaded;
+    const held = bySlug.get(organisation.slug);
+    if (held !== undefined) return { kind: 'loaded', organisation: held.organisation };
+    const fresh: Held = { organisation, lastUsedAtMs: clock.nowMs() };
+    bySlug.set(organisation.slug, fresh);
+    byId.set(organisation.id, fresh);
+    // Read from a live source a moment ago.
+    if (organisation.loadedFrom() !== 'disk') staleness.news();
+    return loaded;
+  }
+
+  const lagMs = (organisation: Organisation): number => {
+    const sinceMs = organisation.behindSinceMs();
+    return sinceMs === null ? 0 : clock.nowMs() - sinceMs;
+  };
+
+  return {
+    current(slug) {
+      const held = bySlug.get(slug);
+      if (held === undefined) return undefined;
+      held.lastUsedAtMs = clock.nowMs();
+      return held.organisation.current() ?? undefined;
+    },
+    lookup(slug, { address, organisationSlug }) {
+      const held = bySlug.get(slug);
+      if (held !== undefined) return { kind: 'loaded', organisation: held.organisation };
+      if (!misses.take(address, organisationSlug)) {
+        counters.missesLimited += 1;
+        return UNAVAILABLE;
+      }
+      const loading = loader.load(slug);
+      return loading instanceof Promise ? hold(loading) : loading;
+    },
+    stale(slug) {
+      const held = bySlug.get(slug);
+      return staleness.exceeded() || (held !== undefined && lagMs(held.organisation) > stalenessBudgetMs);
+    },
+    byId: (organisationId) => byId.get(organisationId)?.organisation,
+    all: () => [...bySlug.values()].map((held) => held.organisation),
+    forgetUnknown: () => loader.forgetUnknown(),
+    dropIdle() {
+      for (const [slug, { organisation, lastUsedAtMs }] of bySlug) {
+        if (clock.nowMs() - lastUsedAtMs < IDLE_MS) continue;
+        organisation.close();
+        bySlug.delete(slug);
+        byId.delete(organisation.id);
+      }
+    },
+    status() {
+      return [...bySlug.values()].flatMap(({ organisation }) => {
+        const snapshot = organisation.current();
+        if (snapshot === null) return [];
+        const { epoch, revision } = snapshot;
+        return [{ organisationId: organisation.id, slug: organisation.slug, epoch, revision, from: organisation.loadedFrom(), lagMs: lagMs(organisation) }];
+      });
+    },
+    async settled() {
+      await Promise.all([...bySlug.values()].map(({ organisation }) => organisation.settled()));
+    },
+  };
+}

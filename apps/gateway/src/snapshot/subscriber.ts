@@ -1,0 +1,139 @@
+import { Announcement } from '@patchbay/contracts';
+import type { Bus, Directory } from '@patchbay/ports';
+import type { ControlPlane } from '../directory/control-plane.ts';
+import { within } from '../directory/within.ts';
+import type { ChangeListener } from './changes.ts';
+import type { SnapshotCounters } from './counters.ts';
+import type { Log } from './log.ts';
+import { isAfter } from './position.ts';
+import type { Staleness } from './staleness.ts';
+import type { SnapshotStore } from './store.ts';
+import type { Verifier } from './verify.ts';
+
+/** Keeps loaded organisations current: from the bus at once, by comparison every 10 s and after each gap. */
+export type Subscriber = {
+  /** Resolves after the first comparison, whatever it found; goes on subscribing until it succeeds. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** One comparison with the control plane, else with the stores. */
+  compare(): Promise<void>;
+};
+
+export type SubscriberDeps = {
+  readonly bus: Bus;
+  readonly directory: Directory;
+  readonly controlPlane: ControlPlane;
+  readonly store: SnapshotStore;
+  readonly changes: ChangeListener;
+  readonly staleness: Staleness;
+  readonly verifier: Verifier;
+  readonly counters: SnapshotCounters;
+  readonly log: Log;
+};
+
+const COMPARE_EVERY_MS = 10_000;
+const RESUBSCRIBE_MS = 1_000;
+const STORE_TIMEOUT_MS = 1_000;
+
+export function makeSubscriber(deps: SubscriberDeps): Subscriber {
+  const { bus, directory, controlPlane, store, changes, staleness, verifier, counters, log } = deps;
+  let subscription: { close(): Promise<void> } | null = null;
+  let interval: NodeJS.Timeout | null = null;
+  let retry: NodeJS.Timeout | null = null;
+  let comparing: Promise<void> | null = null;
+  let stopped = false;
+
+  async function onMessage(message: string): Promise<void> {
+    const opened = await verifier.open('announcement', Announcement, message);
+    if (!opened.ok) {
+      counters.refused[opened.why] += 1;
+      log.warn({ reason: opened.why }, 'an announcement was refused');
+      return;
+    }
+    counters.announcements += 1;
+    const { organisationId, epoch, revision, invalidations } = opened.value;
+    changes.invalidated(organisationId, invalidations);
+    const organisation = store.byId(organisationId);
+    if (organisation === undefined) {
+      store.forgetUnknown();
+      return;
+    }
+    // An old announcement, sent again, is no news.
+    if (!isAfter({ epoch, revision }, organisation.current())) return;
+    staleness.news();
+    organisation.want({ epoch, revision });
+  }
+
+  /** Whether the control plane answered. */
+  async function compareWithControlPlane(): Promise<boolean> {
+    const asked = await controlPlane.revisions();
+    if (asked.kind !== 'found') return false;
+    for (const { organisationId, epoch, revision } of asked.value.organisations) {
+      const organisation = store.byId(organisationId);
+      if (organisation === undefined) continue;
+      if (isAfter({ epoch, revision }, organisation.current())) organisation.want({ epoch, revision });
+      else organisation.confirmed();
+    }
+    return true;
+  }
+
+  /** Whether the stores were read to their end: each organisation's manifest, or, with none loaded, anything at all. */
+  async function compareWithStores(): Promise<boolean> {
+    const organisations = store.all();
+    if (organisations.length === 0) return within(directory.getOrganisation('default').then(() => true), STORE_TIMEOUT_MS, false);
+    const read = await Promise.all(organisations.map((organisation) => organisation.compare()));
+    return read.every(Boolean);
+  }
+
+  function compare(): Promise<void> {
+    comparing ??= compareOnce().finally(() => {
+      comparing = null;
+    });
+    return comparing;
+  }
+
+  async function compareOnce(): Promise<void> {
+    try {
+      if ((await compareWithControlPlane()) || (await compareWithStores())) staleness.news();
+      else log.warn({ lastNewsAtMs: staleness.lastNewsAtMs() }, 'neither control plane nor stores can be read');
+    } catch (error) {
+      log.error({ err: error }, 'comparing revisions failed');
+    }
+    store.dropIdle();
+  }
+
+  async function subscribe(): Promise<void> {
+    try {
+      const listener = {
+        onMessage: (message: string) => void onMessage(message).catch((error: unknown) => log.error({ err: error }, 'an announcement could not be handled')),
+        onGap: () => void compare(),
+      };
+      const made = await bus.subscribe(listener);
+      if (stopped) await made.close();
+      else subscription = made;
+    } catch (error) {
+      if (stopped) return;
+      log.warn({ err: error }, 'the bus cannot be reached; trying again');
+      retry = setTimeout(() => void subscribe(), RESUBSCRIBE_MS);
+      return;
+    }
+    // What was announced before the subscription stood.
+    if (!stopped) await compare();
+  }
+
+  return {
+    compare,
+    async start() {
+      interval = setInterval(() => void compare(), COMPARE_EVERY_MS);
+      void subscribe();
+      await compare();
+    },
+    async stop() {
+      stopped = true;
+      if (interval !== null) clearInterval(interval);
+      if (retry !== null) clearTimeout(retry);
+      await subscription?.close();
+      await comparing;
+    },
+  };
+}
