@@ -60,6 +60,7 @@ export class Caller {
   }
 
   async open(): Promise<Answer> {
+    this.sessionId = null;
     const answer = await this.post(INITIALIZE);
     this.sessionId = answer.sessionId;
     if (this.sessionId !== null) await this.post({ jsonrpc: '2.0', method: 'notifications/initialized' });

@@ -34,7 +34,7 @@ export class LaunchServer {
     this.#server = createServer((request, response) => {
       const { pathname, searchParams } = new URL(request.url ?? '/', 'http://x');
       this.asked.push(`${pathname} ${request.headers.authorization}`);
-      const spec = this.specs.get(pathname.split('/')[5] ?? '');
+      const spec = this.specs.get(pathname.split('/')[6] ?? '');
       const found = spec !== undefined && spec.generation === searchParams.get('generation');
       response.writeHead(found ? 200 : 404, { 'content-type': 'application/json' }).end(found ? JSON.stringify(spec) : '{}');
     });

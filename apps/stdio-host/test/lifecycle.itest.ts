@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'vitest';
+import { Caller } from './support/caller.ts';
+import { FIXTURE, processesMarked, startHost, statusOf, until, type HostOverrides, type TestHost } from './support/harness.ts';
+
+async function withHost(overrides: HostOverrides, run: (host: TestHost) => Promise<void>): Promise<void> {
+  const host = await startHost(overrides);
+  try {
+    await run(host);
+  } finally {
+    await host.stop();
+  }
+}
+
+const running = async (host: TestHost) => (await statusOf(host.url)).processes;
+
+describe('start', () => {
+  test('a server that exits at once gives an error with its name and the end of what it wrote, escaped', () =>
+    withHost({}, async (host) => {
+      const caller = new Caller(host.url, host.launches.add({ slug: 'broken-one', args: [FIXTURE, 'fail'] }));
+      const { error } = (await caller.open()).messages[0] ?? {};
+      expect(error).toMatchObject({ code: -31511, message: expect.stringMatching(/"broken-one".*code 3.*cannot find \\u\{1b\}\[31mmy settings/) });
+      expect(await running(host)).toEqual([]);
+    }));
+
+  test('a server that never answers initialize is ended after the start-up time', () =>
+    withHost({ startTimeoutMs: 300 }, async (host) => {
+      const caller = new Caller(host.url, host.launches.add({ slug: 'mute', args: [FIXTURE, 'mute'] }));
+      expect((await caller.open()).messages[0]?.error).toMatchObject({ code: -31511, message: expect.stringContaining('within 0.3 s') });
+      await until('it is gone', async () => (await running(host)).length === 0);
+    }));
+
+  test('a server that refuses to initialize has its own error passed on and opens no session', () =>
+    withHost({}, async (host) => {
+      const caller = new Caller(host.url, host.launches.add({ slug: 'refusing', args: [FIXTURE, 'refuse'] }));
+      const opened = await caller.open();
+      expect(opened.messages[0]?.error).toEqual({ code: -32000, message: 'not today' });
+      expect(opened.sessionId).toBeNull();
+      await until('it is gone', async () => (await running(host)).length === 0);
+    }));
+
+  test('a command that does not exist is named', () =>
+    withHost({}, async (host) => {
+      for (const command of ['no-such-program', './no-such-file', '/no/such/file']) {
+        const caller = new Caller(host.url, host.launches.add({ slug: 'lost', command }));
+        expect((await caller.open()).messages[0]?.error).toMatchObject({ code: -31511, message: expect.stringContaining(`"${command}"`) });
+      }
+    }));
+
+  test('a server that keeps failing is not started again before its time, which doubles', () =>
+    withHost({}, async (host) => {
+      const caller = new Caller(host.url, host.launches.add({ slug: 'broken', args: [FIXTURE, 'fail'] }));
+      await caller.open();
+      const first = (await caller.open()).messages[0]?.error;
+      expect(first).toMatchObject({ code: -31502, message: expect.stringContaining('started again in 1 s') });
+      await new Promise((resolve) => setTimeout(resolve, Number(first?.data?.['retryAfterMs']) + 20));
+      expect((await caller.open()).messages[0]?.error?.code).toBe(-31511);
+      expect((await caller.open()).messages[0]?.error?.message).toContain('started again in 2 s');
+    }));
+});
+
+describe('crash', () => {
+  test('every request in flight gets an error that names the server, the session is gone, and the next initialize works', () =>
+    withHost({}, async (host) => {
+      for (const isolation of ['session', 'shared'] as const) {
+        const caller = new Caller(host.url, host.launches.add({ slug: `falls-${isolation}`, isolation }));
+        await caller.open();
+        const hanging = caller.call('hang', {}, { id: 'waiting' });
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        const crashed = await caller.call('crash', {}, { id: 2 });
+        for (const { messages } of [crashed, await hanging]) {
+          expect(messages[0]?.error).toMatchObject({ code: -31502, message: expect.stringMatching(new RegExp(`"falls-${isolation}".*code 7`)) });
+        }
+        expect((await hanging).messages[0]?.id).toBe('waiting');
+        expect((await caller.call('echo')).status).toBe(404);
+        await caller.open();
+        expect(await caller.text('echo', { text: 'back' })).toBe('back');
+      }
+    }));
+});
+
+describe('stop', () => {
+  test('an idle server is stopped, a busy one is not', () =>
+    withHost({ idleMs: 200 }, async (host) => {
+      const idle = new Caller(host.url, host.launches.add({ slug: 'idle' }));
+      const busy = new Caller(host.url, host.launches.add({ slug: 'busy', isolation: 'shared' }));
+      await Promise.all([idle.open(), busy.open()]);
+      const working = busy.call('progress', { steps: 1, ms: 900, text: 'worked' });
+      await until('the idle one is gone', async () => !(await running(host)).some(({ slug }) => slug === 'idle'));
+      expect((await idle.call('echo')).status).toBe(404);
+      expect((await working).messages.at(-1)?.result?.content?.[0]?.text).toBe('worked');
+      await until('the other one is gone too', async () => (await running(host)).length === 0);
+    }));
+
+  test('a replaced generation takes no new sessions, finishes what it does, and ends', () =>
+    withHost({}, async (host) => {
+      const serverId = host.launches.add({ slug: 'changing', env: { VERSION: 'old' } });
+      const old = new Caller(host.url, serverId);
+      await old.open();
+      const working = old.call('progress', { steps: 1, ms: 500, text: 'finished' });
+      host.launches.add({ slug: 'changing', generation: 'g2', env: { VERSION: 'new' } }, serverId);
+      const next = new Caller(host.url, serverId, 'g2');
+      await next.open();
+      expect(JSON.parse(await next.text('env'))).toMatchObject({ VERSION: 'new' });
+      expect((await working).messages.at(-1)?.result?.content?.[0]?.text).toBe('finished');
+      await until('only the new one is left', async () => (await running(host)).every(({ generation }) => generation === 'g2'));
+      expect((await new Caller(host.url, serverId, 'g1').open()).messages[0]?.error?.code).toBe(-31513);
+    }));
+
+  test('a server that ignores the end of its input is ended all the same', () =>
+    withHost({}, async (host) => {
+      const caller = new Caller(host.url, host.launches.add({ slug: 'deaf', args: [FIXTURE, 'deaf'], env: { MARK: 'mark-deaf' } }));
+      await caller.open();
+      expect(processesMarked('mark-deaf')).not.toEqual([]);
+      await caller.end();
+      await until('it is gone', () => processesMarked('mark-deaf').length === 0);
+    }));
+
+  test('50 quick starts and stops leave no process', () =>
+    withHost({ processesMax: 4 }, async (host) => {
+      const serverId = host.launches.add({ slug: 'quick', env: { MARK: 'mark-quick' } });
+      for (let round = 0; round < 50; round += 1) {
+        const caller = new Caller(host.url, serverId);
+        expect((await caller.open()).sessionId).not.toBeNull();
+        expect(await caller.end()).toBe(204);
+      }
+      await until('nothing is left', () => processesMarked('mark-quick').length === 0);
+    }));
+});
+
+describe('limit', () => {
+  test('the idle process unused for longest makes room; when all are busy the error says what to raise', () =>
+    withHost({ processesMax: 2 }, async (host) => {
+      const serverId = host.launches.add({ slug: 'many' });
+      const [a, b, c, d] = [1, 2, 3, 4].map(() => new Caller(host.url, serverId)) as [Caller, Caller, Caller, Caller];
+      await a.open();
+      await b.open();
+      await a.text('count');
+      await c.open();
+      expect((await b.call('echo')).status).toBe(404);
+      const busy = [a, c].map((caller) => caller.call('progress', { steps: 1, ms: 600, text: 'x' }));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect((await d.open()).messages[0]?.error).toMatchObject({ code: -31510, message: expect.stringContaining('PATCHBAY_STDIO_PROCESSES_MAX') });
+      await Promise.all(busy);
+      expect((await d.open()).sessionId).not.toBeNull();
+      expect(await running(host)).toHaveLength(2);
+    }));
+});
+
+describe('output', () => {
+  test('stderr and stray stdout are kept, escaped and with configured values masked, and do no harm', () =>
+    withHost({}, async (host) => {
+      const caller = new Caller(host.url, host.launches.add({ slug: 'noisy', env: { API_KEY: 'sk-very-secret-value' } }));
+      await caller.open();
+      await caller.text('say', { text: 'using sk-very-secret-value \u001b]0;title\u0007' });
+      expect(await caller.text('garbage')).toBe('printed');
+      await until('it was read', async () => (await running(host))[0]?.strayLines === 2);
+      const [process] = await running(host);
+      expect(process?.stderrTail).toEqual(expect.arrayContaining(['using [env API_KEY] \\u{1b}]0;title\\u{7}', 'stdout: this is no JSON']));
+    }));
+});
