@@ -27,6 +27,7 @@ export function makeHome(): string {
 export class LaunchServer {
   readonly specs = new Map<string, LaunchSpec>();
   readonly asked: string[] = [];
+  readonly defaultArgs: readonly string[] = [FIXTURE];
   #server: Server | null = null;
   url = '';
 
@@ -49,7 +50,7 @@ export class LaunchServer {
 
   /** Registers a server; the answer is its id. */
   add(spec: Partial<LaunchSpec> & { slug: string }, serverId: string = randomUUID()): string {
-    this.specs.set(serverId, { generation: 'g1', command: 'node', args: [FIXTURE], env: {}, isolation: 'session', ...spec });
+    this.specs.set(serverId, { generation: 'g1', command: 'node', args: [...this.defaultArgs], env: {}, isolation: 'session', ...spec });
     return serverId;
   }
 }
