@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { OrganisationId, TokenHash, UserId } from '@patchbay/contracts';
+import { open, seal, type Keyring } from '@patchbay/vault';
 import type { Log } from '../snapshot/log.ts';
 import { writeAtomically } from '../snapshot/write-atomically.ts';
 
@@ -13,9 +14,6 @@ export type KeptToken = {
   readonly jws: string;
 };
 
-/** Seals under a key of this installation; `open` gives null for anything that was not sealed so. */
-export type Sealer = { seal(text: string): string; open(sealed: string): string | null };
-
 /** What a restarted pod may go by when neither directory nor control plane answers. Sealed as one file, written behind. */
 export type TokenDiskCache = {
   restore(): Promise<void>;
@@ -27,13 +25,22 @@ export type TokenDiskCache = {
   flush(): Promise<void>;
 };
 
-export type TokenDiskCacheDeps = { readonly file: string; readonly sealer: Sealer; readonly log: Log; readonly max?: number };
+export type TokenDiskCacheDeps = {
+  readonly file: string;
+  /** The session sealing keys; the cache is sealed under a subkey of its own. */
+  readonly sealingKeys: Keyring;
+  readonly log: Log;
+  readonly max?: number;
+};
 
+/** Names the format too: another one does not open. */
+const CONTEXT = ['token cache', 'v1'];
 const WRITE_BEHIND_MS = 500;
 /** Sealing a large cache may take at most this share of the time. */
 const PAUSE_PER_WRITE = 20;
 
-export function makeTokenDiskCache({ file, sealer, log, max = 5_000 }: TokenDiskCacheDeps): TokenDiskCache {
+export function makeTokenDiskCache({ file, sealingKeys, log, max = 5_000 }: TokenDiskCacheDeps): TokenDiskCache {
+  const keys = sealingKeys.derive('gateway token cache');
   const kept = new Map<TokenHash, KeptToken>();
   let dirty = false;
   let timer: NodeJS.Timeout | null = null;
@@ -51,7 +58,7 @@ export function makeTokenDiskCache({ file, sealer, log, max = 5_000 }: TokenDisk
     if (!dirty) return;
     dirty = false;
     const startedAt = performance.now();
-    const sealed = sealer.seal(JSON.stringify({ format: 1, tokens: [...kept.values()] }));
+    const sealed = seal(keys, JSON.stringify({ tokens: [...kept.values()] }), CONTEXT);
     pauseMs = Math.max(WRITE_BEHIND_MS, (performance.now() - startedAt) * PAUSE_PER_WRITE);
     await writeAtomically(file, sealed);
   }
@@ -60,13 +67,13 @@ export function makeTokenDiskCache({ file, sealer, log, max = 5_000 }: TokenDisk
     flush,
     async restore() {
       const sealed = await readFile(file, 'utf8').catch(() => null);
-      const text = sealed === null ? null : sealer.open(sealed);
+      const text = sealed === null ? null : open(keys, sealed, CONTEXT);
       if (text === null) {
         if (sealed !== null) log.warn({}, 'the token cache on disk is not ours to open; it is ignored');
         return;
       }
       // Sealed by us, so its shape is ours; each entry's signature is checked again when it is used.
-      const { tokens } = JSON.parse(text) as { tokens: KeptToken[] };
+      const { tokens } = JSON.parse(text.toString('utf8')) as { tokens: KeptToken[] };
       for (const token of tokens) {
         if (!kept.has(token.tokenHash)) kept.set(token.tokenHash, token);
       }

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { Bus, Directory, Parts } from '@patchbay/ports';
+import type { Keyring } from '@patchbay/vault';
 import type { ControlPlane } from '../directory/control-plane.ts';
-import { makeTokenDiskCache, type Sealer } from '../directory/disk-cache.ts';
+import { makeTokenDiskCache } from '../directory/disk-cache.ts';
 import { makeMissBudget } from '../directory/miss-budget.ts';
 import { makeTokenDirectory, type TokenDirectory } from '../directory/token-directory.ts';
 import { allListeners, type ChangeListener } from './changes.ts';
@@ -42,7 +43,8 @@ export type StateDeps = {
   readonly controlPlane: ControlPlane;
   /** One or two PEM public keys. */
   readonly publicKeysPem: string;
-  readonly sealer: Sealer;
+  /** The session sealing keys. */
+  readonly sealingKeys: Keyring;
   /** This gateway's own folder: `PATCHBAY_HOME/gateway`. */
   readonly folder: string;
   readonly stalenessBudgetMs: number;
@@ -61,7 +63,7 @@ export async function makeState(deps: StateDeps): Promise<State> {
   const misses = makeMissBudget({ clock });
   const staleness = makeStaleness({ clock, budgetMs: stalenessBudgetMs, file: join(folder, 'last-news.json') });
   const disk = makeSnapshotDisk({ folder });
-  const tokenDisk = makeTokenDiskCache({ file: join(folder, 'tokens.sealed'), sealer: deps.sealer, log });
+  const tokenDisk = makeTokenDiskCache({ file: join(folder, 'tokens.sealed'), sealingKeys: deps.sealingKeys, log });
   const tokens = makeTokenDirectory({ directory, controlPlane, disk: tokenDisk, verifier, misses, counters, clock, log });
   const changes = allListeners([tokens, ...deps.listeners]);
   const refused = (reason: RefusalReason): void => {
@@ -83,7 +85,7 @@ export async function makeState(deps: StateDeps): Promise<State> {
     },
     async stop() {
       await subscriber.stop();
-      await snapshots.settled();
+      await snapshots.close();
       await Promise.all([tokenDisk.flush(), staleness.persist()]);
     },
     status() {

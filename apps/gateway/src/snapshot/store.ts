@@ -36,8 +36,8 @@ export type SnapshotStore = {
   /** Drops what no call has used for the idle time. */
   dropIdle(): void;
   status(): OrganisationStatus[];
-  /** Resolves when nothing is being fetched or written. */
-  settled(): Promise<void>;
+  /** Ends fetching and resolves when nothing is being written. */
+  close(): Promise<void>;
 };
 
 export type SnapshotStoreDeps = Omit<OrganisationLoaderDeps, 'open'> &
@@ -119,7 +119,8 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
         return [{ organisationId: organisation.id, slug: organisation.slug, epoch, revision, from: organisation.loadedFrom(), lagMs: lagMs(organisation) }];
       });
     },
-    async settled() {
+    async close() {
+      for (const { organisation } of bySlug.values()) organisation.close();
       await Promise.all([...bySlug.values()].map(({ organisation }) => organisation.settled()));
     },
   };

@@ -1,0 +1,240 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdtemp } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CompactSign, exportSPKI, generateKeyPair } from 'jose';
+import { SIGNED_TYPES, type Invalidation, type OrganisationId, type PartHash, type ServerId, type TokenHash, type TokenId, type UserId } from '@patchbay/contracts';
+import { hashToken, mintToken } from '@patchbay/tokens';
+import { createKeyring } from '@patchbay/vault';
+import type { Bus, Directory, Parts } from '@patchbay/ports';
+import { makeControlPlane } from '../directory/control-plane.ts';
+import { makeAuthenticate } from '../pipeline/authenticate.ts';
+import { CallContext } from '../pipeline/context.ts';
+import { makeState, type State, type StateDeps } from './make-state.ts';
+import type { SignedKind } from './verify.ts';
+
+/** A server as tests describe it; its tools' definitions are their JSON. */
+export type FakeServer = { id: ServerId; slug: string; tools: string[]; prompts?: string[]; bareTools?: string[]; url?: string };
+export type FakeToken = { text: string; hash: TokenHash; userId: UserId; tokenId: TokenId; expiresAtMs: number | null; revoked: boolean };
+export type FakeOrganisation = {
+  id: OrganisationId;
+  slug: string;
+  epoch: number;
+  revision: number;
+  servers: FakeServer[];
+  grants: { userId: UserId; serverId: ServerId }[];
+  tokens: Map<TokenHash, FakeToken>;
+  invalidations: Invalidation[];
+};
+type Row = { kind: string; key: string; hash: PartHash; bytes: number };
+
+export const uuid = <T>(): T => randomUUID() as T;
+const sha256 = (bytes: Buffer): PartHash => createHash('sha256').update(bytes).digest('hex') as PartHash;
+
+/** A control plane with real signatures, its stores in memory, and switches that take either away. */
+export async function makeFleet() {
+  const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true });
+  const publicKeysPem = await exportSPKI(publicKey);
+  const tagKey = Buffer.alloc(32, 7);
+  const sealingKeys = createKeyring([Buffer.alloc(32, 9)]);
+  const clock = { now: 1_800_000_000_000, nowMs: () => clock.now };
+  const away = { stores: false, controlPlane: false };
+  const organisations = new Map<string, FakeOrganisation>();
+  const stored = {
+    manifests: new Map<OrganisationId, string>(),
+    parts: new Map<string, Buffer>(),
+    tokens: new Map<TokenHash, string>(),
+    organisations: new Map<string, string>(),
+    directoryRevision: 0,
+  };
+  const calls = { getToken: 0, controlPlaneToken: 0, controlPlaneOrganisation: 0, getManifest: 0, getParts: [] as PartHash[] };
+  const listeners = new Set<{ onMessage(message: string): void; onGap(): void }>();
+  /** Awaited before a token lookup of the store is answered. */
+  const gate = { getToken: async (): Promise<void> => undefined };
+
+  function sign(kind: SignedKind, payload: unknown): Promise<string> {
+    const header = { alg: 'EdDSA', typ: SIGNED_TYPES[kind], kid: 'k1' };
+    return new CompactSign(Buffer.from(JSON.stringify(payload))).setProtectedHeader(header).sign(privateKey);
+  }
+
+  const up = <T>(value: T): T => {
+    if (away.stores) throw new Error('ECONNREFUSED');
+    return value;
+  };
+  const bus: Bus = {
+    publish: async (message) => listeners.forEach((listener) => listener.onMessage(message)),
+    subscribe: async (listener) => {
+      up(null);
+      listeners.add(listener);
+      return { close: async () => void listeners.delete(listener) };
+    },
+    close: async () => undefined,
+  };
+  const parts: Parts = {
+    putParts: async () => undefined,
+    missing: async () => [],
+    putManifest: async () => undefined,
+    collectGarbage: async () => 0,
+    getManifest: async (id) => {
+      calls.getManifest += 1;
+      return up(stored.manifests.get(id) ?? null);
+    },
+    getParts: async (_id, hashes) => {
+      calls.getParts.push(...hashes);
+      return up(new Map(hashes.flatMap((hash) => (stored.parts.has(hash) ? [[hash, stored.parts.get(hash) as Buffer]] : []))));
+    },
+  };
+  const directory: Directory = {
+    putTokens: async () => undefined,
+    putOrganisation: async () => undefined,
+    getOrganisation: async (slug) => up(stored.organisations.get(slug) ?? null),
+    getToken: async (_id, hash) => {
+      calls.getToken += 1;
+      const answer = up({ entry: stored.tokens.get(hash) ?? null, revision: stored.directoryRevision as never });
+      await gate.getToken();
+      return answer;
+    },
+  };
+
+  const tokenEntry = (organisation: FakeOrganisation, { hash, tokenId, userId, expiresAtMs, revoked }: FakeToken): Promise<string> =>
+    sign('tokenEntry', { organisationId: organisation.id, tokenHash: hash, tokenId, userId, expiresAtMs, revision: organisation.revision, revoked });
+
+  async function answer(path: string): Promise<unknown> {
+    const all = [...organisations.values()];
+    const bySlug = /^\/internal\/v1\/organisations\/(.+)$/.exec(path);
+    if (bySlug !== null) {
+      calls.controlPlaneOrganisation += 1;
+      const found = organisations.get(bySlug[1] ?? '');
+      return found && { entry: await sign('organisationEntry', { organisationId: found.id, slug: found.slug }), revision: found.revision };
+    }
+    if (path === '/internal/v1/revisions') return { organisations: all.map(({ id, slug, epoch, revision }) => ({ organisationId: id, slug, epoch, revision })) };
+    const [, id, what, hash] = /^\/internal\/v1\/orgs\/([^/]+)\/([^/]+)\/?(.*)$/.exec(path) ?? [];
+    const organisation = all.find((candidate) => candidate.id === id);
+    if (organisation === undefined) return undefined;
+    if (what === 'manifest') return stored.manifests.get(organisation.id);
+    if (what === 'parts') return stored.parts.get(hash ?? '');
+    calls.controlPlaneToken += 1;
+    const token = organisation.tokens.get(hash as TokenHash);
+    return token && { entry: await tokenEntry(organisation, token), revision: organisation.revision };
+  }
+  const controlPlane = makeControlPlane({
+    async get(path) {
+      if (away.controlPlane) throw new Error('ECONNREFUSED');
+      const found = await answer(path);
+      if (found === undefined) return { status: 404, body: Buffer.alloc(0) };
+      return { status: 200, body: Buffer.isBuffer(found) ? found : Buffer.from(typeof found === 'string' ? found : JSON.stringify(found)) };
+    },
+  });
+
+  function addPart(rows: Row[], kind: string, key: string, bytes: Buffer): void {
+    const hash = sha256(bytes);
+    stored.parts.set(hash, bytes);
+    rows.push({ kind, key, hash, bytes: bytes.length });
+  }
+
+  function partsOf({ id, slug, servers, grants }: FakeOrganisation): Row[] {
+    const rows: Row[] = [];
+    const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+    addPart(rows, 'organisation', 'organisation', json({ format: 1, organisationId: id, slug, egressOpenings: [] }));
+    for (const server of servers) {
+      const { tools, prompts = [], bareTools = tools, url = 'http://127.0.0.1:9/mcp' } = server;
+      const timeouts = { connectMs: 1_000, requestMs: 10_000 };
+      const part = { format: 1, id: server.id, slug: server.slug, kind: 'streamable-http', url, isolation: 'session', timeouts };
+      addPart(rows, 'server', server.id, json({ ...part, generation: 'g1', hasCredential: false, bareTools, barePrompts: prompts }));
+      addPart(rows, 'catalogue', server.id, cataloguePart(server.id, tools, prompts));
+    }
+    const rowsOfGrants = grants.map(({ userId, serverId }) => ({ id: uuid(), subject: { kind: 'user', userId }, serverId, tools: { mode: 'all' } }));
+    addPart(rows, 'grants', '0', json({ format: 1, grants: rowsOfGrants }));
+    return rows;
+  }
+
+  async function manifestOf(organisation: FakeOrganisation, change: object = {}): Promise<string> {
+    const { id, slug, epoch, revision, invalidations } = organisation;
+    const manifest = { format: 1, organisationId: id, organisationSlug: slug, epoch, revision, issuedAtMs: clock.now, parts: partsOf(organisation), invalidations };
+    return sign('manifest', { ...manifest, ...change });
+  }
+
+  /** Stores the organisation as it is now, as one more revision; `announce` tells the bus. */
+  async function publish(organisation: FakeOrganisation, { announce = true, writeTokens = true } = {}): Promise<void> {
+    organisation.revision += 1;
+    stored.manifests.set(organisation.id, await manifestOf(organisation));
+    stored.organisations.set(organisation.slug, await sign('organisationEntry', { organisationId: organisation.id, slug: organisation.slug }));
+    if (writeTokens) await writeDirectory(organisation);
+    if (announce) await announceNow(organisation);
+  }
+
+  async function writeDirectory(organisation: FakeOrganisation): Promise<void> {
+    for (const token of organisation.tokens.values()) stored.tokens.set(token.hash, await tokenEntry(organisation, token));
+    stored.directoryRevision = organisation.revision;
+  }
+
+  async function announceNow({ id, epoch, revision, invalidations }: FakeOrganisation): Promise<void> {
+    await bus.publish(await sign('announcement', { organisationId: id, epoch, revision, invalidations }));
+  }
+
+  function addOrganisation(slug: string): FakeOrganisation {
+    const organisation = { id: uuid<OrganisationId>(), slug, epoch: 1, revision: 0, servers: [], grants: [], tokens: new Map(), invalidations: [] };
+    organisations.set(slug, organisation);
+    return organisation;
+  }
+
+  function addToken(organisation: FakeOrganisation, expiresAtMs: number | null = null): FakeToken {
+    const tokenId = uuid<TokenId>();
+    const text = mintToken('pbpat', tokenId, tagKey);
+    const token = { text, hash: hashToken(text), userId: uuid<UserId>(), tokenId, expiresAtMs, revoked: false };
+    organisation.tokens.set(token.hash, token);
+    return token;
+  }
+
+  function revoke(organisation: FakeOrganisation, token: FakeToken): void {
+    token.revoked = true;
+    organisation.invalidations.push({ kind: 'token', revision: (organisation.revision + 1) as never, tokenHash: token.hash });
+  }
+
+  const ports = { bus, parts, directory };
+  const kit = { sign, publish, manifestOf, announceNow, writeDirectory, addOrganisation, addToken, revoke };
+  const world = { away, stored, calls, gate, listeners, clock, tagKey, organisations, bus };
+  return { ...kit, ...world, deps: { ports, controlPlane, publicKeysPem, sealingKeys, clock } };
+}
+
+export type Fleet = Awaited<ReturnType<typeof makeFleet>>;
+
+function cataloguePart(serverId: ServerId, tools: string[], prompts: string[]): Buffer {
+  let offset = 0;
+  const named = [...tools.map((name) => ({ kind: 'tool', name })), ...prompts.map((name) => ({ kind: 'prompt', name }))];
+  const definitions = named.map(({ name }) => Buffer.from(JSON.stringify({ name, inputSchema: { type: 'object' } })));
+  const entries = named.map(({ kind, name }, index) => {
+    const { length } = definitions[index] ?? Buffer.alloc(0);
+    const entry = { kind, name, offset, length, contractHash: 'c' };
+    offset += length;
+    return entry;
+  });
+  const identity = { format: 1, serverId, era: 'legacy', protocolVersion: '2025-11-25', serverInfo: {}, capabilities: {}, instructions: null };
+  return Buffer.concat([Buffer.from(`${JSON.stringify({ ...identity, entries })}\n`), ...definitions]);
+}
+
+/** A pod over a fleet: `home` kept across pods is a restart. */
+export async function startPod(fleet: Fleet, { home, ...change }: { home?: string } & Partial<StateDeps> = {}) {
+  const folder = home ?? (await mkdtemp(join(tmpdir(), 'patchbay-pod-')));
+  const logged: { level: string; message: string }[] = [];
+  const logAs = (level: string) => (_fields: object, message: string) => void logged.push({ level, message });
+  const log = { info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
+  const state: State = await makeState({ ...fleet.deps, folder, stalenessBudgetMs: 300_000, log, listeners: [], ...change });
+  await state.start();
+  const authenticate = makeAuthenticate({ snapshots: state.snapshots, tokens: state.tokens, tagKey: fleet.tagKey, clock: fleet.clock });
+
+  function contextOf(slug: string, rawHeaders: string[], address = '127.0.0.1'): CallContext {
+    const request = { rawHeaders, socket: { remoteAddress: address } } as unknown as IncomingMessage;
+    const ctx = new CallContext(request, {} as ServerResponse, 0);
+    ctx.organisationSlug = slug;
+    return ctx;
+  }
+  /** The code a call of this token ends with, or the context it passed with. */
+  async function call(slug: string, text: string, address?: string): Promise<string | CallContext> {
+    const ctx = contextOf(slug, ['Host', 'x', 'Authorization', `Bearer ${text}`], address);
+    const outcome = await authenticate(ctx);
+    return outcome === undefined ? ctx : typeof outcome === 'symbol' ? 'answered' : outcome.code;
+  }
+  return { state, home: folder, call, authenticate, contextOf, logged };
+}

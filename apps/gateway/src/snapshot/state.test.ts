@@ -1,0 +1,285 @@
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import type { ServerId } from '@patchbay/contracts';
+import type { CallContext } from '../pipeline/context.ts';
+import { makeFleet, startPod, uuid, type FakeOrganisation, type FakeToken, type Fleet } from './state.fixture.ts';
+
+let fleet: Fleet;
+let acme: FakeOrganisation;
+let token: FakeToken;
+
+beforeEach(async () => {
+  fleet = await makeFleet();
+  acme = fleet.addOrganisation('acme');
+  acme.servers.push({ id: uuid<ServerId>(), slug: 'files', tools: ['read', 'write'] });
+  token = fleet.addToken(acme);
+  await fleet.publish(acme);
+});
+
+const revisionOf = (passed: string | CallContext): number | string => (typeof passed === 'string' ? passed : (passed.snapshot?.revision ?? -1));
+
+describe('loading', () => {
+  test('an organisation loads on its first request, once for all who wait', async () => {
+    const pod = await startPod(fleet);
+    fleet.calls.getManifest = 0;
+    const passed = await Promise.all([pod.call('acme', token.text), pod.call('acme', token.text), pod.call('acme', token.text)]);
+    expect(passed.map(revisionOf)).toEqual([1, 1, 1]);
+    expect([fleet.calls.getManifest, fleet.calls.getToken]).toEqual([1, 1]);
+    await pod.state.stop();
+  });
+
+  test('with the stores away the control plane gives everything', async () => {
+    fleet.away.stores = true;
+    const pod = await startPod(fleet);
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
+    await pod.state.stop();
+  });
+
+  test('with the control plane away the stores give everything', async () => {
+    fleet.away.controlPlane = true;
+    const pod = await startPod(fleet);
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
+    expect(pod.state.status().ready).toBe(true);
+    await pod.state.stop();
+  });
+
+  test('a new pod with neither is not ready and never says 401', async () => {
+    fleet.away.stores = true;
+    fleet.away.controlPlane = true;
+    const pod = await startPod(fleet);
+    expect(pod.state.status().ready).toBe(false);
+    expect(await pod.call('acme', token.text)).toBe('auth.unavailable');
+    await pod.state.stop();
+  });
+
+  test('an organisation that was just created is found although its slug was asked for before', async () => {
+    const pod = await startPod(fleet);
+    const later = fleet.addOrganisation('later');
+    fleet.organisations.delete('later');
+    const owner = fleet.addToken(later);
+    expect(await pod.call('later', owner.text)).toBe('auth.invalid_token');
+    fleet.organisations.set('later', later);
+    await fleet.publish(later);
+    await vi.waitFor(() => expect(pod.state.counters.announcements).toBe(1));
+    expect(revisionOf(await pod.call('later', owner.text))).toBe(1);
+    await pod.state.stop();
+  });
+});
+
+describe('changes', () => {
+  test('an announced revision is served within 250 ms, and only its new parts are fetched', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    fleet.calls.getParts.length = 0;
+    acme.servers.push({ id: uuid<ServerId>(), slug: 'mail', tools: ['send'] });
+    await fleet.publish(acme);
+    await vi.waitFor(() => expect(pod.state.snapshots.current('acme')?.revision).toBe(2), { timeout: 250, interval: 2 });
+    expect(pod.state.snapshots.current('acme')?.exposedTools.has('mail_send')).toBe(true);
+    expect(fleet.calls.getParts).toHaveLength(2);
+    await pod.state.stop();
+  });
+
+  test('a revision announced before it is published is fetched as soon as it is', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    acme.revision = 2;
+    await fleet.announceNow(acme);
+    acme.revision = 1;
+    setTimeout(() => void fleet.publish(acme, { announce: false }), 30);
+    await vi.waitFor(() => expect(pod.state.snapshots.current('acme')?.revision).toBe(2), { timeout: 250, interval: 2 });
+    await pod.state.stop();
+  });
+
+  test('a lost message is found by the comparison', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    await fleet.publish(acme, { announce: false });
+    await pod.state.compare();
+    await vi.waitFor(() => expect(pod.state.snapshots.current('acme')?.revision).toBe(2));
+    fleet.away.controlPlane = true;
+    await fleet.publish(acme, { announce: false });
+    await pod.state.compare();
+    expect(pod.state.snapshots.current('acme')?.revision).toBe(3);
+    await pod.state.stop();
+  });
+
+  test('a pod that started while the stores were away subscribes once they are back', async () => {
+    fleet.away.stores = true;
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    fleet.away.stores = false;
+    await vi.waitFor(() => expect(fleet.listeners.size).toBe(1), { timeout: 3_000 });
+    await pod.state.stop();
+    expect(fleet.listeners.size).toBe(0);
+  });
+
+  test('an unsigned announcement changes nothing', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    const forged = await fleet.sign('tokenEntry', { organisationId: acme.id, epoch: 9, revision: 9, invalidations: [] });
+    await fleet.bus.publish(forged);
+    await fleet.bus.publish('not a token');
+    await vi.waitFor(() => expect(pod.state.counters.refused.signature).toBe(2));
+    expect(pod.state.status().organisations[0]?.lagMs).toBe(0);
+    await pod.state.stop();
+  });
+});
+
+describe('what is refused', () => {
+  test('a rollback: an older manifest, rightly signed, is refused by a running pod and by a restarted one', async () => {
+    const older = fleet.stored.manifests.get(acme.id) ?? '';
+    await fleet.publish(acme);
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    fleet.stored.manifests.set(acme.id, older);
+    fleet.away.controlPlane = true;
+    await pod.state.compare();
+    expect(pod.state.snapshots.current('acme')?.revision).toBe(2);
+    expect(pod.state.counters.refused.rollback).toBe(1);
+    await pod.state.stop();
+    const restarted = await startPod(fleet, { home: pod.home });
+    expect(revisionOf(await restarted.call('acme', token.text))).toBe(2);
+    expect(restarted.state.status().organisations[0]?.from).toBe('disk');
+    await restarted.state.stop();
+  });
+
+  test('a manifest of another organisation under our key', async () => {
+    const other = fleet.addOrganisation('other');
+    await fleet.publish(other);
+    fleet.stored.manifests.set(acme.id, fleet.stored.manifests.get(other.id) ?? '');
+    const pod = await startPod(fleet);
+    expect(await pod.call('acme', token.text)).toBe('auth.unavailable');
+    expect(pod.state.counters.refused.other_organisation).toBeGreaterThan(0);
+    await pod.state.stop();
+  });
+
+  test("another organisation's part, named by a signed manifest, leaves the last good state in place", async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    const id = acme.id;
+    acme.id = uuid();
+    const foreign = await fleet.manifestOf(acme, { organisationId: id, revision: 2 });
+    acme.id = id;
+    acme.revision = 2;
+    fleet.stored.manifests.set(id, foreign);
+    await fleet.announceNow(acme);
+    await vi.waitFor(() => expect(pod.state.counters.refused.part_malformed).toBe(1));
+    expect(pod.state.snapshots.current('acme')?.revision).toBe(1);
+    expect(pod.logged.some(({ level }) => level === 'error')).toBe(true);
+    await pod.state.stop();
+  });
+
+  test('tampered bytes of a part are replaced by those of the control plane, or nothing is swapped', async () => {
+    for (const hash of fleet.stored.parts.keys()) fleet.stored.parts.set(hash, Buffer.from('{"format":1,"grants":[]}'));
+    const pod = await startPod(fleet);
+    expect(await pod.call('acme', token.text)).toBe('auth.unavailable');
+    expect(pod.state.counters.refused.part_hash).toBeGreaterThan(0);
+    await pod.state.stop();
+  });
+
+  test('a catalogue that points outside its bytes, and two servers of one slug', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    acme.servers.push({ id: uuid<ServerId>(), slug: 'files', tools: [] });
+    await fleet.publish(acme);
+    await vi.waitFor(() => expect(pod.state.counters.refused.part_malformed).toBe(1));
+    expect(pod.state.snapshots.current('acme')?.revision).toBe(1);
+    acme.servers.pop();
+    await fleet.publish(acme);
+    await vi.waitFor(() => expect(pod.state.snapshots.current('acme')?.revision).toBe(3));
+    await pod.state.stop();
+  });
+});
+
+describe('disk', () => {
+  test('with everything away a restarted pod serves what it served: snapshot and token', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    await pod.state.stop();
+    fleet.away.stores = true;
+    fleet.away.controlPlane = true;
+    const restarted = await startPod(fleet, { home: pod.home });
+    expect(revisionOf(await restarted.call('acme', token.text))).toBe(1);
+    expect(restarted.state.status().ready).toBe(true);
+    const never = fleet.addToken(acme);
+    expect(await restarted.call('acme', never.text)).toBe('auth.unavailable');
+    await restarted.state.stop();
+  });
+
+  test('a token that was revoked before the restart is not brought back by the disk', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    fleet.revoke(acme, token);
+    await fleet.publish(acme);
+    await vi.waitFor(() => expect(pod.state.snapshots.current('acme')?.revision).toBe(2));
+    await pod.state.stop();
+    fleet.away.stores = true;
+    fleet.away.controlPlane = true;
+    const restarted = await startPod(fleet, { home: pod.home });
+    expect(await restarted.call('acme', token.text)).toBe('auth.unavailable');
+    await restarted.state.stop();
+  });
+
+  test('holds no token and no readable token entry, and no part that is not used', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    acme.servers.pop();
+    await fleet.publish(acme);
+    await vi.waitFor(() => expect(pod.state.snapshots.current('acme')?.revision).toBe(2));
+    await pod.state.stop();
+    const sealed = await readFile(join(pod.home, 'tokens.sealed'), 'utf8');
+    expect(sealed).not.toContain(token.text);
+    expect(Buffer.from(sealed, 'base64url').toString('latin1')).not.toContain(token.hash);
+    expect(await readdir(join(pod.home, acme.id, 'parts'))).toHaveLength(2);
+  });
+
+  test('a half-written or foreign file on disk is no state', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    await pod.state.stop();
+    await writeFile(join(pod.home, 'tokens.sealed'), 'AAAA');
+    await mkdir(join(pod.home, acme.id), { recursive: true });
+    await writeFile(join(pod.home, acme.id, 'manifest.jws'), 'x.y.z');
+    fleet.away.stores = true;
+    fleet.away.controlPlane = true;
+    const restarted = await startPod(fleet, { home: pod.home });
+    expect(await restarted.call('acme', token.text)).toBe('auth.unavailable');
+    await restarted.state.stop();
+  });
+});
+
+describe('staleness', () => {
+  test('without news for the budget a pod refuses and is not ready, also after a restart; a reachable store keeps it serving', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    fleet.away.controlPlane = true;
+    fleet.clock.now += 290_000;
+    await pod.state.compare();
+    fleet.clock.now += 290_000;
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
+    fleet.away.stores = true;
+    fleet.clock.now += 11_000;
+    await pod.state.compare();
+    expect(await pod.call('acme', token.text)).toBe('staleness.exceeded');
+    expect(pod.state.status()).toMatchObject({ ready: false });
+    await pod.state.stop();
+    const restarted = await startPod(fleet, { home: pod.home });
+    expect(await restarted.call('acme', token.text)).toBe('staleness.exceeded');
+    fleet.away.stores = false;
+    await restarted.state.compare();
+    expect(revisionOf(await restarted.call('acme', token.text))).toBe(1);
+    await restarted.state.stop();
+  });
+
+  test('a revision that is known and cannot be had is served around for the budget only', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    acme.revision = 5;
+    await pod.state.compare();
+    fleet.clock.now += 301_000;
+    await pod.state.compare();
+    expect(await pod.call('acme', token.text)).toBe('staleness.exceeded');
+    await pod.state.stop();
+  });
+});
