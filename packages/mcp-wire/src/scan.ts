@@ -29,7 +29,7 @@ const ENVELOPE_ID = 1;
 const ENVELOPE_METHOD = 2;
 const ENVELOPE_PARAMS = 3;
 const ENVELOPE_RESULT = 4;
-const VERSION_LITERAL = '"2.0"';
+const VERSION_LITERAL = [...Buffer.from('"2.0"')];
 
 /** Checks keys of every object below `arguments`, one guard per open depth. */
 class ArgumentsWatcher implements KeyWatcher {
@@ -138,7 +138,7 @@ class Scanner implements ScanState {
     if (end < 0) return -1;
     const span = { start: at, end };
     if (index === ENVELOPE_JSONRPC) {
-      this.#versionIsRight = end - at === VERSION_LITERAL.length && bytes.toString('latin1', at, end) === VERSION_LITERAL;
+      this.#versionIsRight = end - at === VERSION_LITERAL.length && VERSION_LITERAL.every((byte, k) => bytes[at + k] === byte);
     } else if (index === ENVELOPE_ID) {
       message.idSpan = span;
       message.id = readId(this, at, end);

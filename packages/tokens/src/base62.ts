@@ -2,6 +2,8 @@ const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const BASE = 62n;
 /** As many digits as a double holds exactly: the number is put together in steps of this size. */
 const STEP = 8;
+const STEP_POWER = BASE ** BigInt(STEP);
+const POWERS = Array.from({ length: STEP + 1 }, (_, k) => BASE ** BigInt(k));
 
 const VALUES = new Int8Array(128).fill(-1);
 for (const [value, digit] of [...DIGITS].entries()) VALUES[digit.charCodeAt(0)] = value;
@@ -14,10 +16,15 @@ export function base62Length(bytes: number): number {
 /** Big-endian, of at least one byte; always `base62Length(bytes.length)` digits. */
 export function encodeBase62(bytes: Buffer): string {
   let rest = BigInt(`0x${bytes.toString('hex')}`);
+  const length = base62Length(bytes.length);
   let text = '';
-  for (let k = base62Length(bytes.length); k > 0; k -= 1) {
-    text = DIGITS.charAt(Number(rest % BASE)) + text;
-    rest /= BASE;
+  while (text.length < length) {
+    let part = Number(rest % STEP_POWER);
+    rest /= STEP_POWER;
+    for (let k = Math.min(STEP, length - text.length); k > 0; k -= 1) {
+      text = DIGITS.charAt(part % 62) + text;
+      part = Math.floor(part / 62);
+    }
   }
   return text;
 }
@@ -34,7 +41,7 @@ export function decodeBase62(text: string, size: number): Buffer | null {
       if (digit < 0) return null;
       part = part * 62 + digit;
     }
-    value = value * BASE ** BigInt(to - from) + BigInt(part);
+    value = value * (POWERS[to - from] ?? 1n) + BigInt(part);
   }
   const hex = value.toString(16).padStart(size * 2, '0');
   return hex.length === size * 2 ? Buffer.from(hex, 'hex') : null;
