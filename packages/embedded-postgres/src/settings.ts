@@ -1,0 +1,30 @@
+/** Small in memory and quiet when idle; every commit still reaches the disk. */
+export const SETTINGS: Readonly<Record<string, string>> = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '60',
+  shared_buffers: '16MB',
+  work_mem: '2MB',
+  maintenance_work_mem: '16MB',
+  wal_buffers: '512kB',
+  max_wal_size: '256MB',
+  min_wal_size: '32MB',
+  // Nobody replicates from here.
+  wal_level: 'minimal',
+  max_wal_senders: '0',
+  max_replication_slots: '0',
+  max_logical_replication_workers: '0',
+  // Its workers are three more processes.
+  io_method: 'sync',
+  max_worker_processes: '1',
+  max_parallel_workers: '0',
+  max_parallel_workers_per_gather: '0',
+  autovacuum_max_workers: '1',
+  autovacuum_worker_slots: '1',
+  checkpoint_timeout: '15min',
+  huge_pages: 'off',
+  jit: 'off',
+  logging_collector: 'off',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+};
