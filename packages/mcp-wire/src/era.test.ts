@@ -46,8 +46,14 @@ describe('which era a request speaks', () => {
   });
 
   test('a version we do not speak is answered with those we do, and with itself', () => {
-    const outcome = classify({ method: 'POST', protocolVersionHeader: undefined, message: request({ ...complete, [VERSION_KEY]: '2099-01-01' }) });
-    expect(outcome).toEqual({ refusal: { code: 'rpc.unsupported_version', detail: null, data: { supported: [...SUPPORTED_VERSIONS], requested: '2099-01-01' } } });
+    const outcome = classify({
+      method: 'POST',
+      protocolVersionHeader: undefined,
+      message: request({ ...complete, [VERSION_KEY]: '2099-01-01' }),
+    });
+    expect(outcome).toEqual({
+      refusal: { code: 'rpc.unsupported_version', detail: null, data: { supported: [...SUPPORTED_VERSIONS], requested: '2099-01-01' } },
+    });
     expect(answer(request({ ...complete, [VERSION_KEY]: '2025-11-25' }))).toBe('rpc.unsupported_version');
     expect(answer(request(null), '2099-01-01')).toBe('rpc.unsupported_version');
   });

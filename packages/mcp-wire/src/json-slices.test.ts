@@ -3,11 +3,18 @@ import { expect, test } from 'vitest';
 import { sliceElements, sliceMember, sliceMembers } from './json-slices.ts';
 import { splice } from './splice.ts';
 
-const list = Buffer.from('{"id":1, "result":{ "tools":[ {"name":"a","max":12345678901234567890} ,{"b":1,"a":2}, [] ],"none":[ ]},"other":[{}]}');
-const cut = (bytes: Buffer, span: { start: number; end: number } | null): string | null => span && bytes.toString('utf8', span.start, span.end);
+const list = Buffer.from(
+  '{"id":1, "result":{ "tools":[ {"name":"a","max":12345678901234567890} ,{"b":1,"a":2}, [] ],"none":[ ]},"other":[{}]}',
+);
+const cut = (bytes: Buffer, span: { start: number; end: number } | null): string | null =>
+  span && bytes.toString('utf8', span.start, span.end);
 
 test('elements keep the bytes they were written in: large numbers, key order, inner spaces', () => {
-  expect(sliceElements(list, ['result', 'tools'])?.map((span) => cut(list, span))).toEqual(['{"name":"a","max":12345678901234567890}', '{"b":1,"a":2}', '[]']);
+  expect(sliceElements(list, ['result', 'tools'])?.map((span) => cut(list, span))).toEqual([
+    '{"name":"a","max":12345678901234567890}',
+    '{"b":1,"a":2}',
+    '[]',
+  ]);
   expect(sliceElements(list, ['result', 'none'])).toEqual([]);
 });
 

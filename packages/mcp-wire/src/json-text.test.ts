@@ -10,7 +10,9 @@ test('characters that any Unicode simple case folding calls equal fold alike', (
   const all = cased.join('');
   expect(cased.length).toBeGreaterThan(2500);
   const apart = cased.flatMap((character) =>
-    [...all.matchAll(new RegExp(character, 'giu'))].filter(([other]) => foldKey(other) !== foldKey(character)).map(([other]) => `${character}${other}`),
+    [...all.matchAll(new RegExp(character, 'giu'))]
+      .filter(([other]) => foldKey(other) !== foldKey(character))
+      .map(([other]) => `${character}${other}`),
   );
   expect(apart).toEqual([]);
 });

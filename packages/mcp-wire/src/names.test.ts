@@ -35,7 +35,7 @@ test('entries whose plain names meet are all told apart by hash, in whatever ord
   expect(new Map([...buildNameTable(entries.toReversed())].toReversed())).toEqual(table);
 });
 
-test('a tool named like another one\'s hashed name takes nothing from it', () => {
+test("a tool named like another one's hashed name takes nothing from it", () => {
   const long = { serverSlug: 's', name: 'read.text' };
   const twin = { serverSlug: 's', name: exposedName('s', 'read.text').slice(2) };
   const table = buildNameTable([twin, long]);

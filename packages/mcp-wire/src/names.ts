@@ -45,7 +45,9 @@ export function buildNameTable<T extends NamedEntry>(entries: Iterable<T>): Map<
 
 function hashedName(serverSlug: string, originalName: string): string {
   const clean = `${serverSlug}_${originalName}`.replace(FOREIGN, '_');
-  const digest = createHash('sha256').update(JSON.stringify([serverSlug, originalName])).digest();
+  const digest = createHash('sha256')
+    .update(JSON.stringify([serverSlug, originalName]))
+    .digest();
   let hash = '';
   for (let k = 0; k < HASH_CHARACTERS; k += 1) hash += BASE32.charAt((digest[k] ?? 0) & 31);
   return `${clean.slice(0, NAME_MAX - 1 - HASH_CHARACTERS)}_${hash}`;

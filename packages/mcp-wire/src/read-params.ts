@@ -64,7 +64,11 @@ export function readParamsMember(state: ScanState, index: number, at: number): n
   return end;
 }
 
-function keepObject(state: ScanState, member: 'arguments' | 'ref' | 'argument' | 'inputResponses' | 'capabilities' | '_meta', span: Span): void {
+function keepObject(
+  state: ScanState,
+  member: 'arguments' | 'ref' | 'argument' | 'inputResponses' | 'capabilities' | '_meta',
+  span: Span,
+): void {
   const { message } = state;
   if (member === '_meta') message.metaSpan = span;
   else message[`${member}Span`] = span;

@@ -18,7 +18,8 @@ function codeOf(text: string, options?: ScanOptions): string {
 }
 
 const call = (params: string): string => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`;
-const cut = (text: string, span: Span | null): string | null => (span === null ? null : Buffer.from(text).subarray(span.start, span.end).toString());
+const cut = (text: string, span: Span | null): string | null =>
+  span === null ? null : Buffer.from(text).subarray(span.start, span.end).toString();
 
 describe('what a scan reads', () => {
   test('every member a gateway decides on comes with its value and the bytes it was written in', () => {
@@ -28,7 +29,13 @@ describe('what a scan reads', () => {
     const text = ` {"id": "7","params":{"name":"é\\u00e9\\ud83d\\ude00","arguments":{"n":12345678901234567890},"_meta":${meta},"requestState":"s","inputResponses":{}},"jsonrpc":"2.0","method":"tools/call","vendor":[1]} `;
     const message = accepted(text);
     expect(message).toMatchObject({ kind: 'request', id: '7', method: 'tools/call', name: 'éé😀', requestState: 's', wrongTypes: [] });
-    expect(message).toMatchObject({ progressToken: 0, metaProtocolVersion: '2026-07-28', logLevel: 'info', traceparent: '00-1', tracestate: 'a=b' });
+    expect(message).toMatchObject({
+      progressToken: 0,
+      metaProtocolVersion: '2026-07-28',
+      logLevel: 'info',
+      traceparent: '00-1',
+      tracestate: 'a=b',
+    });
     expect(cut(text, message.idSpan)).toBe('"7"');
     expect(cut(text, message.nameSpan)).toBe('"é\\u00e9\\ud83d\\ude00"');
     expect(cut(text, message.argumentsSpan)).toBe('{"n":12345678901234567890}');
@@ -125,7 +132,7 @@ describe('what a scan refuses', () => {
     expect(codeOf(text)).toBe('rpc.ambiguous');
   });
 
-  test('keys inside arguments are the tool\'s own, unless somebody decides on them', () => {
+  test("keys inside arguments are the tool's own, unless somebody decides on them", () => {
     const text = call('{"name":"t","arguments":{"a":[{"x":1,"X":2}]}}');
     expect(codeOf(text)).toBe('accepted');
     expect(codeOf(text, { checkArguments: true })).toBe('rpc.ambiguous');
@@ -172,8 +179,14 @@ describe('how much work a message can make', () => {
 });
 
 describe('agreement with JSON.parse', () => {
-  const key = fc.oneof(fc.constantFrom('jsonrpc', 'id', 'method', 'params', 'name', 'uri', '_meta', 'x', 'Name'), fc.string({ unit: 'binary', maxLength: 6 }));
-  const mutation = fc.record({ at: fc.nat(), character: fc.constantFrom('"', '{', '}', '[', ']', ',', ':', '\\', '0', '-', '.', 'e', ' ', '\n', 'u', '\u0001', 't') });
+  const key = fc.oneof(
+    fc.constantFrom('jsonrpc', 'id', 'method', 'params', 'name', 'uri', '_meta', 'x', 'Name'),
+    fc.string({ unit: 'binary', maxLength: 6 }),
+  );
+  const mutation = fc.record({
+    at: fc.nat(),
+    character: fc.constantFrom('"', '{', '}', '[', ']', ',', ':', '\\', '0', '-', '.', 'e', ' ', '\n', 'u', '\u0001', 't'),
+  });
 
   const parses = (text: string): boolean => {
     try {
@@ -201,7 +214,10 @@ describe('agreement with JSON.parse', () => {
   test('the fields of an accepted message are those JSON.parse sees, however it is indented or escaped', () => {
     const text = fc.string({ unit: 'grapheme', maxLength: 12 });
     const envelope = fc.record({
-      id: fc.oneof(fc.maxSafeInteger().map((n) => (n === 0 ? 0 : n)), text),
+      id: fc.oneof(
+        fc.maxSafeInteger().map((n) => (n === 0 ? 0 : n)),
+        text,
+      ),
       method: text,
       name: text,
       uri: text,

@@ -11,12 +11,22 @@ const plain = { event: 'message', id: null, retry: null };
 
 describe('reading a stream', () => {
   test('every line end the standard allows ends a line, also one split between chunks', () => {
-    for (const end of ['\n', '\r', '\r\n']) expect(parse(`data: a${end}data:b${end}${end}data: c${end}${end}`)).toEqual([{ ...plain, data: 'a\nb' }, { ...plain, data: 'c' }]);
-    expect(parse('data: a\r', '\n\r', '\ndata: b\r\n', '\r\n')).toEqual([{ ...plain, data: 'a' }, { ...plain, data: 'b' }]);
+    for (const end of ['\n', '\r', '\r\n'])
+      expect(parse(`data: a${end}data:b${end}${end}data: c${end}${end}`)).toEqual([
+        { ...plain, data: 'a\nb' },
+        { ...plain, data: 'c' },
+      ]);
+    expect(parse('data: a\r', '\n\r', '\ndata: b\r\n', '\r\n')).toEqual([
+      { ...plain, data: 'a' },
+      { ...plain, data: 'b' },
+    ]);
   });
 
   test('a byte order mark, comments, unknown fields and events that say nothing are passed over', () => {
-    expect(parse('\uFEFFdata: a\n\n: keep-alive\n\nfoo: bar\n\nevent: x\n\ndata: b\n\n')).toEqual([{ ...plain, data: 'a' }, { ...plain, data: 'b' }]);
+    expect(parse('\uFEFFdata: a\n\n: keep-alive\n\nfoo: bar\n\nevent: x\n\ndata: b\n\n')).toEqual([
+      { ...plain, data: 'a' },
+      { ...plain, data: 'b' },
+    ]);
   });
 
   test('an event with only an id or a retry is a position to resume from, and its data is empty', () => {
@@ -73,6 +83,8 @@ describe('writing a stream', () => {
 
   test('a message is one data line, as clients have always been sent it', () => {
     expect(encodeSseEvent({ data: Buffer.from('{"a":1}') }).toString()).toBe('data: {"a":1}\n\n');
-    expect(encodeSseEvent({ event: 'message', id: '1', retry: 10, data: 'a\nb' }).toString()).toBe('event: message\nid: 1\nretry: 10\ndata: a\ndata: b\n\n');
+    expect(encodeSseEvent({ event: 'message', id: '1', retry: 10, data: 'a\nb' }).toString()).toBe(
+      'event: message\nid: 1\nretry: 10\ndata: a\ndata: b\n\n',
+    );
   });
 });

@@ -76,7 +76,8 @@ export class SseParser {
 
   #grow(bytes: number): void {
     this.#eventBytes += bytes;
-    if (this.#eventBytes > this.#eventBytesMax) throw new Fault('upstream.broken', `an SSE event is larger than ${this.#eventBytesMax} bytes`);
+    if (this.#eventBytes > this.#eventBytesMax)
+      throw new Fault('upstream.broken', `an SSE event is larger than ${this.#eventBytesMax} bytes`);
   }
 
   #line(line: string, events: SseEvent[]): void {

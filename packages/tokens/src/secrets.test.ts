@@ -4,9 +4,11 @@ import { base62Length, decodeBase62, encodeBase62 } from './base62.ts';
 import { equalSecrets, mintPassword, mintSecret } from './secrets.ts';
 
 test('secrets are equal exactly when their text is, whatever their lengths', () => {
-  fc.assert(fc.property(fc.string(), fc.string(), (a, b) => {
-    expect(equalSecrets(a, b)).toBe(Buffer.from(a).equals(Buffer.from(b)));
-  }));
+  fc.assert(
+    fc.property(fc.string(), fc.string(), (a, b) => {
+      expect(equalSecrets(a, b)).toBe(Buffer.from(a).equals(Buffer.from(b)));
+    }),
+  );
   expect(equalSecrets('same', Buffer.from('same'))).toBe(true);
   expect(equalSecrets('same', 'same and more')).toBe(false);
 });

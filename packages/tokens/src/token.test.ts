@@ -51,11 +51,14 @@ describe('tokens', () => {
   });
 
   test('text that is no token is null, whatever it holds', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
-      expect(parseToken(text)).toBeNull();
-    }));
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
+        expect(parseToken(text)).toBeNull();
+      }),
+    );
     const text = mintToken('pbapi', id, key);
-    for (const near of ['', ` ${text}`, `${text} `, text.slice(1), text.toUpperCase(), text.replace('pbapi', 'pbxyz')]) expect(parseToken(near)).toBeNull();
+    for (const near of ['', ` ${text}`, `${text} `, text.slice(1), text.toUpperCase(), text.replace('pbapi', 'pbxyz')])
+      expect(parseToken(near)).toBeNull();
   });
 
   test('every token is a new one, and its hint gives away kind and checksum only', () => {

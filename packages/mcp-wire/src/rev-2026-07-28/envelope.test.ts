@@ -4,25 +4,41 @@ import { scanMessage } from '../scan.ts';
 import { splice } from '../splice.ts';
 import { addMetaMembers, completeResult, modernErrorCode, requestMeta } from './envelope.ts';
 
-const completed = (method: string, text: string, serverInfo?: string): string | undefined => completeResult(method, Buffer.from(text), serverInfo)?.toString();
+const completed = (method: string, text: string, serverInfo?: string): string | undefined =>
+  completeResult(method, Buffer.from(text), serverInfo)?.toString();
 
 describe('a legacy result for a modern client', () => {
   test('says that it is complete, and how long it may be kept where that must be said', () => {
     expect(completed('tools/call', '{"content":[]}')).toBe('{"resultType":"complete","content":[]}');
-    for (const method of ['server/discover', 'tools/list', 'prompts/list', 'resources/list', 'resources/templates/list', 'resources/read']) {
+    for (const method of [
+      'server/discover',
+      'tools/list',
+      'prompts/list',
+      'resources/list',
+      'resources/templates/list',
+      'resources/read',
+    ]) {
       expect(completed(method, '{ "x":1}')).toBe('{"resultType":"complete","ttlMs":0,"cacheScope":"private", "x":1}');
     }
     expect(completed('prompts/get', '{ }')).toBe('{"resultType":"complete" }');
   });
 
   test('keeps every byte the upstream wrote, and what it already says', () => {
-    expect(completed('tools/call', '{"vendor":12345678901234567890,"a":"\\u00e9"}')).toBe('{"resultType":"complete","vendor":12345678901234567890,"a":"\\u00e9"}');
-    expect(completed('tools/list', '{"resultType":"input_required","ttlMs":5,"cacheScope":"public"}')).toBe('{"resultType":"input_required","ttlMs":5,"cacheScope":"public"}');
+    expect(completed('tools/call', '{"vendor":12345678901234567890,"a":"\\u00e9"}')).toBe(
+      '{"resultType":"complete","vendor":12345678901234567890,"a":"\\u00e9"}',
+    );
+    expect(completed('tools/list', '{"resultType":"input_required","ttlMs":5,"cacheScope":"public"}')).toBe(
+      '{"resultType":"input_required","ttlMs":5,"cacheScope":"public"}',
+    );
   });
 
   test('names the server in _meta unless it named itself', () => {
-    expect(completed('ping', '{}', '{"name":"s"}')).toBe('{"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s"}}}');
-    expect(completed('ping', '{"a":1,"_meta":{"k":1}}', '{}')).toBe('{"resultType":"complete","a":1,"_meta":{"io.modelcontextprotocol/serverInfo":{},"k":1}}');
+    expect(completed('ping', '{}', '{"name":"s"}')).toBe(
+      '{"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s"}}}',
+    );
+    expect(completed('ping', '{"a":1,"_meta":{"k":1}}', '{}')).toBe(
+      '{"resultType":"complete","a":1,"_meta":{"io.modelcontextprotocol/serverInfo":{},"k":1}}',
+    );
     const own = '{"resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"own"}}}';
     expect(completed('ping', own, '{}')).toBe(own);
     expect(completed('ping', '{"_meta":5}', '{}')).toBe('{"resultType":"complete","_meta":5}');
@@ -35,7 +51,15 @@ describe('a legacy result for a modern client', () => {
 
 describe('requests of ours', () => {
   test('_meta carries what the revision requires and what was handed in, a token 0 included', () => {
-    const meta: unknown = JSON.parse(requestMeta({ clientCapabilities: '{"roots":{}}', clientInfo: { name: 'n"', version: '1' }, progressToken: 0, traceparent: '00-a', tracestate: null }));
+    const meta: unknown = JSON.parse(
+      requestMeta({
+        clientCapabilities: '{"roots":{}}',
+        clientInfo: { name: 'n"', version: '1' },
+        progressToken: 0,
+        traceparent: '00-a',
+        tracestate: null,
+      }),
+    );
     expect(meta).toEqual({
       'io.modelcontextprotocol/protocolVersion': '2026-07-28',
       'io.modelcontextprotocol/clientCapabilities': { roots: {} },
@@ -60,13 +84,27 @@ describe('requests of ours', () => {
   });
 
   test('a session opens without capabilities, so that no upstream sends us requests', () => {
-    const request: unknown = JSON.parse(initializeRequest({ id: 0, protocolVersion: '2025-11-25', clientInfo: { name: 'patchbay', version: '1' } }));
-    expect(request).toEqual({ jsonrpc: '2.0', id: 0, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'patchbay', version: '1' } } });
-    expect(scanMessage(Buffer.from(INITIALIZED_NOTIFICATION))).toMatchObject({ ok: true, message: { kind: 'notification', method: 'notifications/initialized' } });
+    const request: unknown = JSON.parse(
+      initializeRequest({ id: 0, protocolVersion: '2025-11-25', clientInfo: { name: 'patchbay', version: '1' } }),
+    );
+    expect(request).toEqual({
+      jsonrpc: '2.0',
+      id: 0,
+      method: 'initialize',
+      params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'patchbay', version: '1' } },
+    });
+    expect(scanMessage(Buffer.from(INITIALIZED_NOTIFICATION))).toMatchObject({
+      ok: true,
+      message: { kind: 'notification', method: 'notifications/initialized' },
+    });
   });
 });
 
 test('"resource not found" has the number that each era knows; other numbers stay', () => {
   expect([modernErrorCode(-32002), modernErrorCode(-32601)]).toEqual([-32602, -32601]);
-  expect([legacyErrorCode('resources/read', -32602), legacyErrorCode('tools/call', -32602), legacyErrorCode('resources/read', -32603)]).toEqual([-32002, -32602, -32603]);
+  expect([
+    legacyErrorCode('resources/read', -32602),
+    legacyErrorCode('tools/call', -32602),
+    legacyErrorCode('resources/read', -32603),
+  ]).toEqual([-32002, -32602, -32603]);
 });

@@ -6,7 +6,8 @@ const SUFFIX = '?=';
 const PLAIN = /^(?:[!-~](?:[ -~]*[!-~])?)?$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-const looksEncoded = (text: string): boolean => text.startsWith(PREFIX) && text.endsWith(SUFFIX) && text.length >= PREFIX.length + SUFFIX.length;
+const looksEncoded = (text: string): boolean =>
+  text.startsWith(PREFIX) && text.endsWith(SUFFIX) && text.length >= PREFIX.length + SUFFIX.length;
 
 /** A header value for any text; `=?base64?…?=` where it would not survive plain, or would be taken for that form (SEP-2243). */
 export function encodeHeaderValue(text: string): string {

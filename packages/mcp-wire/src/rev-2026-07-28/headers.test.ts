@@ -18,11 +18,18 @@ const check = (headers: Record<string, string>, message: ScannedMessage): string
 describe('header values', () => {
   test('any text comes back as it went, through bytes that every proxy keeps', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'grapheme' }), fc.string(), fc.constantFrom('', ' a', 'a ', '=?base64?YQ==?=', '=?base64??=', '=?base64?=', 'a\tb', 'a\r\nb')), (text) => {
-        const value = encodeHeaderValue(text);
-        expect(value).toMatch(/^(?:[!-~](?:[ -~]*[!-~])?)?$/);
-        expect(decodeHeaderValue(value)).toBe(text);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'grapheme' }),
+          fc.string(),
+          fc.constantFrom('', ' a', 'a ', '=?base64?YQ==?=', '=?base64??=', '=?base64?=', 'a\tb', 'a\r\nb'),
+        ),
+        (text) => {
+          const value = encodeHeaderValue(text);
+          expect(value).toMatch(/^(?:[!-~](?:[ -~]*[!-~])?)?$/);
+          expect(decodeHeaderValue(value)).toBe(text);
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -33,7 +40,8 @@ describe('header values', () => {
   });
 
   test('what no sender may send is no value: raw bytes, bad base64, base64 of something that is not UTF-8', () => {
-    for (const value of ['Gr\u00fc\u00dfe', 'a\u0000', '=?base64?YQ?=', '=?base64?Y Q==?=', '=?base64?_w==?=', '=?base64?/w==?=']) expect(decodeHeaderValue(value)).toBeNull();
+    for (const value of ['Gr\u00fc\u00dfe', 'a\u0000', '=?base64?YQ?=', '=?base64?Y Q==?=', '=?base64?_w==?=', '=?base64?/w==?='])
+      expect(decodeHeaderValue(value)).toBeNull();
     expect(decodeHeaderValue(' \ta ')).toBe('a');
     expect(decodeHeaderValue('=?BASE64?YQ==?=')).toBe('=?BASE64?YQ==?=');
   });

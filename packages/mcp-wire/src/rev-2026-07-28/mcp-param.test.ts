@@ -18,7 +18,8 @@ function annotationsOf(value: unknown) {
   return found.annotations;
 }
 const headersFor = (text: string): Record<string, string> => paramHeaders(annotationsOf(schema), Buffer.from(text));
-const check = (headers: Record<string, string>, text: string): string => checkParamHeaders(headers, annotationsOf(schema), Buffer.from(text))?.code ?? 'agree';
+const check = (headers: Record<string, string>, text: string): string =>
+  checkParamHeaders(headers, annotationsOf(schema), Buffer.from(text))?.code ?? 'agree';
 
 describe('annotations', () => {
   test('are found on properties at any depth; a property that is merely called so, and data, are none', () => {
