@@ -86,10 +86,13 @@ export class McpEndpoint {
     const refused = refusedInSession(message, spec.isolation === 'shared');
     if (refused !== null) return sendRpcError(response, idTextOf(incoming), refused);
     const flight = exchange.request(session.id, incoming, new HttpReply(response, idTextOf(incoming)));
-    response.on('close', () => {
+    // The caller may leave before the answer: the server finishes its work, and nobody waits for it any more.
+    const left = () => {
       if (flight !== null) exchange.release(flight);
       this.#host.touch(session);
-    });
+    };
+    if (response.destroyed) left();
+    else response.on('close', left);
   }
 
   #delete({ request, response, key }: Exchanged): void {

@@ -1,3 +1,5 @@
+import { cleanText } from '@patchbay/telemetry';
+
 const LINES_MAX = 200;
 const LINE_CHARACTERS_MAX = 2_000;
 const SECRET_CHARACTERS_MIN = 8;
@@ -22,7 +24,7 @@ export class OutputTail {
     let text = line.toString('utf8', 0, LINE_CHARACTERS_MAX * 4);
     for (const [value, name] of this.#masks) text = text.replaceAll(value, `[env ${name}]`);
     if (text.length > LINE_CHARACTERS_MAX) text = `${text.slice(0, LINE_CHARACTERS_MAX)}…`;
-    this.#lines.push(escapeControls(text));
+    this.#lines.push(cleanText(text));
     if (this.#lines.length > LINES_MAX) this.#lines = this.#lines.slice(-LINES_MAX);
   }
 
@@ -39,9 +41,4 @@ export class OutputTail {
   summary(): string {
     return this.#lines.slice(-5).join(' | ').slice(-1_000);
   }
-}
-
-/** Unicode's control, format, surrogate and line-separator characters, and the tag block, as `\u{…}`. */
-export function escapeControls(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
 }
