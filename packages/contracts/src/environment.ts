@@ -27,6 +27,8 @@ export const ENV = {
   snapshotPublicKeyFile: 'PATCHBAY_SNAPSHOT_PUBLIC_KEY_FILE',
   sessionSealingKeyFile: 'PATCHBAY_SESSION_SEALING_KEY_FILE',
   bodyLimitBytes: 'PATCHBAY_BODY_LIMIT_BYTES',
+  /** How long a pod serves without news from control plane or stores; default 5 minutes. */
+  stalenessBudgetMs: 'PATCHBAY_STALENESS_BUDGET_MS',
   // shared by several
   tokenTagKeyFile: 'PATCHBAY_TOKEN_TAG_KEY_FILE',
   controlPlaneInternalUrl: 'PATCHBAY_CONTROL_PLANE_INTERNAL_URL',

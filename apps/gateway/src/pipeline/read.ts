@@ -1,15 +1,20 @@
 import type { IncomingMessage } from 'node:http';
 import { type Refusal, refusal } from '@patchbay/errors';
-import { checkModernHeaders, classify, LEGACY_VERSIONS, MODERN_VERSION, type ScannedMessage, scanMessage } from '@patchbay/mcp-wire';
+import { ASSUMED_LEGACY_VERSION, checkModernHeaders, classify, MODERN_VERSION, type ScannedMessage, scanMessage } from '@patchbay/mcp-wire';
 import { decide } from '@patchbay/policy';
 import type { OpenSession } from '../sessions/session-opener.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from './context.ts';
 
-export type ReadDeps = { readonly bodyLimitBytes: number; readonly openSession: OpenSession };
+export type ReadDeps = {
+  readonly bodyLimitBytes: number;
+  readonly openSession: OpenSession;
+  /** Begins the call's span; a function that does nothing when tracing is off. */
+  readonly trace: (ctx: CallContext) => void;
+};
 
 /** Reads and scans the body once, classifies the era once, opens the sealed session. What it accepts may travel on as bytes. */
-export function makeRead({ bodyLimitBytes, openSession }: ReadDeps): Step {
-  const readMessage = makeReadMessage(openSession);
+export function makeRead({ bodyLimitBytes, openSession, trace }: ReadDeps): Step {
+  const readMessage = makeReadMessage(openSession, trace);
   return function read(ctx: CallContext): Outcome | Promise<Outcome> {
     // A body is only worth reading at an endpoint that this caller may use; missing and not granted are one answer.
     if (!findEndpoint(ctx)) return refusal('endpoint.forbidden');
@@ -84,7 +89,7 @@ function readBody(request: IncomingMessage, bodyLimitBytes: number): Promise<Buf
   });
 }
 
-function makeReadMessage(openSession: OpenSession): Step {
+function makeReadMessage(openSession: OpenSession, trace: ReadDeps['trace']): Step {
   return function readMessage(ctx: CallContext): Outcome | Promise<Outcome> {
     const scanned = scanMessage(ctx.body);
     if (!scanned.ok) {
@@ -100,6 +105,7 @@ function makeReadMessage(openSession: OpenSession): Step {
       return classified.refusal;
     }
     ctx.era = classified.era;
+    trace(ctx);
     if (classified.era === 'modern') {
       ctx.protocolVersion = MODERN_VERSION;
       return message.kind === 'request' ? (checkModernHeaders(headers, message, ctx.body) ?? undefined) : undefined;
@@ -112,13 +118,7 @@ function makeReadMessage(openSession: OpenSession): Step {
 function readLegacy(ctx: CallContext, message: ScannedMessage, openSession: OpenSession): Outcome | Promise<Outcome> {
   const { 'mcp-protocol-version': version, 'mcp-session-id': sessionId } = ctx.request.headers;
   if (message.method === 'initialize') return undefined;
-  if (typeof version === 'string' && !(LEGACY_VERSIONS as readonly string[]).includes(version)) {
-    return refusal('rpc.unsupported_version', `MCP-Protocol-Version "${version.slice(0, 64)}" is not a revision this endpoint speaks.`, {
-      supported: [...LEGACY_VERSIONS, MODERN_VERSION],
-      requested: version.slice(0, 64),
-    });
-  }
-  ctx.protocolVersion = typeof version === 'string' ? version : '2025-03-26';
+  ctx.protocolVersion = typeof version === 'string' ? version : ASSUMED_LEGACY_VERSION;
   return sessionId === undefined ? undefined : useSession(ctx, openSession);
 }
 
