@@ -32,6 +32,7 @@ test('what is missing, not JSON, of another type or there twice is null, never a
   for (const bad of ['', '[1]', '{"a":1', '{"a":1}}', '{"a":1 "b":2}', '{"a":1,"a":2}', '{"a":1,"\\u0061":2}']) {
     expect(sliceMember(Buffer.from(bad), ['a'])).toBeNull();
   }
+  expect(sliceMember(Buffer.from('{"a":{"b":1},"a":{"b":2}}'), ['a', 'b'])).toBeNull();
   expect(sliceMember(Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xff]), Buffer.from('"}')]), ['a'])).toBeNull();
 });
 

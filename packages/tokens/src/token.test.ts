@@ -7,6 +7,8 @@ import { hashToken, mintToken, parseToken, TOKEN_KINDS, tokenHint, verifyTag } f
 const key = Buffer.alloc(32, 7);
 const id = '018f7a3e-0000-7000-8000-00000000002a' as TokenId;
 
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length }).map((array) => Buffer.from(array));
 const anyToken = fc.record({ kind: fc.constantFrom(...TOKEN_KINDS), id: fc.uuid().map((text) => text as TokenId), random: bytes(32) });
 
@@ -33,7 +35,7 @@ describe('tokens', () => {
 
   test('a token with one character changed is refused before any key is used', () => {
     fc.assert(
-      fc.property(anyToken, fc.nat(), fc.string({ minLength: 1, maxLength: 1, unit: 'binary' }), ({ kind, id, random }, at, character) => {
+      fc.property(anyToken, fc.nat(), fc.constantFrom(...BASE62, '-', '_', 'é'), ({ kind, id, random }, at, character) => {
         const text = mintToken(kind, id, key, () => random);
         const position = at % text.length;
         fc.pre(text[position] !== character);
