@@ -1,1 +1,33 @@
-export {};
+import { createLogger, runProgram } from '@patchbay/telemetry';
+import { equalSecrets } from '@patchbay/tokens';
+import { startStdioHost } from './compose.ts';
+import { readConfig } from './config.ts';
+import { createControlPlane } from './control-plane.ts';
+
+const VERSION = '0.1.0';
+
+runProgram({
+  name: 'stdio-host',
+  start: async () => {
+    const config = readConfig();
+    const logger = createLogger({ program: 'stdio-host', level: config.logLevel });
+    const controlPlane = createControlPlane(config.controlPlaneUrl, config.ownSecret);
+    const host = await startStdioHost(
+      { ...config, startTimeoutMs: 30_000, version: VERSION },
+      {
+        log: logger,
+        ask: controlPlane.ask,
+        knows: (secret) => equalSecrets(secret, config.callersSecret.reveal()),
+        clock: { nowMs: () => Date.now() },
+      },
+    );
+    logger.info({ port: host.port }, 'listening');
+    return {
+      logger,
+      stop: async () => {
+        await host.close();
+        await controlPlane.close();
+      },
+    };
+  },
+});
