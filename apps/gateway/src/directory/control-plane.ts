@@ -1,4 +1,5 @@
 import { DirectoryAnswer, INTERNAL_PATHS, Revisions, type OrganisationId, type PartHash, type TokenHash } from '@patchbay/contracts';
+import { readAll, type InternalFetch } from '@patchbay/egress';
 import type { Shape } from '../snapshot/verify.ts';
 
 /** One GET on the control plane's internal listener, with the gateway's secret. Rejects when nobody answers in time. */
@@ -15,6 +16,14 @@ export type ControlPlane = {
   manifest(organisationId: OrganisationId): Promise<Asked<string>>;
   part(organisationId: OrganisationId, hash: PartHash): Promise<Asked<Buffer>>;
 };
+
+/** The GET over the pooled connections to the control plane, which carry the secret. */
+export function internalGetOver(internal: InternalFetch): InternalGet {
+  return async (path, limits) => {
+    const { status, body } = await internal.request(path, {}, limits);
+    return { status, body: await readAll(body) };
+  };
+}
 
 const LOOKUP = { timeoutMs: 1_500, maxBytes: 64 * 1024 };
 const LISTING = { timeoutMs: 3_000, maxBytes: 32 * 1024 * 1024 };

@@ -21,6 +21,8 @@ export type TokenDiskCache = {
   remember(token: KeptToken): void;
   /** Forgets what `when` names, and writes at once: a kill must not bring it back. */
   forget(when: (token: KeptToken) => boolean): void;
+  /** The same for one token, unless it was confirmed at `revision` or later. */
+  forgetToken(tokenHash: TokenHash, revision: number): void;
   /** Writes what is not written yet. */
   flush(): Promise<void>;
 };
@@ -52,6 +54,11 @@ export function makeTokenDiskCache({ file, sealingKeys, log, max = 5_000 }: Toke
     timer = null;
     writing = writing.then(write).catch((error: unknown) => log.error({ err: error }, 'the token cache could not be written'));
     return writing;
+  }
+
+  function flushSoon(): void {
+    dirty = true;
+    void flush();
   }
 
   async function write(): Promise<void> {
@@ -98,9 +105,13 @@ export function makeTokenDiskCache({ file, sealingKeys, log, max = 5_000 }: Toke
       for (const token of kept.values()) {
         if (when(token)) kept.delete(token.tokenHash);
       }
-      if (kept.size === sizeBefore) return;
-      dirty = true;
-      void flush();
+      if (kept.size < sizeBefore) flushSoon();
+    },
+    forgetToken(tokenHash, revision) {
+      const token = kept.get(tokenHash);
+      if (token === undefined || token.revision >= revision) return;
+      kept.delete(tokenHash);
+      flushSoon();
     },
   };
 }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { TokenEntry, type Invalidation, type OrganisationId, type Principal, type TokenHash } from '@patchbay/contracts';
 import type { Directory } from '@patchbay/ports';
+import { equalSecrets } from '@patchbay/tokens';
 import type { ChangeListener } from '../snapshot/changes.ts';
 import type { SnapshotCounters } from '../snapshot/counters.ts';
 import type { Clock, Log } from '../snapshot/log.ts';
@@ -82,7 +83,7 @@ export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
         bad.delete(`${organisationId}:${tokenHash}`);
         const token = known.peek(tokenHash);
         if (token !== undefined && token.revision < revision) known.delete(tokenHash);
-        disk.forget((kept) => kept.tokenHash === tokenHash && kept.revision < revision);
+        disk.forgetToken(tokenHash, revision);
         return;
       }
       case 'user': {
@@ -103,7 +104,7 @@ export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
   async function accept(question: Question, jws: string, readAt: { from: From; revision: number | null; generation: number }): Promise<KnownToken | null> {
     const { organisationId, tokenHash } = question;
     const opened = await verifier.open('tokenEntry', TokenEntry, jws);
-    if (!opened.ok || opened.value.organisationId !== organisationId || opened.value.tokenHash !== tokenHash) {
+    if (!opened.ok || opened.value.organisationId !== organisationId || !equalSecrets(opened.value.tokenHash, tokenHash)) {
       counters.refused[opened.ok ? 'other_organisation' : opened.why] += 1;
       log.warn({ organisationId, from: readAt.from }, 'a token entry was refused');
       return null;
@@ -132,7 +133,7 @@ export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
     const asked = await controlPlane.token(organisationId, tokenHash);
     if (asked.kind === 'missing' || (asked.kind === 'found' && asked.value.entry === null)) {
       bad.set(`${organisationId}:${tokenHash}`, clock.nowMs() + BAD_FOR_MS);
-      disk.forget((kept) => kept.tokenHash === tokenHash);
+      disk.forgetToken(tokenHash, Number.POSITIVE_INFINITY);
       return INVALID;
     }
     if (asked.kind === 'found' && asked.value.entry !== null) {

@@ -6,6 +6,7 @@ import type { RefusalReason, SnapshotCounters } from './counters.ts';
 import type { SnapshotDisk } from './disk.ts';
 import type { Clock, Log } from './log.ts';
 import { isAfter, type Position } from './position.ts';
+import { makeRefresher, type Attempt } from './refresher.ts';
 import type { ManifestWanted, SnapshotSource, SourcedManifest, SourceName } from './source.ts';
 
 /** One loaded organisation: its current snapshot, and the way to the next one. */
@@ -39,9 +40,6 @@ export type OrganisationDeps = {
   readonly log: Log;
 };
 
-/** Pauses between attempts at a position that was announced before it was published. After the last one, the comparison finds it. */
-const RETRY_MS = [10, 20, 40, 80, 150, 300, 600, 1_200, 2_400];
-
 type Taken = 'taken' | 'malformed' | 'unavailable';
 
 /** A manifest lists the invalidations of ten minutes; one minute is left for clocks that differ. */
@@ -56,12 +54,13 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   let wanted: Position | null = null;
   let behindSinceMs: number | null = null;
   let syncedAtMs = 0;
-  let refreshing: Promise<void> | null = null;
-  let again = false;
-  let wake: (() => void) | null = null;
   let keeping: Promise<void> = Promise.resolve();
   let closed = false;
 
+  const refresher = makeRefresher({
+    attempt,
+    failed: (error) => log.error({ organisationId: id, organisation: slug, err: error }, 'fetching a revision failed'),
+  });
   const current = (): CompiledSnapshot | null => compilation?.snapshot ?? null;
   const isBehind = (): boolean => wanted !== null && isAfter(wanted, current());
   const floor = (): Position | null => current() ?? highWater;
@@ -70,15 +69,6 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   function refused(reason: RefusalReason, error: unknown): void {
     counters.refused[reason] += 1;
     log.error({ organisationId: id, organisation: slug, reason, err: error }, 'a revision was refused; the last good state stays');
-  }
-
-  /** Invalidations first: what a newer revision withdraws must not be served beside its snapshot. */
-  function tellChanges(manifest: Manifest, knownAt: { issuedAtMs: number; epoch: number } | null): void {
-    const knownUntilMs = Math.max(syncedAtMs, knownAt?.issuedAtMs ?? 0);
-    // Revisions of two epochs cannot be compared, so nothing that is stamped with one outlives it.
-    const otherEpoch = knownAt !== null && manifest.epoch !== knownAt.epoch;
-    if (otherEpoch || manifest.issuedAtMs - knownUntilMs > INVALIDATIONS_REACH_MS) changes.missed(id);
-    changes.invalidated(id, manifest.invalidations);
   }
 
   async function take(sourced: SourcedManifest): Promise<Taken> {
@@ -93,7 +83,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
       const next = await compileSnapshot(manifest, fetched, compilation);
       const knownAt = current() ?? (await previouslyKept(sourced));
       if (closed) return 'unavailable';
-      tellChanges(manifest, knownAt);
+      tellChanges(changes, manifest, knownAt && { epoch: knownAt.epoch, untilMs: Math.max(syncedAtMs, knownAt.issuedAtMs) });
       compilation = next;
     } catch (error) {
       refused('part_malformed', error);
@@ -125,50 +115,18 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
       });
   }
 
-  async function fetchOnce(): Promise<Taken> {
+  async function attempt(): Promise<Attempt> {
     const sourced = await source.manifest(asking());
-    return sourced !== null && isAfter(sourced.manifest, current()) ? take(sourced) : 'unavailable';
-  }
-
-  async function refresh(): Promise<void> {
-    for (let attempt = 0; !closed; attempt += 1) {
-      again = false;
-      const taken = await fetchOnce();
-      // What is malformed stays so: the next announcement or comparison tries again.
-      if (!isBehind() || (taken === 'malformed' && !again)) return;
-      const pauseMs = again ? 0 : RETRY_MS[attempt];
-      if (pauseMs === undefined) return;
-      if (pauseMs > 0) await pause(pauseMs);
-    }
-  }
-
-  function pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(done, ms);
-      function done(): void {
-        clearTimeout(timer);
-        wake = null;
-        resolve();
-      }
-      wake = done;
-    });
-  }
-
-  function startRefresh(): void {
-    again = true;
-    wake?.();
-    refreshing ??= refresh()
-      .catch((error: unknown) => log.error({ organisationId: id, err: error }, 'fetching a revision failed'))
-      .finally(() => {
-        refreshing = null;
-      });
+    const taken = sourced !== null && isAfter(sourced.manifest, current()) ? await take(sourced) : 'unavailable';
+    // What is malformed stays so: the next announcement or comparison tries again.
+    return isBehind() && taken !== 'malformed' ? 'again' : 'stop';
   }
 
   function want(position: Position): void {
     if (isAfter(position, wanted)) wanted = position;
     if (!isBehind()) return;
     behindSinceMs ??= clock.nowMs();
-    startRefresh();
+    refresher.kick();
   }
 
   return {
@@ -191,7 +149,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
       if (sourced === null) return false;
       if (isAfter(sourced.manifest, current())) {
         want(sourced.manifest);
-        await refreshing;
+        await refresher.settled();
       } else {
         syncedAtMs = clock.nowMs();
       }
@@ -202,12 +160,21 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     },
     behindSinceMs: () => (isBehind() ? behindSinceMs : null),
     async settled() {
-      await refreshing;
+      await refresher.settled();
       await keeping;
     },
     close() {
       closed = true;
-      wake?.();
+      refresher.close();
     },
   };
+}
+
+/** Invalidations first: what a newer revision withdraws must not be served beside its snapshot. */
+function tellChanges(changes: ChangeListener, manifest: Manifest, known: { epoch: number; untilMs: number } | null): void {
+  const { organisationId, issuedAtMs, invalidations } = manifest;
+  // Revisions of two epochs cannot be compared, so nothing that is stamped with one outlives it.
+  const contiguous = known !== null && known.epoch === manifest.epoch && issuedAtMs - known.untilMs <= INVALIDATIONS_REACH_MS;
+  if (!contiguous) changes.missed(organisationId);
+  changes.invalidated(organisationId, invalidations);
 }

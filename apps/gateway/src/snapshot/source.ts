@@ -67,7 +67,7 @@ export function makeSnapshotSource({ store, controlPlane, disk, verifier, refuse
     for (const { hash, kind, key } of rows) {
       const bytes = given.get(hash);
       if (bytes === undefined || found.has(hash)) continue;
-      if (createHash('sha256').update(bytes).digest('hex') === hash) {
+      if (isGenuine(bytes, hash)) {
         found.set(hash, bytes);
       } else {
         refused('part_hash');
@@ -116,4 +116,8 @@ export function makeSnapshotSource({ store, controlPlane, disk, verifier, refuse
       return found;
     },
   };
+}
+
+function isGenuine(bytes: Buffer, hash: PartHash): boolean {
+  return createHash('sha256').update(bytes).digest().equals(Buffer.from(hash, 'hex'));
 }

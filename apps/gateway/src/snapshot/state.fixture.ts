@@ -32,32 +32,30 @@ type Row = { kind: string; key: string; hash: PartHash; bytes: number };
 export const uuid = <T>(): T => randomUUID() as T;
 const sha256 = (bytes: Buffer): PartHash => createHash('sha256').update(bytes).digest('hex') as PartHash;
 
-/** A control plane with real signatures, its stores in memory, and switches that take either away. */
-export async function makeFleet() {
-  const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true });
-  const publicKeysPem = await exportSPKI(publicKey);
-  const tagKey = Buffer.alloc(32, 7);
-  const sealingKeys = createKeyring([Buffer.alloc(32, 9)]);
+/** What the programs outside the pod hold, and how often they were asked. */
+function makeWorld() {
   const clock = { now: 1_800_000_000_000, nowMs: () => clock.now };
-  const away = { stores: false, controlPlane: false };
-  const organisations = new Map<string, FakeOrganisation>();
-  const stored = {
-    manifests: new Map<OrganisationId, string>(),
-    parts: new Map<string, Buffer>(),
-    tokens: new Map<TokenHash, string>(),
-    organisations: new Map<string, string>(),
-    directoryRevision: 0,
+  return {
+    clock,
+    away: { stores: false, controlPlane: false },
+    organisations: new Map<string, FakeOrganisation>(),
+    stored: {
+      manifests: new Map<OrganisationId, string>(),
+      parts: new Map<string, Buffer>(),
+      tokens: new Map<TokenHash, string>(),
+      organisations: new Map<string, string>(),
+      directoryRevision: 0,
+    },
+    calls: { getToken: 0, controlPlaneToken: 0, controlPlaneOrganisation: 0, getManifest: 0, getParts: [] as PartHash[] },
+    listeners: new Set<{ onMessage(message: string): void; onGap(): void }>(),
+    /** Awaited before a token lookup of the store is answered. */
+    gate: { getToken: async (): Promise<void> => undefined },
   };
-  const calls = { getToken: 0, controlPlaneToken: 0, controlPlaneOrganisation: 0, getManifest: 0, getParts: [] as PartHash[] };
-  const listeners = new Set<{ onMessage(message: string): void; onGap(): void }>();
-  /** Awaited before a token lookup of the store is answered. */
-  const gate = { getToken: async (): Promise<void> => undefined };
+}
 
-  function sign(kind: SignedKind, payload: unknown): Promise<string> {
-    const header = { alg: 'EdDSA', typ: SIGNED_TYPES[kind], kid: 'k1' };
-    return new CompactSign(Buffer.from(JSON.stringify(payload))).setProtectedHeader(header).sign(privateKey);
-  }
+type World = ReturnType<typeof makeWorld>;
 
+function fakePorts({ away, stored, calls, gate, listeners }: World): { bus: Bus; parts: Parts; directory: Directory } {
   const up = <T>(value: T): T => {
     if (away.stores) throw new Error('ECONNREFUSED');
     return value;
@@ -96,7 +94,24 @@ export async function makeFleet() {
       return answer;
     },
   };
+  return { bus, parts, directory };
+}
 
+/** A control plane with real signatures, its stores in memory, and switches that take either away. */
+export async function makeFleet() {
+  const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true });
+  const publicKeysPem = await exportSPKI(publicKey);
+  const tagKey = Buffer.alloc(32, 7);
+  const sealingKeys = createKeyring([Buffer.alloc(32, 9)]);
+  const world = makeWorld();
+  const { clock, away, organisations, stored, calls, gate, listeners } = world;
+
+  function sign(kind: SignedKind, payload: unknown): Promise<string> {
+    const header = { alg: 'EdDSA', typ: SIGNED_TYPES[kind], kid: 'k1' };
+    return new CompactSign(Buffer.from(JSON.stringify(payload))).setProtectedHeader(header).sign(privateKey);
+  }
+
+  const { bus, parts, directory } = fakePorts(world);
   const tokenEntry = (organisation: FakeOrganisation, { hash, tokenId, userId, expiresAtMs, revoked }: FakeToken): Promise<string> =>
     sign('tokenEntry', { organisationId: organisation.id, tokenHash: hash, tokenId, userId, expiresAtMs, revision: organisation.revision, revoked });
 
@@ -127,31 +142,9 @@ export async function makeFleet() {
     },
   });
 
-  function addPart(rows: Row[], kind: string, key: string, bytes: Buffer): void {
-    const hash = sha256(bytes);
-    stored.parts.set(hash, bytes);
-    rows.push({ kind, key, hash, bytes: bytes.length });
-  }
-
-  function partsOf({ id, slug, servers, grants }: FakeOrganisation): Row[] {
-    const rows: Row[] = [];
-    const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
-    addPart(rows, 'organisation', 'organisation', json({ format: 1, organisationId: id, slug, egressOpenings: [] }));
-    for (const server of servers) {
-      const { tools, prompts = [], bareTools = tools, url = 'http://127.0.0.1:9/mcp' } = server;
-      const timeouts = { connectMs: 1_000, requestMs: 10_000 };
-      const part = { format: 1, id: server.id, slug: server.slug, kind: 'streamable-http', url, isolation: 'session', timeouts };
-      addPart(rows, 'server', server.id, json({ ...part, generation: 'g1', hasCredential: false, bareTools, barePrompts: prompts }));
-      addPart(rows, 'catalogue', server.id, cataloguePart(server.id, tools, prompts));
-    }
-    const rowsOfGrants = grants.map(({ userId, serverId }) => ({ id: uuid(), subject: { kind: 'user', userId }, serverId, tools: { mode: 'all' } }));
-    addPart(rows, 'grants', '0', json({ format: 1, grants: rowsOfGrants }));
-    return rows;
-  }
-
   async function manifestOf(organisation: FakeOrganisation, change: object = {}): Promise<string> {
     const { id, slug, epoch, revision, invalidations } = organisation;
-    const manifest = { format: 1, organisationId: id, organisationSlug: slug, epoch, revision, issuedAtMs: clock.now, parts: partsOf(organisation), invalidations };
+    const manifest = { format: 1, organisationId: id, organisationSlug: slug, epoch, revision, issuedAtMs: clock.now, parts: partsOf(stored, organisation), invalidations };
     return sign('manifest', { ...manifest, ...change });
   }
 
@@ -194,11 +187,34 @@ export async function makeFleet() {
 
   const ports = { bus, parts, directory };
   const kit = { sign, publish, manifestOf, announceNow, writeDirectory, addOrganisation, addToken, revoke };
-  const world = { away, stored, calls, gate, listeners, clock, tagKey, organisations, bus };
-  return { ...kit, ...world, deps: { ports, controlPlane, publicKeysPem, sealingKeys, clock } };
+  const outside = { away, stored, calls, gate, listeners, clock, tagKey, organisations, bus };
+  return { ...kit, ...outside, deps: { ports, controlPlane, publicKeysPem, sealingKeys, clock } };
 }
 
 export type Fleet = Awaited<ReturnType<typeof makeFleet>>;
+
+/** Stores a part and gives its row in the manifest. */
+function storePart(stored: World['stored'], kind: string, key: string, bytes: Buffer): Row {
+  const hash = sha256(bytes);
+  stored.parts.set(hash, bytes);
+  return { kind, key, hash, bytes: bytes.length };
+}
+
+function partsOf(stored: World['stored'], { id, slug, servers, grants }: FakeOrganisation): Row[] {
+  const rows: Row[] = [];
+  const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+  rows.push(storePart(stored, 'organisation', 'organisation', json({ format: 1, organisationId: id, slug, egressOpenings: [] })));
+  for (const server of servers) {
+    const { tools, prompts = [], bareTools = tools, url = 'http://127.0.0.1:9/mcp' } = server;
+    const timeouts = { connectMs: 1_000, requestMs: 10_000 };
+    const part = { format: 1, id: server.id, slug: server.slug, kind: 'streamable-http', url, isolation: 'session', timeouts };
+    rows.push(storePart(stored, 'server', server.id, json({ ...part, generation: 'g1', hasCredential: false, bareTools, barePrompts: prompts })));
+    rows.push(storePart(stored, 'catalogue', server.id, cataloguePart(server.id, tools, prompts)));
+  }
+  const rowsOfGrants = grants.map(({ userId, serverId }) => ({ id: uuid(), subject: { kind: 'user', userId }, serverId, tools: { mode: 'all' } }));
+  rows.push(storePart(stored, 'grants', '0', json({ format: 1, grants: rowsOfGrants })));
+  return rows;
+}
 
 function cataloguePart(serverId: ServerId, tools: string[], prompts: string[]): Buffer {
   let offset = 0;
