@@ -1,0 +1,43 @@
+import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
+import { respondAccepted } from '../pipeline/respond.ts';
+import type { ClientSession } from '../sessions/client-session.ts';
+import type { InFlight } from '../upstream/in-flight.ts';
+import { notify } from '../upstream/open-session.ts';
+import { type ReachDeps, reach } from '../upstream/reach.ts';
+import type { SessionRegistry } from '../upstream/session-registry.ts';
+
+export type ForwardNotificationDeps = ReachDeps & { readonly inFlight: Pick<InFlight, 'cancel'>; readonly sessions: Pick<SessionRegistry, 'find'> };
+
+/**
+ * Takes a client's notification. Only what concerns a session of its own goes further: `initialized` of a forwarded session, and
+ * `cancelled`. A client gets 202 whatever becomes of it, as the transport has it.
+ */
+export function makeForwardNotification(deps: ForwardNotificationDeps): Step {
+  return function forwardNotification(ctx: CallContext): Outcome | Promise<Outcome> {
+    const { era, message, session } = ctx;
+    // A modern client cancels by closing its stream; a response is awaited by nobody, for no requests reach clients.
+    if (era === 'legacy' && session !== null && message?.kind === 'notification') {
+      if (message.method === 'notifications/initialized') return passOn(deps, ctx, session).then(() => accept(ctx));
+      if (message.method === 'notifications/cancelled' && message.requestId !== null && !deps.inFlight.cancel(session.key, message.requestId)) {
+        // The call may wait on another pod: its server knows it by the same id, for the session is this client's alone.
+        return passOn(deps, ctx, session).then(() => accept(ctx));
+      }
+    }
+    return accept(ctx);
+  };
+}
+
+function accept(ctx: CallContext): Outcome {
+  respondAccepted(ctx);
+  return ANSWERED;
+}
+
+/** On a legacy server's own endpoint every session was opened by a forwarded `initialize`; elsewhere we sent `initialized` ourselves. */
+async function passOn(deps: ForwardNotificationDeps, ctx: CallContext, clientSession: ClientSession): Promise<void> {
+  const { endpointServer } = ctx;
+  if (endpointServer?.catalogue?.era !== 'legacy') return;
+  const upstream = await reach(deps, ctx, endpointServer);
+  if ('code' in upstream) return;
+  const session = await deps.sessions.find(upstream, { userId: clientSession.userId, clientSession });
+  if (session !== null) await notify(upstream, session, ctx.body);
+}

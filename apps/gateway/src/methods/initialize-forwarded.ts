@@ -1,0 +1,71 @@
+import { type Refusal, refusal } from '@patchbay/errors';
+import { type ScannedMessage, sliceMember, splice } from '@patchbay/mcp-wire';
+import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
+import { respondJson } from '../pipeline/respond.ts';
+import { bindingOf, type SessionOpener } from '../sessions/session-opener.ts';
+import type { Asked } from '../upstream/ask.ts';
+import { closeSession, readSession, sendInitialize } from '../upstream/open-session.ts';
+import { type ReachDeps, reach } from '../upstream/reach.ts';
+import type { SessionRegistry } from '../upstream/session-registry.ts';
+import { readHostRefusal } from '../upstream/upstream-error.ts';
+import type { Upstream } from '../upstream/upstreams.ts';
+import { deliverableCapabilities } from './deliverable-capabilities.ts';
+
+export type InitializeForwardedDeps = ReachDeps & { readonly sessionOpener: Pick<SessionOpener, 'mint'>; readonly sessions: Pick<SessionRegistry, 'adopt'> };
+
+/**
+ * A legacy `initialize` on a legacy server's own endpoint goes to the server: its version and words come back, less the
+ * capabilities that we cannot deliver, and its session id is sealed into ours (architecture.md §5).
+ */
+export function makeInitializeForwarded(deps: InitializeForwardedDeps): Step {
+  return async function initializeForwarded(ctx: CallContext): Promise<Outcome> {
+    const { message, target } = ctx;
+    if (message === null || message.id === null || target?.kind !== 'builtin' || target.server === null) return refusal('internal');
+    const body = withoutCapabilities(ctx.body, message);
+    if ('code' in body) return body;
+    const upstream = await reach(deps, ctx, target.server);
+    if ('code' in upstream) return upstream;
+    const asked = await sendInitialize(upstream, body, message.id);
+    if ('code' in asked) return asked;
+    return answer(deps, ctx, { asked, upstream });
+  };
+}
+
+/** Nothing could carry a server's requests back to the client yet, so none are invited. */
+function withoutCapabilities(bytes: Buffer, { capabilitiesSpan }: ScannedMessage): Buffer | Refusal {
+  if (capabilitiesSpan === null) return refusal('rpc.params', 'params.capabilities is missing.');
+  return splice(bytes, [{ ...capabilitiesSpan, replacement: '{}' }]);
+}
+
+async function answer(deps: InitializeForwardedDeps, ctx: CallContext, { asked, upstream }: { asked: Asked; upstream: Upstream }): Promise<Outcome> {
+  if (sliceMember(asked.body, ['error']) !== null) {
+    const hostRefusal = upstream.server.kind === 'stdio' ? readHostRefusal(asked.body) : null;
+    if (hostRefusal !== null) return hostRefusal;
+    // The server's own refusal (of the version, say) is the client's answer.
+    respondJson(ctx, 200, asked.body);
+    return ANSWERED;
+  }
+  const session = readSession(upstream, asked);
+  if ('code' in session) return session;
+  if (ctx.response.destroyed) {
+    // Nobody will ever hold this session.
+    void closeSession(upstream, session);
+    ctx.outcome = 'cancelled';
+    return ANSWERED;
+  }
+  const minted = deps.sessionOpener.mint(bindingOf(ctx), session.protocolVersion, session.id);
+  if (minted.session.upstreamSessionId === null) {
+    await deps.sessions.adopt(upstream, { userId: minted.session.userId, clientSession: minted.session }, session);
+  }
+  ctx.response.setHeader('mcp-session-id', minted.header);
+  respondJson(ctx, 200, withDeliverableCapabilities(asked.body));
+  return ANSWERED;
+}
+
+function withDeliverableCapabilities(bytes: Buffer): Buffer {
+  const span = sliceMember(bytes, ['result', 'capabilities']);
+  if (span === null) return bytes;
+  const capabilities: unknown = JSON.parse(bytes.toString('utf8', span.start, span.end));
+  const reduced = typeof capabilities === 'object' && capabilities !== null ? deliverableCapabilities(capabilities as Record<string, unknown>) : {};
+  return splice(bytes, [{ ...span, replacement: JSON.stringify(reduced) }]);
+}

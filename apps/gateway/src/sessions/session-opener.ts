@@ -1,0 +1,93 @@
+import { randomBytes as nodeRandomBytes } from 'node:crypto';
+import { type Refusal, refusal } from '@patchbay/errors';
+import type { Keyring } from '@patchbay/vault';
+import { LRUCache } from 'lru-cache';
+import type { CallContext } from '../pipeline/context.ts';
+import type { ClientSession } from './client-session.ts';
+import { openSealedSession, SESSION_ID_CHARACTERS_MAX, type SessionBinding, sealSession } from './seal.ts';
+import type { Tombstones } from './tombstones.ts';
+
+/** Opens an `Mcp-Session-Id` for exactly this caller at exactly this endpoint; anything else is `session.gone`. */
+export type OpenSession = (binding: SessionBinding, header: string) => ClientSession | Refusal | Promise<ClientSession | Refusal>;
+
+export type SessionOpenerDeps = {
+  /** The fleet's session sealing keys. */
+  readonly keyring: Keyring;
+  readonly tombstones: Tombstones;
+  readonly clock: { nowMs(): number };
+  readonly logger: { warn(fields: object, message: string): void };
+  readonly randomBytes?: (bytes: number) => Buffer;
+};
+
+export type MintedSession = { readonly header: string; readonly session: ClientSession };
+
+export type SessionOpener = {
+  readonly open: OpenSession;
+  /** A session of this binding that lives 30 days. An upstream session id that does not fit is left out of the seal. */
+  mint(binding: SessionBinding, protocolVersion: string, upstreamSessionId: string | null): MintedSession;
+  /** The same for the caller and endpoint of a call; only the header's text. */
+  mintFor(ctx: CallContext, protocolVersion: string, upstreamSessionId: string | null): string;
+};
+
+/** Common clients do not initialise again for weeks. */
+const LIFETIME_MS = 30 * 24 * 3_600_000;
+const OPENED_MAX = 20_000;
+const KEY_BYTES = 16;
+
+/** Opened ids are remembered, so that a warm call neither decrypts nor asks whether the session was ended. */
+export function makeSessionOpener(deps: SessionOpenerDeps): SessionOpener {
+  const { tombstones, clock, logger, randomBytes = nodeRandomBytes } = deps;
+  const keyring = deps.keyring.derive('client-session');
+  const opened = new LRUCache<string, ClientSession>({ max: OPENED_MAX });
+
+  function open(binding: SessionBinding, header: string): ClientSession | Refusal | Promise<ClientSession | Refusal> {
+    const known = opened.get(header);
+    if (known !== undefined) return sameBinding(known, binding) && isAlive(known) ? known : GONE;
+    const session = openSealedSession(keyring, binding, header);
+    if (session === null || !isAlive(session)) return GONE;
+    return admit(session, header);
+  }
+
+  async function admit(session: ClientSession, header: string): Promise<ClientSession | Refusal> {
+    try {
+      if (await tombstones.isDead(session.organisationId, session.key)) return GONE;
+    } catch (error) {
+      // The seal stands; without the store nobody can end a session either. Asked again at the next call.
+      logger.warn({ err: error }, 'cannot ask whether a session was ended');
+      return session;
+    }
+    opened.set(header, session);
+    return session;
+  }
+
+  const isAlive = (session: ClientSession): boolean => session.expiresAtMs > clock.nowMs() && !tombstones.isKnownDead(session.key);
+
+  function mint(binding: SessionBinding, protocolVersion: string, upstreamSessionId: string | null): MintedSession {
+    const { organisationId, serverId, userId } = binding;
+    const key = randomBytes(KEY_BYTES).toString('base64url');
+    const expiresAtMs = clock.nowMs() + LIFETIME_MS;
+    const session: ClientSession = { organisationId, serverId, userId, key, protocolVersion, expiresAtMs, upstreamSessionId };
+    const header = sealSession(keyring, session);
+    if (header.length > SESSION_ID_CHARACTERS_MAX && upstreamSessionId !== null) return mint(binding, protocolVersion, null);
+    opened.set(header, session);
+    return { header, session };
+  }
+
+  function mintFor(ctx: CallContext, protocolVersion: string, upstreamSessionId: string | null): string {
+    return mint(bindingOf(ctx), protocolVersion, upstreamSessionId).header;
+  }
+
+  return { open, mint, mintFor };
+}
+
+/** Who calls, and at which endpoint; only for calls that were authenticated and read. */
+export function bindingOf({ endpointServer, principal }: CallContext): SessionBinding {
+  if (principal === null) throw new TypeError('a call without a principal has no session');
+  return { organisationId: principal.organisationId, serverId: endpointServer?.id ?? null, userId: principal.userId };
+}
+
+const GONE = refusal('session.gone');
+
+function sameBinding(a: SessionBinding, b: SessionBinding): boolean {
+  return a.userId === b.userId && a.serverId === b.serverId && a.organisationId === b.organisationId;
+}

@@ -1,0 +1,16 @@
+import type { Refusal } from '@patchbay/errors';
+import type { MessageId, ScannedMessage } from '@patchbay/mcp-wire';
+
+/** One call as the upstream gets it, and the way back: by the era of the client and the era of the upstream. */
+export type Bridge = {
+  /** The request's bytes for the upstream; the client's own when nothing differs. */
+  readonly body: Buffer;
+  /** The id under which the upstream knows the request. */
+  readonly upstreamId: MessageId;
+  /** The answer's bytes may go down unread: same era, same id. */
+  readonly isVerbatim: boolean;
+  /** The answer for the client; a refusal when it cannot be carried between these revisions. */
+  answer(bytes: Buffer, message: ScannedMessage): Buffer | Refusal;
+  /** A notification on the call's stream for the client; null when it is not for this client. */
+  notification(bytes: Buffer, message: ScannedMessage): Buffer | null;
+};

@@ -1,0 +1,48 @@
+import type { MessageId, ScannedMessage } from '@patchbay/mcp-wire';
+import type { CallContext, Target } from '../../pipeline/context.ts';
+import { legacyToModernAnswer, modernToLegacyAnswer, sameEraAnswer } from './answers.ts';
+import type { Bridge } from './bridge.ts';
+import { carryNotification } from './notifications.ts';
+import { legacyToModernRequest, modernToLegacyRequest, sameEraRequest } from './request-edits.ts';
+
+/** A call's upstream target. */
+export type UpstreamTarget = Extract<Target, { kind: 'upstream' }>;
+
+/** Ids that are unique among everything in flight on an upstream session, whichever pods share it. */
+export type NextId = () => string;
+
+/** Whether the upstream session belongs to one client session alone: then its ids and progress tokens pass unchanged. */
+export type BridgeInput = { readonly ctx: CallContext; readonly message: ScannedMessage; readonly target: UpstreamTarget; readonly isExclusive: boolean; readonly nextId: NextId };
+
+/** Chooses by the pair of eras: client → upstream (protocol.md §2.2). Same era: byte for byte, but for what must differ. */
+export function makeBridge({ ctx, isExclusive, message, nextId, target }: BridgeInput): Bridge {
+  const { catalogue, slug } = target.server;
+  const upstreamEra = catalogue?.era ?? 'legacy';
+  const newId: MessageId | null = isExclusive ? null : nextId();
+  const changes = { id: newId, name: target.renamed ? target.object.name : null, traceparent: ctx.traceparent };
+  const answerChanges = { id: newId === null ? null : textOf(ctx, message.idSpan), method: message.method, slug };
+  const token = newId === null ? null : { upstream: newId, client: textOf(ctx, message.progressTokenSpan) };
+  const rules = { token, crossesEras: ctx.era !== upstreamEra };
+  const way = {
+    upstreamId: newId ?? message.id ?? 0,
+    isVerbatim: !rules.crossesEras && newId === null,
+    notification: (bytes: Buffer, notification: ScannedMessage) => carryNotification(bytes, notification, rules),
+  };
+  if (!rules.crossesEras) {
+    return { ...way, body: sameEraRequest(ctx.body, message, changes), answer: (bytes, answered) => sameEraAnswer(bytes, answered, answerChanges) };
+  }
+  if (upstreamEra === 'legacy') {
+    const serverInfo = catalogue === null ? null : JSON.stringify(catalogue.serverInfo);
+    return {
+      ...way,
+      body: modernToLegacyRequest(ctx.body, message, changes),
+      answer: (bytes, answered) => legacyToModernAnswer(bytes, answered, answerChanges, serverInfo),
+    };
+  }
+  return { ...way, body: legacyToModernRequest(ctx.body, message, changes), answer: (bytes, answered) => modernToLegacyAnswer(bytes, answered, answerChanges) };
+}
+
+/** The client's own spelling, so that "1" stays "1" and 1 stays 1. */
+function textOf({ body }: CallContext, span: { start: number; end: number } | null): string | null {
+  return span === null ? null : body.toString('utf8', span.start, span.end);
+}

@@ -1,0 +1,22 @@
+import { type MessageId, type ScannedMessage, sliceMember, splice } from '@patchbay/mcp-wire';
+
+/** `token`: what the upstream knows the progress as, and the client's own text for it; null where both are one. */
+export type NotificationRules = { readonly token: { readonly upstream: MessageId; readonly client: string | null } | null; readonly crossesEras: boolean };
+
+/**
+ * What of an upstream's notifications on a call's stream reaches its client. List changes never do: clients hear of them after the
+ * catalogue (architecture.md §5). Between eras only progress means the same on both sides.
+ */
+export function carryNotification(bytes: Buffer, { method }: ScannedMessage, { crossesEras, token }: NotificationRules): Buffer | null {
+  if (method === 'notifications/progress') return token === null ? bytes : restoreToken(bytes, token);
+  if (crossesEras || method.endsWith('/list_changed')) return null;
+  return bytes;
+}
+
+/** Progress of somebody else's request, or for a token that the client never sent, is not for this client. */
+function restoreToken(bytes: Buffer, { client, upstream }: { upstream: MessageId; client: string | null }): Buffer | null {
+  const span = sliceMember(bytes, ['params', 'progressToken']);
+  if (span === null || client === null) return null;
+  if (bytes.toString('utf8', span.start, span.end) !== JSON.stringify(upstream)) return null;
+  return splice(bytes, [{ ...span, replacement: client }]);
+}

@@ -1,0 +1,83 @@
+import { addMetaMembers, type Edit, META_KEYS, MODERN_VERSION, type MessageId, type ScannedMessage, sliceMembers, splice } from '@patchbay/mcp-wire';
+import { SERVER_INFO } from '../../methods/self.ts';
+
+/** What has to differ between the client's bytes and the upstream's; null: stays. */
+export type RequestChanges = {
+  /** The tool's or prompt's own name where the endpoint exposes it under another. */
+  readonly name: string | null;
+  /** Where others share the upstream session: one text serves as id and as progress token. */
+  readonly id: MessageId | null;
+  /** Overwritten only where the client sent one (architecture.md §4). */
+  readonly traceparent: string | null;
+};
+
+/** The edits that hold for every pair of eras. */
+function commonEdits(message: ScannedMessage, { id, name }: RequestChanges): Edit[] {
+  const edits: Edit[] = [];
+  if (id !== null && message.idSpan !== null) edits.push({ ...message.idSpan, replacement: JSON.stringify(id) });
+  if (name !== null && message.nameSpan !== null) edits.push({ ...message.nameSpan, replacement: JSON.stringify(name) });
+  return edits;
+}
+
+function metaValueEdits(message: ScannedMessage, { id, traceparent }: RequestChanges): Edit[] {
+  const edits: Edit[] = [];
+  if (id !== null && message.progressTokenSpan !== null) edits.push({ ...message.progressTokenSpan, replacement: JSON.stringify(id) });
+  if (traceparent !== null && message.traceparentSpan !== null) edits.push({ ...message.traceparentSpan, replacement: JSON.stringify(traceparent) });
+  return edits;
+}
+
+/** Same era on both sides: the client's own buffer when nothing has to differ. */
+export function sameEraRequest(bytes: Buffer, message: ScannedMessage, changes: RequestChanges): Buffer {
+  return apply(bytes, [...commonEdits(message, changes), ...metaValueEdits(message, changes)]);
+}
+
+/** For a legacy upstream: `_meta` without the keys of the modern envelope; progress token, trace context and foreign keys stay. */
+export function modernToLegacyRequest(bytes: Buffer, message: ScannedMessage, changes: RequestChanges): Buffer {
+  const edits = commonEdits(message, changes);
+  if (message.metaSpan !== null) edits.push({ ...message.metaSpan, replacement: strippedMeta(bytes, message, changes) });
+  return apply(bytes, edits);
+}
+
+const ENVELOPE_KEYS: ReadonlySet<string> = new Set([META_KEYS.protocolVersion, META_KEYS.clientCapabilities, META_KEYS.clientInfo, META_KEYS.logLevel]);
+
+function strippedMeta(bytes: Buffer, { metaSpan, progressTokenSpan, traceparentSpan }: ScannedMessage, { id, traceparent }: RequestChanges): string {
+  if (metaSpan === null) return '{}';
+  const meta = bytes.subarray(metaSpan.start, metaSpan.end);
+  const kept: string[] = [];
+  for (const { name, nameSpan, valueSpan } of sliceMembers(meta, []) ?? []) {
+    if (ENVELOPE_KEYS.has(name)) continue;
+    let value = meta.toString('utf8', valueSpan.start, valueSpan.end);
+    if (name === 'progressToken' && id !== null && progressTokenSpan !== null) value = JSON.stringify(id);
+    if (name === 'traceparent' && traceparent !== null && traceparentSpan !== null) value = JSON.stringify(traceparent);
+    kept.push(`${meta.toString('utf8', nameSpan.start, nameSpan.end)}:${value}`);
+  }
+  return `{${kept.join(',')}}`;
+}
+
+const ENVELOPE = [
+  `"${META_KEYS.protocolVersion}":"${MODERN_VERSION}"`,
+  // No client capabilities: nothing could carry an upstream's request back to a legacy client yet.
+  `"${META_KEYS.clientCapabilities}":{}`,
+  `"${META_KEYS.clientInfo}":${JSON.stringify({ name: SERVER_INFO.name, version: SERVER_INFO.version })}`,
+].join(',');
+
+/** For a modern upstream: the envelope in `_meta`. A legacy client's own keys of that name, which mean nothing there, give way. */
+export function legacyToModernRequest(bytes: Buffer, message: ScannedMessage, changes: RequestChanges): Buffer {
+  const edits = commonEdits(message, changes);
+  const hasEnvelopeKey = message.clientCapabilitiesSpan !== null || message.metaClientInfoSpan !== null || message.logLevel !== null;
+  if (message.metaSpan !== null && hasEnvelopeKey) {
+    const rest = strippedMeta(bytes, message, changes).slice(1);
+    edits.push({ ...message.metaSpan, replacement: `{${ENVELOPE}${rest === '}' ? '' : ','}${rest}` });
+  } else {
+    edits.push(...metaValueEdits(message, changes), addMetaMembers(bytes, message, ENVELOPE));
+  }
+  return apply(bytes, edits);
+}
+
+function apply(bytes: Buffer, edits: Edit[]): Buffer {
+  if (edits.length === 0) return bytes;
+  return splice(
+    bytes,
+    edits.toSorted((a, b) => a.start - b.start),
+  );
+}

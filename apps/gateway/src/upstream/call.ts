@@ -1,0 +1,189 @@
+import { performance } from 'node:perf_hooks';
+import type { Refusal } from '@patchbay/errors';
+import { mcpNameOf, type MessageId, type ScannedMessage } from '@patchbay/mcp-wire';
+import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
+import type { Bridge } from './bridge/bridge.ts';
+import { makeBridge, type NextId, type UpstreamTarget } from './bridge/make-bridge.ts';
+import { Downstream } from './downstream.ts';
+import { Exchange } from './exchange.ts';
+import { forwardedParams, legacyHeaders, modernRequestHeaders } from './headers.ts';
+import type { InFlight } from './in-flight.ts';
+import { refuseFailure } from './judge.ts';
+import { notify } from './open-session.ts';
+import { paramHeadersFor } from './param-headers.ts';
+import { Relay, type RelayEnd } from './relay.ts';
+import type { SessionOwner, SessionRegistry, UpstreamSession } from './session-registry.ts';
+import type { Upstream } from './upstreams.ts';
+
+export type CallDeps = { readonly sessions: SessionRegistry; readonly inFlight: InFlight; readonly nextId: NextId };
+
+export type CallInput = {
+  readonly ctx: CallContext;
+  readonly message: ScannedMessage;
+  readonly target: UpstreamTarget;
+  readonly upstream: Upstream;
+  readonly owner: SessionOwner;
+};
+
+type Attempt = { readonly exchange: Exchange; readonly relay: Relay; readonly upstreamId: MessageId; readonly session: UpstreamSession | null };
+
+/** One call on its way to its server and back. Repeated only when nothing was sent, or when the server says it knows no such session. */
+export class UpstreamCall {
+  readonly #deps: CallDeps;
+  readonly #input: CallInput;
+  readonly #downstream: Downstream;
+  #attempt: Attempt | null = null;
+  #isCancelled = false;
+
+  constructor(deps: CallDeps, input: CallInput) {
+    this.#deps = deps;
+    this.#input = input;
+    this.#downstream = new Downstream(input.ctx.response, {
+      drained: () => this.#attempt?.exchange.resume(),
+      left: () => this.#onLeft(),
+    });
+  }
+
+  async run(): Promise<Outcome> {
+    const { ctx, message, owner } = this.#input;
+    const takeOut = owner.clientSession === null || message.id === null ? null : this.#deps.inFlight.add(owner.clientSession.key, message.id, () => this.#cancel());
+    ctx.upstreamStartedAtMs = performance.now();
+    try {
+      return this.#conclude(await this.#runAttempts());
+    } finally {
+      takeOut?.();
+      this.#downstream.release();
+      ctx.upstreamMs = performance.now() - ctx.upstreamStartedAtMs;
+    }
+  }
+
+  async #runAttempts(): Promise<RelayEnd> {
+    const { owner, target, upstream } = this.#input;
+    if (target.server.catalogue?.era === 'modern') return this.#runDialling(null);
+    const found = this.#deps.sessions.current(upstream, owner);
+    const session = found instanceof Promise ? await found : found;
+    if ('code' in session) return { kind: 'refused', refusal: session };
+    const end = await this.#runDialling(session);
+    if (end.kind !== 'gone') return end;
+    // 404 means that the message was not executed, so it may be sent again; once.
+    const replaced = await this.#deps.sessions.replace(upstream, owner, session);
+    return 'code' in replaced ? { kind: 'refused', refusal: replaced } : this.#runDialling(replaced);
+  }
+
+  async #runDialling(session: UpstreamSession | null): Promise<RelayEnd> {
+    const end = await this.#runOnce(session);
+    return end.kind === 'dial' ? this.#runOnce(session) : end;
+  }
+
+  #runOnce(session: UpstreamSession | null): Promise<RelayEnd> {
+    if (this.#isCancelled) return Promise.resolve({ kind: 'cancelled' });
+    const { ctx, message, target, upstream } = this.#input;
+    const isExclusive = session === null || (session.id !== null && ctx.session !== null);
+    const bridge = makeBridge({ ctx, isExclusive, message, nextId: this.#deps.nextId, target });
+    return new Promise((settle) => {
+      const relay = this.#makeRelay(session, bridge, settle);
+      const { path, pool } = upstream;
+      const headers = this.#headers(session);
+      const timeoutMs = target.server.timeouts.requestMs;
+      const exchange = new Exchange({ pool, method: 'POST', path, headers, body: bridge.body, timeoutMs }, relay);
+      this.#attempt = { exchange, relay, session, upstreamId: bridge.upstreamId };
+      exchange.start();
+    });
+  }
+
+  #makeRelay(session: UpstreamSession | null, bridge: Bridge, settle: (end: RelayEnd) => void): Relay {
+    const { ctx, message, target } = this.#input;
+    return new Relay({
+      slug: target.server.slug,
+      method: message.method,
+      clientId: JSON.stringify(message.id),
+      isModernClient: ctx.era === 'modern',
+      isStdio: target.server.kind === 'stdio',
+      hasSession: session !== null && session.id !== null,
+      bridge,
+      downstream: this.#downstream,
+      control: {
+        pause: () => this.#attempt?.exchange.pause(),
+        extend: () => this.#attempt?.exchange.extend(),
+        leave: () => this.#attempt?.exchange.linger(),
+      },
+      onRequest: (request) => this.#answerUpstream(request),
+      settle,
+    });
+  }
+
+  #headers(session: UpstreamSession | null): Record<string, string> {
+    const { ctx, message, target, upstream } = this.#input;
+    const name = target.renamed ? target.object.name : mcpNameOf(message);
+    const headers = session === null ? modernRequestHeaders(upstream, message.method, name) : legacyHeaders(upstream, session);
+    if (session === null) Object.assign(headers, this.#paramHeaders());
+    if (ctx.traceparent !== null) headers['traceparent'] = ctx.traceparent;
+    return headers;
+  }
+
+  #paramHeaders(): Record<string, string> {
+    const { ctx, message, target } = this.#input;
+    if (ctx.era === 'modern') return forwardedParams(ctx.request);
+    return message.method === 'tools/call' ? paramHeadersFor(target.server, target.object.name, { body: ctx.body, message }) : {};
+  }
+
+  #conclude(end: RelayEnd): Outcome {
+    const { ctx, target } = this.#input;
+    ctx.upstreamStatus = this.#attempt?.relay.upstreamStatus ?? 0;
+    switch (end.kind) {
+      case 'answered':
+        if (end.isToolError) ctx.outcome = 'tool_error';
+        return ANSWERED;
+      case 'cancelled':
+        ctx.outcome = 'cancelled';
+        return ANSWERED;
+      case 'broken-off':
+        this.#tellTimedOut(end.refusal);
+        ctx.outcome = end.refusal.code;
+        return ANSWERED;
+      case 'refused':
+        this.#tellTimedOut(end.refusal);
+        return end.refusal;
+      case 'gone':
+        return refuseFailure('cut', target.server.slug);
+      case 'dial':
+        return refuseFailure('dial', target.server.slug);
+    }
+  }
+
+  /** An upstream that was too slow is told to stop (protocol.md trap 10). */
+  #tellTimedOut({ code }: Refusal): void {
+    if (code === 'upstream.timeout') this.#tellCancelled('The request timed out.');
+  }
+
+  /** To a modern client's server, leaving is cancelling; a legacy client that leaves may come back, so its call ends by itself. */
+  #onLeft(): void {
+    if (this.#input.ctx.era === 'modern') this.#cancel();
+    else this.#attempt?.exchange.resume();
+  }
+
+  /** The client wants no answer. The upstream is told in its own era's way: a notification, or the closed stream. */
+  #cancel(): void {
+    if (this.#isCancelled) return;
+    this.#isCancelled = true;
+    this.#tellCancelled('The client cancelled the request.');
+    this.#attempt?.exchange.abort();
+    if (!this.#downstream.isGone) this.#downstream.endEmpty();
+    this.#attempt?.relay.stop({ kind: 'cancelled' });
+  }
+
+  #tellCancelled(reason: string): void {
+    const attempt = this.#attempt;
+    if (attempt?.session == null) return;
+    const params = { requestId: attempt.upstreamId, reason };
+    void notify(this.#input.upstream, attempt.session, JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params }));
+  }
+
+  /** We declared no client capabilities, so `ping` is all that a server may ask; anything else must not leave it waiting. */
+  #answerUpstream({ id, method }: ScannedMessage): void {
+    const session = this.#attempt?.session;
+    if (session == null) return;
+    const answer = method === 'ping' ? { result: {} } : { error: { code: -32601, message: 'This client takes no requests.' } };
+    void notify(this.#input.upstream, session, JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
+  }
+}

@@ -1,0 +1,128 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { EgressRefused } from '@patchbay/egress';
+import type { Dispatcher } from 'undici';
+
+/** One HTTP request to an upstream; everything in it is composed by us. */
+export type ExchangeRequest = {
+  readonly pool: Dispatcher;
+  readonly method: 'POST' | 'DELETE';
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer | string | null;
+  /** Until the end of the answer; progress starts it anew, up to ten times. */
+  readonly timeoutMs: number;
+};
+
+/**
+ * Why no whole answer came. `dial`: nothing was sent, so it may be tried again. `connect-timeout`: nor here, but the waiting is
+ * used up. `egress`: refused before dialling. `cut`: the connection ended too early. `malformed`: what came is not HTTP.
+ */
+export type ExchangeFailure = 'dial' | 'connect-timeout' | 'egress' | 'timeout' | 'cut' | 'malformed';
+
+/** Told once of a head, of each chunk, and then of exactly one of end and failure; of nothing after `abort`. */
+export interface Receiver {
+  head(status: number, headers: IncomingHttpHeaders): void;
+  data(chunk: Buffer): void;
+  end(): void;
+  failed(failure: ExchangeFailure): void;
+}
+
+const PROGRESS_FACTOR_MAX = 10;
+/** How long the rest of an answer is read that no longer matters, so that its connection can be used again. */
+const LINGER_MS = 1_000;
+
+/** One attempt on a pooled connection, under one deadline. Never retries. */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly #request: ExchangeRequest;
+  readonly #receiver: Receiver;
+  #controller: Dispatcher.DispatchController | null = null;
+  #deadline: NodeJS.Timeout | null = null;
+  #hardDeadline: NodeJS.Timeout | null = null;
+  #over = false;
+
+  constructor(request: ExchangeRequest, receiver: Receiver) {
+    this.#request = request;
+    this.#receiver = receiver;
+  }
+
+  start(): void {
+    const { pool, method, path, headers, body, timeoutMs } = this.#request;
+    this.#deadline = setTimeout(() => this.#fail('timeout'), timeoutMs);
+    try {
+      // One deadline of our own rules the whole exchange; undici's two would only add a second opinion.
+      pool.dispatch({ method, path, headers: { ...headers }, body, headersTimeout: 0, bodyTimeout: 0 }, this);
+    } catch {
+      this.#fail('malformed');
+    }
+  }
+
+  /** Ends it without a word to the receiver; what was not sent yet is never sent. */
+  abort(): void {
+    if (this.#finish()) this.#controller?.abort(new Error('aborted'));
+  }
+
+  /** The receiver has what it needs: reads on for a moment, then lets go. */
+  linger(): void {
+    if (this.#over) return;
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.abort(), LINGER_MS);
+    this.resume();
+  }
+
+  pause(): void {
+    if (!this.#over) this.#controller?.pause();
+  }
+
+  resume(): void {
+    if (!this.#over && this.#controller?.paused === true) this.#controller.resume();
+  }
+
+  /** The upstream reported progress: the deadline starts anew, but never beyond ten times the timeout. */
+  extend(): void {
+    if (this.#over) return;
+    this.#hardDeadline ??= setTimeout(() => this.#fail('timeout'), this.#request.timeoutMs * PROGRESS_FACTOR_MAX);
+    this.#deadline?.refresh();
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#over) controller.abort(new Error('aborted'));
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status >= 200 && !this.#over) this.#receiver.head(status, headers);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#over) this.#receiver.data(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.#finish()) this.#receiver.end();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    if (this.#finish()) this.#receiver.failed(failureOf(error, this.#controller !== null));
+  }
+
+  #fail(failure: ExchangeFailure): void {
+    if (!this.#finish()) return;
+    this.#controller?.abort(new Error(failure));
+    this.#receiver.failed(failure);
+  }
+
+  #finish(): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    if (this.#hardDeadline !== null) clearTimeout(this.#hardDeadline);
+    return true;
+  }
+}
+
+function failureOf(error: Error, wasSent: boolean): ExchangeFailure {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) if (cause instanceof EgressRefused) return 'egress';
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  if (!wasSent) return code === 'UND_ERR_CONNECT_TIMEOUT' ? 'connect-timeout' : 'dial';
+  return error.name === 'HTTPParserError' || code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' ? 'malformed' : 'cut';
+}

@@ -1,0 +1,239 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { catalog, type Refusal, sayOf } from '@patchbay/errors';
+import { type ScannedMessage, scanMessage, SseParser } from '@patchbay/mcp-wire';
+import type { Bridge } from './bridge/bridge.ts';
+import type { Downstream } from './downstream.ts';
+import type { ExchangeFailure, Receiver } from './exchange.ts';
+import { judgeHead, refuseBroken, refuseFailure } from './judge.ts';
+import { readErrorBody, readHostRefusal } from './upstream-error.ts';
+
+/** How a call's exchange ended. `gone`: the upstream session is, so nothing was executed. `dial`: nothing was sent. */
+export type RelayEnd =
+  | { readonly kind: 'answered'; readonly isToolError: boolean }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** The refusal, or the break itself, has already been said on the client's stream. */
+  | { readonly kind: 'broken-off'; readonly refusal: Refusal }
+  /** The client wants no answer any more. */
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'dial' };
+
+export type RelayInput = {
+  readonly slug: string;
+  readonly method: string;
+  /** The client's id, as JSON text. */
+  readonly clientId: string;
+  readonly isModernClient: boolean;
+  readonly isStdio: boolean;
+  /** A 404 means that the session is gone, not that something is missing. */
+  readonly hasSession: boolean;
+  readonly bridge: Bridge;
+  readonly downstream: Downstream;
+  /** The exchange this relay listens to. */
+  readonly control: { pause(): void; extend(): void; leave(): void };
+  /** A request that the upstream sends to its client. */
+  readonly onRequest: (message: ScannedMessage) => void;
+  readonly settle: (end: RelayEnd) => void;
+};
+
+type Mode = 'head' | 'buffer' | 'stream' | 'events' | 'over';
+
+/** Largest answer that is held: whatever must be read before it may go down. */
+const HELD_BYTES_MAX = 16 * 1024 * 1024;
+/** A verbatim answer up to this size is checked as a whole; a larger one streams. */
+const CHECKED_BYTES_MAX = 64 * 1024;
+/** Deeper than anything a server means; the scan's work is bounded by the bytes held. */
+const SCAN = { depthMax: 512, elementsMax: 4_000_000 };
+const OPEN_OBJECT = 0x7b;
+
+/** Carries an upstream's answer to the client: judges the head, streams or rewrites the body, and says exactly once how it ended. */
+export class Relay implements Receiver {
+  upstreamStatus = 0;
+  readonly #input: RelayInput;
+  #mode: Mode = 'head';
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  #events: SseParser | null = null;
+
+  constructor(input: RelayInput) {
+    this.#input = input;
+  }
+
+  head(status: number, headers: IncomingHttpHeaders): void {
+    const { downstream, hasSession, slug } = this.#input;
+    this.upstreamStatus = status;
+    if (status === 404 && hasSession) {
+      this.#settle({ kind: 'gone' });
+      return;
+    }
+    const kind = judgeHead(status, headers, slug);
+    if (typeof kind === 'object') {
+      this.#refuse(kind);
+    } else if (kind === 'json') {
+      this.#mode = 'buffer';
+    } else {
+      this.#mode = 'events';
+      this.#events = new SseParser(HELD_BYTES_MAX);
+      downstream.keepAlive();
+    }
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#mode === 'events') this.#readEvents(chunk);
+    else if (this.#mode === 'buffer') this.#hold(chunk);
+    else if (this.#mode === 'stream') this.#pass(chunk);
+  }
+
+  end(): void {
+    const { downstream, slug } = this.#input;
+    if (this.#mode === 'buffer') {
+      this.#finishHeld(Buffer.concat(this.#chunks));
+    } else if (this.#mode === 'events') {
+      this.#refuse(refuseBroken(slug, 'ended its stream without an answer'));
+    } else if (this.#mode === 'stream') {
+      downstream.end();
+      this.#settle({ kind: 'answered', isToolError: false });
+    } else if (this.#mode === 'head') {
+      this.#refuse(refuseBroken(slug, 'answered nothing'));
+    }
+  }
+
+  failed(failure: ExchangeFailure): void {
+    if (this.#mode === 'over') return;
+    if (failure === 'dial') this.#settle({ kind: 'dial' });
+    else this.#refuse(refuseFailure(failure, this.#input.slug));
+  }
+
+  /** Ends it from our side: what comes from the upstream no longer matters. */
+  stop(end: RelayEnd): void {
+    this.#settle(end);
+  }
+
+  #hold(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes > HELD_BYTES_MAX) {
+      this.#refuse(refuseBroken(this.#input.slug, `answered with more than ${HELD_BYTES_MAX} bytes`));
+    } else if (this.#bytes > CHECKED_BYTES_MAX && this.#input.bridge.isVerbatim && this.upstreamStatus < 300) {
+      this.#beginStream();
+    }
+  }
+
+  /** Too large to hold for nothing: same era, same id, so the bytes are the answer. */
+  #beginStream(): void {
+    const held = Buffer.concat(this.#chunks);
+    this.#chunks = [];
+    if (firstByte(held) !== OPEN_OBJECT || this.#input.downstream.isCommitted) {
+      this.#refuse(refuseBroken(this.#input.slug, 'answered with a body that is not JSON-RPC'));
+      return;
+    }
+    this.#mode = 'stream';
+    this.#input.downstream.beginBody();
+    this.#pass(held);
+  }
+
+  #pass(chunk: Buffer): void {
+    if (!this.#input.downstream.write(chunk)) this.#input.control.pause();
+  }
+
+  #finishHeld(bytes: Buffer): void {
+    if (this.upstreamStatus >= 300) {
+      const { isModernClient, isStdio, method, slug } = this.#input;
+      const error = readErrorBody(bytes, { status: this.upstreamStatus, slug, isStdio, isModernClient, method });
+      if (error.kind === 'refusal') this.#refuse(error.refusal);
+      else this.#deliver(error.status, Buffer.from(`{"jsonrpc":"2.0","id":${this.#input.clientId},"error":${error.error}}`), false);
+      return;
+    }
+    const scanned = scanMessage(bytes, SCAN);
+    if (!scanned.ok || scanned.message.kind !== 'response') this.#refuse(refuseBroken(this.#input.slug, 'answered with a body that is not a JSON-RPC response'));
+    else this.#answer(bytes, scanned.message);
+  }
+
+  #readEvents(chunk: Buffer): void {
+    let events: ReturnType<SseParser['push']>;
+    try {
+      events = this.#events?.push(chunk) ?? [];
+    } catch {
+      this.#refuse(refuseBroken(this.#input.slug, `sent an event of more than ${HELD_BYTES_MAX} bytes`));
+      return;
+    }
+    for (const { data, event } of events) {
+      // Events without data carry a position to resume from, which no client is offered yet.
+      if (data === '' || event !== 'message') continue;
+      this.#readEvent(Buffer.from(data));
+      if (this.#mode !== 'events') return;
+    }
+  }
+
+  #readEvent(bytes: Buffer): void {
+    const { bridge, control, downstream, onRequest, slug } = this.#input;
+    const scanned = scanMessage(bytes, SCAN);
+    if (!scanned.ok) {
+      this.#refuse(refuseBroken(slug, 'sent an event that is not JSON-RPC'));
+      return;
+    }
+    const { message } = scanned;
+    if (message.kind === 'response') {
+      this.#answer(bytes, message);
+    } else if (message.kind === 'request') {
+      onRequest(message);
+    } else {
+      if (message.method === 'notifications/progress') control.extend();
+      const carried = bridge.notification(bytes, message);
+      if (carried !== null && !downstream.sendEvent(carried)) control.pause();
+    }
+  }
+
+  #answer(bytes: Buffer, message: ScannedMessage): void {
+    const { bridge, isStdio, slug } = this.#input;
+    if (message.id !== bridge.upstreamId) {
+      this.#refuse(refuseBroken(slug, 'answered with the id of another request'));
+      return;
+    }
+    const hostRefusal = isStdio && message.errorSpan !== null ? readHostRefusal(bytes) : null;
+    const answer = hostRefusal ?? bridge.answer(bytes, message);
+    if ('code' in answer) this.#refuse(answer);
+    else this.#deliver(200, answer, message.resultSpan !== null && isToolError(bytes));
+  }
+
+  #deliver(status: number, body: Buffer, isError: boolean): void {
+    if (!this.#input.downstream.isGone) this.#input.downstream.sendAnswer(status, body);
+    this.#settle({ kind: 'answered', isToolError: isError });
+  }
+
+  /** Answered in its own form by the pipeline while nothing was written; on the stream itself afterwards. */
+  #refuse(refusal: Refusal): void {
+    const { clientId, downstream } = this.#input;
+    if (!downstream.isCommitted || downstream.isGone) {
+      this.#settle({ kind: 'refused', refusal });
+      return;
+    }
+    if (this.#mode === 'stream') {
+      downstream.destroy();
+    } else {
+      const error = { code: catalog[refusal.code].rpc, message: sayOf(refusal), data: { ...refusal.data, code: refusal.code } };
+      downstream.sendEvent(Buffer.from(`{"jsonrpc":"2.0","id":${clientId},"error":${JSON.stringify(error)}}`));
+      downstream.end();
+    }
+    this.#settle({ kind: 'broken-off', refusal });
+  }
+
+  #settle(end: RelayEnd): void {
+    if (this.#mode === 'over') return;
+    this.#mode = 'over';
+    this.#chunks = [];
+    this.#events = null;
+    this.#input.control.leave();
+    this.#input.settle(end);
+  }
+}
+
+function firstByte(bytes: Buffer): number | undefined {
+  return bytes.find((byte) => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09);
+}
+
+/** For the record alone, so a byte search will do: a false alarm costs a wrong label and no more. */
+function isToolError(bytes: Buffer): boolean {
+  const at = bytes.indexOf('"isError"');
+  return at >= 0 && /^"isError"\s*:\s*true/.test(bytes.toString('latin1', at, at + 32));
+}

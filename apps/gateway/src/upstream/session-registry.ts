@@ -1,0 +1,174 @@
+import type { OrganisationId, UserId } from '@patchbay/contracts';
+import { type Refusal, refusal } from '@patchbay/errors';
+import type { SharedStore } from '@patchbay/ports';
+import { type Keyring, open, seal } from '@patchbay/vault';
+import { LRUCache } from 'lru-cache';
+import type { ClientSession } from '../sessions/client-session.ts';
+import type { Tombstones } from '../sessions/tombstones.ts';
+import type { SessionHeaders } from './headers.ts';
+import { closeSession, openSession } from './open-session.ts';
+import type { Upstream } from './upstreams.ts';
+
+export type SessionRegistryDeps = {
+  readonly store: Pick<SharedStore, 'get' | 'setIfAbsent' | 'compareAndSet' | 'delete'>;
+  /** The fleet's session sealing keys. Upstream session ids lie sealed in the store: a dump of it must not open one. */
+  readonly keyring: Keyring;
+  readonly tombstones: Tombstones;
+  readonly logger: { warn(fields: object, message: string): void };
+};
+
+/** Whose upstream session: of one client session, or shared by all clients of a user that have none. */
+export type SessionOwner = { readonly userId: UserId; readonly clientSession: ClientSession | null };
+
+/** A session with a legacy server. `record`: what the store holds of it; null while it is in the client's sealed id only. */
+export type UpstreamSession = SessionHeaders & { readonly record: string | null };
+
+/** Upstream sessions, opened on first use and shared by all pods (architecture.md §5). */
+export type SessionRegistry = {
+  /** Without waiting when this pod knows it. */
+  current(upstream: Upstream, owner: SessionOwner): UpstreamSession | Promise<UpstreamSession | Refusal>;
+  /** After the upstream said that `stale` is gone: what another pod put in its place, or a new one. */
+  replace(upstream: Upstream, owner: SessionOwner, stale: UpstreamSession): Promise<UpstreamSession | Refusal>;
+  /** Records a session that did not fit into the client's sealed id. */
+  adopt(upstream: Upstream, owner: SessionOwner, session: SessionHeaders): Promise<void>;
+  /** The session if there is one; opens none. */
+  find(upstream: Upstream, owner: SessionOwner): Promise<UpstreamSession | null>;
+  forget(upstream: Upstream, owner: SessionOwner): Promise<void>;
+};
+
+const KNOWN_MAX = 50_000;
+const RECORD_LIFETIME_MS = 30 * 24 * 3_600_000;
+
+/** The server's generation changes with its credential, so no session outlives the credential that opened it. */
+function keyOf({ server }: Upstream, { clientSession, userId }: SessionOwner): string {
+  const owner = clientSession === null ? `p/${userId}` : `s/${clientSession.key}`;
+  return `upstream-session/${server.id}/${server.generation}/${owner}`;
+}
+
+export function makeSessionRegistry(deps: SessionRegistryDeps): SessionRegistry {
+  return new StoredSessions(deps);
+}
+
+class StoredSessions implements SessionRegistry {
+  readonly #deps: SessionRegistryDeps;
+  readonly #keyring: Keyring;
+  readonly #known = new LRUCache<string, UpstreamSession>({ max: KNOWN_MAX });
+  readonly #flights = new Map<string, Promise<UpstreamSession | Refusal>>();
+
+  constructor(deps: SessionRegistryDeps) {
+    this.#deps = deps;
+    this.#keyring = deps.keyring.derive('upstream-session');
+  }
+
+  current(upstream: Upstream, owner: SessionOwner): UpstreamSession | Promise<UpstreamSession | Refusal> {
+    const key = this.#cacheKey(upstream, owner);
+    const known = this.#known.get(key) ?? sealedSession(owner);
+    if (known !== null) return known;
+    return this.#inFlight(key, async () => (await this.#read(upstream, owner)) ?? this.#open(upstream, owner, null));
+  }
+
+  async replace(upstream: Upstream, owner: SessionOwner, stale: UpstreamSession): Promise<UpstreamSession | Refusal> {
+    const key = this.#cacheKey(upstream, owner);
+    return this.#inFlight(key, async () => {
+      const known = this.#known.get(key);
+      if (known !== undefined && known.id !== stale.id) return known;
+      if (await this.#isEnded(upstream.organisationId, owner)) return refusal('session.gone');
+      const stands = await this.#read(upstream, owner);
+      if (stands !== null && stands.id !== stale.id) return stands;
+      return this.#open(upstream, owner, stands?.record ?? null);
+    });
+  }
+
+  async adopt(upstream: Upstream, owner: SessionOwner, session: SessionHeaders): Promise<void> {
+    await this.#record(upstream, owner, session, null);
+  }
+
+  async find(upstream: Upstream, owner: SessionOwner): Promise<UpstreamSession | null> {
+    return this.#known.get(this.#cacheKey(upstream, owner)) ?? (await this.#read(upstream, owner)) ?? sealedSession(owner);
+  }
+
+  async forget(upstream: Upstream, owner: SessionOwner): Promise<void> {
+    this.#known.delete(this.#cacheKey(upstream, owner));
+    await this.#deps.store.delete(upstream.organisationId, keyOf(upstream, owner));
+  }
+
+  #cacheKey(upstream: Upstream, owner: SessionOwner): string {
+    return `${upstream.organisationId}/${keyOf(upstream, owner)}`;
+  }
+
+  #inFlight(key: string, work: () => Promise<UpstreamSession | Refusal>): Promise<UpstreamSession | Refusal> {
+    const running = this.#flights.get(key);
+    if (running !== undefined) return running;
+    const flight = work().finally(() => this.#flights.delete(key));
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  async #isEnded(organisationId: OrganisationId, { clientSession }: SessionOwner): Promise<boolean> {
+    if (clientSession === null) return false;
+    try {
+      return await this.#deps.tombstones.isDead(organisationId, clientSession.key);
+    } catch (error) {
+      this.#deps.logger.warn({ err: error }, 'cannot ask whether a session was ended');
+      return false;
+    }
+  }
+
+  /** What the store holds; null also when the store is away, for a session of our own then serves as well. */
+  async #read(upstream: Upstream, owner: SessionOwner): Promise<UpstreamSession | null> {
+    const key = keyOf(upstream, owner);
+    try {
+      const record = await this.#deps.store.get(upstream.organisationId, key);
+      const session = record === null ? null : this.#unseal(upstream.organisationId, key, record);
+      if (session !== null) this.#known.set(this.#cacheKey(upstream, owner), session);
+      return session;
+    } catch (error) {
+      this.#deps.logger.warn({ err: error, server: upstream.server.slug }, 'cannot read the record of an upstream session');
+      return null;
+    }
+  }
+
+  async #open(upstream: Upstream, owner: SessionOwner, expected: string | null): Promise<UpstreamSession | Refusal> {
+    const opened = await openSession(upstream);
+    return 'code' in opened ? opened : this.#record(upstream, owner, opened, expected);
+  }
+
+  /** Puts it where all pods look; when another was first, ours is closed again and theirs is used. */
+  async #record(upstream: Upstream, owner: SessionOwner, session: SessionHeaders, expected: string | null): Promise<UpstreamSession> {
+    const key = keyOf(upstream, owner);
+    const { organisationId } = upstream;
+    const record = seal(this.#keyring, JSON.stringify([session.id, session.protocolVersion]), [key, organisationId]);
+    let stands: UpstreamSession = { ...session, record };
+    try {
+      const standing = await this.#write(organisationId, key, { record, expected });
+      const theirs = standing === record ? null : this.#unseal(organisationId, key, standing);
+      if (theirs !== null) {
+        void closeSession(upstream, session);
+        stands = theirs;
+      }
+    } catch (error) {
+      this.#deps.logger.warn({ err: error, server: upstream.server.slug }, 'cannot record an upstream session');
+    }
+    this.#known.set(this.#cacheKey(upstream, owner), stands);
+    return stands;
+  }
+
+  async #write(organisationId: OrganisationId, key: string, { record, expected }: { record: string; expected: string | null }): Promise<string> {
+    const { store } = this.#deps;
+    if (expected === null) return store.setIfAbsent(organisationId, key, record, RECORD_LIFETIME_MS);
+    return (await store.compareAndSet(organisationId, key, expected, record, RECORD_LIFETIME_MS)) ?? store.setIfAbsent(organisationId, key, record, RECORD_LIFETIME_MS);
+  }
+
+  #unseal(organisationId: OrganisationId, key: string, record: string): UpstreamSession | null {
+    const plaintext = open(this.#keyring, record, [key, organisationId]);
+    if (plaintext === null) return null;
+    const [id, protocolVersion] = JSON.parse(plaintext.toString('utf8')) as [string | null, string];
+    return { id, protocolVersion, record };
+  }
+}
+
+/** The session that a forwarded `initialize` opened travels in the client's own session id. */
+function sealedSession({ clientSession }: SessionOwner): UpstreamSession | null {
+  if (clientSession === null || clientSession.upstreamSessionId === null) return null;
+  return { id: clientSession.upstreamSessionId, protocolVersion: clientSession.protocolVersion, record: null };
+}
