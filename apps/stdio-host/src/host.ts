@@ -140,7 +140,8 @@ export class StdioHost {
   }
 
   #register(running: ServerProcess, answer: Buffer): Opened | Refusal {
-    if (running.state !== 'ready') return refusal('upstream.unreachable', `Stdio server "${running.spec.slug}" ended while it was being opened.`);
+    if (running.state !== 'ready')
+      return refusal('upstream.unreachable', `Stdio server "${running.spec.slug}" ended while it was being opened.`);
     const id = randomBytes(SESSION_ID_BYTES).toString('base64url');
     const lastUsedAtMs = (running.lastUsedAtMs = this.#options.clock.nowMs());
     this.#sessions.set(id, { id, process: running, lastUsedAtMs });

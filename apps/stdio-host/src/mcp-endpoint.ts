@@ -43,7 +43,8 @@ export class McpEndpoint {
   async #post({ request, response, key }: Exchanged): Promise<void> {
     const generation = header(request, STDIO_HOST.generationHeader);
     if (generation === null) return sendRefusal(response, refusal('rpc.invalid', 'The Patchbay-Generation header is missing.'));
-    if (!/^application\/json\s*(;|$)/i.test(header(request, 'content-type') ?? '')) return sendRefusal(response, refusal('http.media_type'));
+    if (!/^application\/json\s*(;|$)/i.test(header(request, 'content-type') ?? ''))
+      return sendRefusal(response, refusal('http.media_type'));
     const sessionId = header(request, SESSION_HEADER);
     const session = sessionId === null ? null : this.#host.find(key, sessionId);
     if (sessionId !== null && session === null) return sendRefusal(response, refusal('session.gone'));

@@ -8,7 +8,11 @@ import { LaunchServer, makeHome, processesMarked, SECRET, until } from './suppor
 
 const HOST = fileURLToPath(new URL('./fixtures/host.ts', import.meta.url));
 
-async function spawnHost(home: string, launches: LaunchServer, more: Record<string, string>): Promise<{ child: ChildProcess; url: string }> {
+async function spawnHost(
+  home: string,
+  launches: LaunchServer,
+  more: Record<string, string>,
+): Promise<{ child: ChildProcess; url: string }> {
   const env = { PATH: process.env['PATH'] ?? '', TEST_HOME: home, TEST_LAUNCHES: launches.url, TEST_SECRET: SECRET, ...more };
   const child = spawn(process.execPath, ['--conditions=patchbay-source', '--disable-warning=ExperimentalWarning', HOST], {
     env,
@@ -19,7 +23,10 @@ async function spawnHost(home: string, launches: LaunchServer, more: Record<stri
 }
 
 describe.skipIf(process.platform !== 'linux')('kill -9 of the host', () => {
-  for (const [kind, more] of [['with a sandbox', {}], ['without a sandbox', { TEST_PLAIN: '1' }]] as const) {
+  for (const [kind, more] of [
+    ['with a sandbox', {}],
+    ['without a sandbox', { TEST_PLAIN: '1' }],
+  ] as const) {
     test(`${kind}, leaves no server and nothing that a server started`, async () => {
       const home = makeHome();
       const launches = await new LaunchServer().start();

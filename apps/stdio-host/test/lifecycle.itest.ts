@@ -18,7 +18,10 @@ describe('start', () => {
     withHost({}, async (host) => {
       const caller = new Caller(host.url, host.launches.add({ slug: 'broken-one', args: [FIXTURE, 'fail'] }));
       const { error } = (await caller.open()).messages[0] ?? {};
-      expect(error).toMatchObject({ code: -31511, message: expect.stringMatching(/"broken-one".*code 3.*cannot find \\u\{1b\}\[31mmy settings/) });
+      expect(error).toMatchObject({
+        code: -31511,
+        message: expect.stringMatching(/"broken-one".*code 3.*cannot find \\u\{1b\}\[31mmy settings/),
+      });
       expect(await running(host)).toEqual([]);
     }));
 
@@ -68,7 +71,10 @@ describe('crash', () => {
         await new Promise((resolve) => setTimeout(resolve, 30));
         const crashed = await caller.call('crash', {}, { id: 2 });
         for (const { messages } of [crashed, await hanging]) {
-          expect(messages[0]?.error).toMatchObject({ code: -31502, message: expect.stringMatching(new RegExp(`"falls-${isolation}".*code 7`)) });
+          expect(messages[0]?.error).toMatchObject({
+            code: -31502,
+            message: expect.stringMatching(new RegExp(`"falls-${isolation}".*code 7`)),
+          });
         }
         expect((await hanging).messages[0]?.id).toBe('waiting');
         expect((await caller.call('echo')).status).toBe(404);
@@ -139,7 +145,10 @@ describe('limit', () => {
       expect((await b.call('echo')).status).toBe(404);
       const busy = [a, c].map((caller) => caller.call('progress', { steps: 1, ms: 600, text: 'x' }));
       await new Promise((resolve) => setTimeout(resolve, 50));
-      expect((await d.open()).messages[0]?.error).toMatchObject({ code: -31510, message: expect.stringContaining('PATCHBAY_STDIO_PROCESSES_MAX') });
+      expect((await d.open()).messages[0]?.error).toMatchObject({
+        code: -31510,
+        message: expect.stringContaining('PATCHBAY_STDIO_PROCESSES_MAX'),
+      });
       await Promise.all(busy);
       expect((await d.open()).sessionId).not.toBeNull();
       expect(await running(host)).toHaveLength(2);

@@ -20,7 +20,12 @@ beforeEach(async () => {
   home = makeHome();
   launches = await new LaunchServer().start();
   const files = { [ENV.toStdioHostSecretFile]: SECRET, [ENV.stdioHostSecretFile]: OWN_SECRET };
-  env = { PATH: process.env['PATH'] ?? '', [ENV.home]: home, [ENV.controlPlaneInternalUrl]: launches.url, [ENV.stdioHostPort]: String(await freePort()) };
+  env = {
+    PATH: process.env['PATH'] ?? '',
+    [ENV.home]: home,
+    [ENV.controlPlaneInternalUrl]: launches.url,
+    [ENV.stdioHostPort]: String(await freePort()),
+  };
   for (const [name, secret] of Object.entries(files)) {
     env[name] = join(home, 'keys', `${name}.secret`);
     writeFileSync(env[name], `${secret}\n`, { mode: 0o600 });
@@ -41,13 +46,20 @@ async function freePort(): Promise<number> {
 }
 
 function run(more: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ['--conditions=patchbay-source', MAIN], { env: { ...env, ...more }, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--conditions=patchbay-source', MAIN], {
+    env: { ...env, ...more },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   started.push(child);
   const said = { out: '', err: '' };
   child.stdout.on('data', (chunk: Buffer) => (said.out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (said.err += chunk.toString()));
   const url = `http://127.0.0.1:${env[ENV.stdioHostPort]}`;
-  const live = () => fetch(`${url}/livez`).then(({ ok }) => ok, () => false);
+  const live = () =>
+    fetch(`${url}/livez`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
   return { child, said, url, live, ended: once(child, 'exit') };
 }
 

@@ -3,7 +3,6 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { STDIO_HOST } from '@patchbay/contracts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ORGANISATION, SECRET, startHost, statusOf, type TestHost } from './support/harness.ts';
@@ -28,7 +27,7 @@ async function connect(serverId: string): Promise<{ client: Client; transport: S
     requestInit: { headers: { authorization: `Bearer ${SECRET}`, [STDIO_HOST.generationHeader]: 'g1' } },
   });
   const client = new Client({ name: 'test', version: '1' });
-  await client.connect(transport as Transport);
+  await client.connect(transport);
   return { client, transport };
 }
 
@@ -37,19 +36,25 @@ const textOf = (result: unknown) => (result as { content: { text: string }[] }).
 test('the everything server, by the official client: what it has for its environment is what was configured and nothing of ours', async () => {
   process.env['PATCHBAY_TEST_SECRET_OF_OURS'] = 'must not be seen';
   const env = { CONFIGURED: 'by an operator' };
-  const { client } = await connect(host.launches.add({ slug: 'everything', args: [commandOf('@modelcontextprotocol/server-everything')], env }));
+  const { client } = await connect(
+    host.launches.add({ slug: 'everything', args: [commandOf('@modelcontextprotocol/server-everything')], env }),
+  );
   const { tools } = await client.listTools();
   expect(tools.map(({ name }) => name)).toContain('get-env');
   const seen = JSON.parse(textOf(await client.callTool({ name: 'get-env' }))) as Record<string, string>;
   expect(seen['CONFIGURED']).toBe('by an operator');
-  expect(Object.keys(seen).filter((name) => name.startsWith('PATCHBAY') || name.startsWith('PB_') || name.startsWith('VITEST'))).toEqual([]);
+  expect(Object.keys(seen).filter((name) => name.startsWith('PATCHBAY') || name.startsWith('PB_') || name.startsWith('VITEST'))).toEqual(
+    [],
+  );
   expect((await client.listResources()).resources.length).toBeGreaterThan(0);
   expect((await client.listPrompts()).prompts.length).toBeGreaterThan(0);
   await client.close();
 });
 
 test('progress of a long operation reaches the client that asked, with its own token', async () => {
-  const { client, transport } = await connect(host.launches.add({ slug: 'everything', args: [commandOf('@modelcontextprotocol/server-everything')] }));
+  const { client, transport } = await connect(
+    host.launches.add({ slug: 'everything', args: [commandOf('@modelcontextprotocol/server-everything')] }),
+  );
   const { tools } = await client.listTools();
   const name = tools.find((tool) => /long-?running/i.test(tool.name))?.name ?? '';
   const steps: number[] = [];

@@ -22,7 +22,11 @@ describe('what any server sees', () => {
     const env = JSON.parse(await caller.text('env')) as Record<string, string>;
     expect(env).toMatchObject({ GREETING: 'two\nlines; $(id) "quoted"', EMPTY: '', LANG: 'C.UTF-8' });
     const ofTheShell = ['PWD', 'SHLVL', '_'];
-    expect(Object.keys(env).filter((name) => !ofTheShell.includes(name)).sort()).toEqual(['EMPTY', 'GREETING', 'HOME', 'LANG', 'PATH', 'TMPDIR']);
+    expect(
+      Object.keys(env)
+        .filter((name) => !ofTheShell.includes(name))
+        .sort(),
+    ).toEqual(['EMPTY', 'GREETING', 'HOME', 'LANG', 'PATH', 'TMPDIR']);
   });
 
   test('a directory of its own as cwd and HOME, kept between its processes and closed to others', async () => {
@@ -76,7 +80,10 @@ describe.skipIf(process.platform !== 'linux')('what a confined server cannot do'
 
   test('run code of its own before the confinement by LD_PRELOAD or BASH_ENV', async ({ skip }) => {
     if (!available) skip();
-    const preload = new Caller(host.url, host.launches.add({ slug: 'preload', env: { LD_PRELOAD: './none.so', BASH_ENV: './x', ENV: './x' } }));
+    const preload = new Caller(
+      host.url,
+      host.launches.add({ slug: 'preload', env: { LD_PRELOAD: './none.so', BASH_ENV: './x', ENV: './x' } }),
+    );
     await preload.open();
     expect(JSON.parse(await preload.text('env'))).toMatchObject({ LD_PRELOAD: './none.so' });
     // The loader complains once for each program that it prepares: only the server itself had the variable.

@@ -68,7 +68,9 @@ describe('the transport', () => {
     const tooMany = 16 * 1024 * 1024 + 1;
     for (const headers of [{ 'content-length': tooMany }, { 'transfer-encoding': 'chunked' }]) {
       const status = await new Promise((resolve, reject) => {
-        const sent = request(caller.url, { method: 'POST', headers: { ...caller.headers(), ...headers } }, (answer) => resolve(answer.statusCode));
+        const sent = request(caller.url, { method: 'POST', headers: { ...caller.headers(), ...headers } }, (answer) =>
+          resolve(answer.statusCode),
+        );
         sent.on('error', reject);
         if ('content-length' in headers) sent.flushHeaders();
         else sent.write(Buffer.alloc(tooMany, ' '));
@@ -115,7 +117,12 @@ describe('messages', () => {
   test('a pretty-printed body reaches the server as one line with every string intact, and big numbers come back as written', async () => {
     const caller = new Caller(host.url, host.launches.add({ slug: 'fix' }));
     await caller.open();
-    const body = { jsonrpc: '2.0', id: 'a"b', method: 'tools/call', params: { name: 'echo', arguments: { text: 'two\nlines\r and "quotes"' } } };
+    const body = {
+      jsonrpc: '2.0',
+      id: 'a"b',
+      method: 'tools/call',
+      params: { name: 'echo', arguments: { text: 'two\nlines\r and "quotes"' } },
+    };
     const answer = await caller.post(JSON.stringify(body, null, 2).replaceAll('\n', '\r\n'));
     expect(answer.messages[0]?.id).toBe('a"b');
     expect(answer.messages[0]?.result?.content?.[0]?.text).toBe('two\nlines\r and "quotes"');
@@ -187,7 +194,10 @@ describe('isolation', () => {
     const serverId = host.launches.add({ slug: 'together', isolation: 'shared' });
     const [a, b] = [new Caller(host.url, serverId), new Caller(host.url, serverId)];
     const opened = await Promise.all([a.open(), b.open()]);
-    expect(opened.map(({ messages }) => messages[0]?.result?.['serverInfo'])).toEqual([{ name: 'fixture', version: '1' }, { name: 'fixture', version: '1' }]);
+    expect(opened.map(({ messages }) => messages[0]?.result?.['serverInfo'])).toEqual([
+      { name: 'fixture', version: '1' },
+      { name: 'fixture', version: '1' },
+    ]);
     const seen = JSON.parse(await a.text('seen')) as { method?: string; params?: { capabilities?: unknown } }[];
     expect(seen.filter(({ method }) => method === 'initialize').map(({ params }) => params?.capabilities)).toEqual([{}]);
     expect(seen.filter(({ method }) => method === 'notifications/initialized')).toHaveLength(1);
@@ -202,7 +212,9 @@ describe('isolation', () => {
     await b.post({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 5 } });
     expect((await slow).messages.at(-1)?.result?.content?.[0]?.text).toBe('mine');
     expect(await b.text('seen')).not.toContain('cancelled');
-    expect((await a.post({ jsonrpc: '2.0', id: 1, method: 'logging/setLevel', params: { level: 'debug' } })).messages[0]?.error?.code).toBe(-32601);
+    expect((await a.post({ jsonrpc: '2.0', id: 1, method: 'logging/setLevel', params: { level: 'debug' } })).messages[0]?.error?.code).toBe(
+      -32601,
+    );
     expect(await a.end()).toBe(204);
     expect(await b.text('echo', { text: 'unharmed' })).toBe('unharmed');
   });

@@ -35,7 +35,8 @@ export class LineSplitter {
   }
 
   #emit(): void {
-    const line = this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending, this.#pendingBytes);
+    const [first] = this.#pending;
+    const line = this.#pending.length === 1 && first !== undefined ? first : Buffer.concat(this.#pending, this.#pendingBytes);
     this.#pending = [];
     this.#pendingBytes = 0;
     const end = line[line.length - 1] === CR ? line.length - 1 : line.length;

@@ -25,10 +25,10 @@ export function keyOf(id: MessageId): string {
 export function errorText(idText: Buffer | string, refused: Refusal): Buffer {
   const { rpc } = catalog[refused.code];
   const data = { code: refused.code, ...refused.data };
-  return Buffer.from(`{"jsonrpc":"2.0","id":${idText},"error":${JSON.stringify({ code: rpc, message: sayOf(refused), data })}}`);
+  return Buffer.from(`{"jsonrpc":"2.0","id":${idText.toString()},"error":${JSON.stringify({ code: rpc, message: sayOf(refused), data })}}`);
 }
 
 /** A JSON-RPC result whose `result` is passed on as the bytes it came in. */
 export function resultText(idText: Buffer | string, result: Buffer | string): Buffer {
-  return Buffer.from(`{"jsonrpc":"2.0","id":${idText},"result":${result}}`);
+  return Buffer.from(`{"jsonrpc":"2.0","id":${idText.toString()},"result":${result.toString()}}`);
 }

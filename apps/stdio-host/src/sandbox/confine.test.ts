@@ -16,7 +16,9 @@ test('values of the environment are never on a command line, and their names nev
 test('only the top entries of /tmp that hold something needed are kept in a private one', () => {
   const directory = mkdtempSync('/tmp/patchbay-unit-');
   try {
-    expect(keptInTmp([join(directory, 'a', 'b'), join(directory, 'c'), '/usr/bin/node', '/tmp/there-is-no-such-thing/x', '/tmpfoo'])).toEqual([directory]);
+    expect(
+      keptInTmp([join(directory, 'a', 'b'), join(directory, 'c'), '/usr/bin/node', '/tmp/there-is-no-such-thing/x', '/tmpfoo']),
+    ).toEqual([directory]);
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -67,7 +67,11 @@ export class Caller {
     return answer;
   }
 
-  async call(name: string, args: Record<string, unknown> = {}, more: { id?: number | string; token?: number | string } = {}): Promise<Answer> {
+  async call(
+    name: string,
+    args: Record<string, unknown> = {},
+    more: { id?: number | string; token?: number | string } = {},
+  ): Promise<Answer> {
     const meta = more.token === undefined ? {} : { _meta: { progressToken: more.token } };
     return this.post({ jsonrpc: '2.0', id: more.id ?? 1, method: 'tools/call', params: { name, arguments: args, ...meta } });
   }
