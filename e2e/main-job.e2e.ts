@@ -101,7 +101,7 @@ describe.each(REVISIONS)('an official client of %s', (how) => {
   test('sees the progress of a long call as it happens', async () => {
     const client = await open(how, 'old');
     const seen: number[] = [];
-    const result = await client.callTool({ name: 'steps', arguments: { steps: 5 } }, { onprogress: ({ progress }) => seen.push(progress) } as never);
+    const result = await client.callTool({ name: 'steps', arguments: { steps: 5 } }, { onprogress: ({ progress }: { progress: number }) => seen.push(progress) } as never);
     expect(textOf(result)).toBe('5 steps');
     expect(seen).toEqual([1, 2, 3, 4, 5]);
   });

@@ -108,7 +108,7 @@ function makeReadMessage(openSession: OpenSession, trace: ReadDeps['trace']): St
     trace(ctx);
     if (classified.era === 'modern') {
       ctx.protocolVersion = MODERN_VERSION;
-      return message.kind === 'request' ? (checkModernHeaders(headers, message, ctx.body) ?? undefined) : undefined;
+      return message.kind === 'request' ? (checkModernHeaders(headers, message) ?? undefined) : undefined;
     }
     return readLegacy(ctx, message, openSession);
   };
