@@ -22,7 +22,17 @@ export const PRIVATE_RANGES = [
 ] as const;
 
 /** Nobody may open these: this network, link-local with its metadata service, multicast, broadcast. */
-const NEVER = cidrs(['0.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32', '100.100.100.200/32', '::/128', 'fe80::/10', 'ff00::/8', 'fd00:ec2::254/128']);
+const NEVER = cidrs([
+  '0.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/4',
+  '255.255.255.255/32',
+  '100.100.100.200/32',
+  '::/128',
+  'fe80::/10',
+  'ff00::/8',
+  'fd00:ec2::254/128',
+]);
 
 /** Not the public internet: only where an opening matches. */
 const CLOSED = cidrs([

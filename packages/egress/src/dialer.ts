@@ -37,7 +37,14 @@ export function createDialer({ policy, connectTimeoutMs, resolve = resolveBySyst
     if (known !== undefined) return known;
     const lookup = checkedLookup(port, policy, resolve);
     const tls = ca === undefined ? {} : { ca };
-    const fresh = buildConnector({ ...tls, lookup, timeout: connectTimeoutMs, allowH2: false, rejectUnauthorized: true, autoSelectFamily: true });
+    const fresh = buildConnector({
+      ...tls,
+      lookup,
+      timeout: connectTimeoutMs,
+      allowH2: false,
+      rejectUnauthorized: true,
+      autoSelectFamily: true,
+    });
     byPort.set(port, fresh);
     return fresh;
   };
@@ -47,8 +54,8 @@ export function createDialer({ policy, connectTimeoutMs, resolve = resolveBySyst
     const literal = parseAddress(options.hostname);
     if (literal === null) return connectorFor(port)(options, callback);
     permit([literal.toString()], port, policy(), resolve).then(
-      () => connectorFor(port)(options, callback),
-      (error: unknown) => callback(toError(error), null),
+      () => process.nextTick(() => connectorFor(port)(options, callback)),
+      (error: unknown) => process.nextTick(() => callback(toError(error), null)),
     );
   };
 }
@@ -58,16 +65,23 @@ function checkedLookup(port: number, policy: () => AddressPolicy, resolve: Resol
     const resolved = async (): Promise<readonly ResolvedAddress[]> => {
       const addresses = await resolve(hostname);
       if (addresses.length === 0) throw new Error(`${hostname} has no address`);
-      await permit(addresses.map(({ address }) => address), port, policy(), resolve);
+      await permit(
+        addresses.map(({ address }) => address),
+        port,
+        policy(),
+        resolve,
+      );
       return addresses;
     };
     resolved().then(
       (addresses) => {
         const first = addresses[0];
-        if (options.all === true) callback(null, [...addresses]);
-        else callback(null, first?.address ?? '', first?.family);
+        // Outside the promise: a fault in the callback is not a rejection of ours.
+        process.nextTick(() =>
+          options.all === true ? callback(null, [...addresses]) : callback(null, first?.address ?? '', first?.family),
+        );
       },
-      (error: unknown) => callback(toError(error), ''),
+      (error: unknown) => process.nextTick(() => callback(toError(error), '')),
     );
   };
 }

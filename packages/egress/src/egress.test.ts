@@ -15,7 +15,12 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup();
 });
 
-type Serving = { port: number; url: string; seen: { url: string | undefined; headers: Record<string, unknown> }[]; connections: () => number };
+type Serving = {
+  port: number;
+  url: string;
+  seen: { url: string | undefined; headers: Record<string, unknown> }[];
+  connections: () => number;
+};
 
 async function serve(handler: RequestListener): Promise<Serving> {
   const seen: Serving['seen'] = [];
@@ -37,7 +42,10 @@ async function serve(handler: RequestListener): Promise<Serving> {
 function options(more: Partial<FetchOptions> = {}): FetchOptions {
   return { policy: () => open, timeoutMs: 2_000, maxBytes: 1_000, ...more };
 }
-const resolving = (...addresses: string[]): Resolve => () => Promise.resolve(addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })));
+const resolving =
+  (...addresses: string[]): Resolve =>
+  () =>
+    Promise.resolve(addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })));
 
 test('an opened destination is reached and its answer comes whole', async () => {
   const server = await serve((_request, response) => response.end('hello'));
@@ -55,7 +63,11 @@ test.each([[['127.0.0.1']], [['93.184.216.34', '127.0.0.1']], [['127.0.0.1', '93
   'a name that leads to a refused address, alone or among others, is refused without a connection: %j',
   async (addresses) => {
     const server = await serve((_request, response) => response.end());
-    const fetching = egressFetch(`http://rebind.example:${server.port}/`, {}, options({ policy: () => closed, resolve: resolving(...addresses) }));
+    const fetching = egressFetch(
+      `http://rebind.example:${server.port}/`,
+      {},
+      options({ policy: () => closed, resolve: resolving(...addresses) }),
+    );
     await expect(fetching).rejects.toBeInstanceOf(EgressRefused);
     expect(server.connections()).toBe(0);
   },
@@ -74,7 +86,9 @@ test('our own listener is refused by the name it is configured under, and when t
   const server = await serve((_request, response) => response.end());
   const policy = (): AddressPolicy => ({ ...open, refused: [{ host: 'database.internal', port: server.port }] });
   await expect(egressFetch(server.url, {}, options({ policy, resolve: resolving('127.0.0.1') }))).rejects.toBeInstanceOf(EgressRefused);
-  await expect(egressFetch(server.url, {}, options({ policy, resolve: () => Promise.reject(new Error('no answer')) }))).rejects.toBeInstanceOf(EgressRefused);
+  await expect(
+    egressFetch(server.url, {}, options({ policy, resolve: () => Promise.reject(new Error('no answer')) })),
+  ).rejects.toBeInstanceOf(EgressRefused);
   expect(server.connections()).toBe(0);
 });
 
@@ -86,8 +100,16 @@ test('a redirect is an error unless asked for', async () => {
 
 test('a followed redirect is checked like the first address, carries no credential to another origin, and is counted', async () => {
   const target = await serve((_request, response) => response.end('there'));
-  const server = await serve((request, response) => response.writeHead(302, { location: request.url === '/away' ? target.url : request.url === '/meta' ? 'http://169.254.169.254/' : '/loop' }).end());
-  const answer = await egressFetch(`${server.url}away`, { headers: { Authorization: 'Bearer x', 'X-Api-Key': 'x', accept: 'a/b' } }, options({ redirects: 1 }));
+  const server = await serve((request, response) =>
+    response
+      .writeHead(302, { location: request.url === '/away' ? target.url : request.url === '/meta' ? 'http://169.254.169.254/' : '/loop' })
+      .end(),
+  );
+  const answer = await egressFetch(
+    `${server.url}away`,
+    { headers: { Authorization: 'Bearer x', 'X-Api-Key': 'x', accept: 'a/b' } },
+    options({ redirects: 1 }),
+  );
   expect((await readAll(answer.body)).toString()).toBe('there');
   expect(target.seen[0]?.headers).toMatchObject({ accept: 'a/b' });
   expect(Object.keys(target.seen[0]?.headers ?? {})).not.toContain('authorization');
@@ -138,7 +160,12 @@ test('a pool hands a redirect on as it came', async () => {
 
 test('a program of ours is called at its base path with its bearer, bounded in bytes', async () => {
   const server = await serve((request, response) => response.end(request.url === '/base/big' ? 'x'.repeat(500) : 'fine'));
-  const internal = createInternalFetch({ baseUrl: new URL(`${server.url}base/`), bearer: { reveal: () => 'abc' }, timeoutMs: 1_000, maxBytes: 100 });
+  const internal = createInternalFetch({
+    baseUrl: new URL(`${server.url}base/`),
+    bearer: { reveal: () => 'abc' },
+    timeoutMs: 1_000,
+    maxBytes: 100,
+  });
   cleanups.push(() => internal.close());
   const answer = await internal.request('/facts?x=1');
   expect((await readAll(answer.body)).toString()).toBe('fine');

@@ -12,8 +12,14 @@ const servers = [uuid(11), uuid(12)];
 const tools = ['read', 'write', 'constructor', '__proto__'];
 const kinds = ['tool', 'prompt', 'resource', 'template', 'server'] as const;
 
-const anySubject = fc.oneof(fc.constant({ kind: 'everyone' }), fc.constantFrom(...users).map((userId) => ({ kind: 'user', userId })));
-const anyTools = fc.oneof(fc.constant({ mode: 'all' }), fc.uniqueArray(fc.constantFrom(...tools), { minLength: 1 }).map((names) => ({ mode: 'names', names })));
+const anySubject = fc.oneof(
+  fc.constant({ kind: 'everyone' }),
+  fc.constantFrom(...users).map((userId) => ({ kind: 'user', userId })),
+);
+const anyTools = fc.oneof(
+  fc.constant({ mode: 'all' }),
+  fc.uniqueArray(fc.constantFrom(...tools), { minLength: 1 }).map((names) => ({ mode: 'names', names })),
+);
 const anyGrants = fc
   .array(fc.record({ subject: anySubject, serverId: fc.constantFrom(...servers), tools: anyTools }), { maxLength: 12 })
   .map((grants): Grants => GrantsPart.parse({ format: 1, grants: grants.map((grant, at) => ({ id: uuid(100 + at), ...grant })) }).grants);

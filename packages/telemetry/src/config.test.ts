@@ -4,7 +4,10 @@ import { ConfigError, custom, file, integer, oneOf, optional, port, readEnv, tex
 const read = (variable: Variable<unknown>, value?: string): unknown => readEnv({ it: variable }, { X: value }).it;
 
 test('settings are read typed, with their fallbacks, and cannot be changed', () => {
-  const settings = readEnv({ api: port('PORT', 8470), base: url('BASE'), mode: oneOf('MODE', ['a', 'b'], 'a') }, { BASE: 'http://127.0.0.1:1/x', MODE: '' });
+  const settings = readEnv(
+    { api: port('PORT', 8470), base: url('BASE'), mode: oneOf('MODE', ['a', 'b'], 'a') },
+    { BASE: 'http://127.0.0.1:1/x', MODE: '' },
+  );
   expect([settings.api, settings.base.pathname, settings.mode]).toEqual([8470, '/x', 'a']);
   expect(Object.isFrozen(settings)).toBe(true);
   expect(read(optional(port('X')))).toBeNull();
@@ -17,7 +20,12 @@ test.each<[Variable<unknown>, (string | undefined)[]]>([
   [oneOf('X', ['a']), ['b', 'A']],
   [file('X'), ['/does/not/exist']],
   [text('X'), [undefined, '']],
-  [custom('X', () => { throw new Error('bad key'); }), ['x']],
+  [
+    custom('X', () => {
+      throw new Error('bad key');
+    }),
+    ['x'],
+  ],
 ])('a missing or malformed value is refused by the name of its variable', (variable, values) => {
   for (const value of values) {
     expect(() => read(variable, value)).toThrow(ConfigError);

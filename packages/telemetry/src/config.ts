@@ -28,7 +28,9 @@ export function readEnv<S extends Readonly<Record<string, Variable<unknown>>>>(
     try {
       settings[key] = variable.read(text === '' ? undefined : text);
     } catch (error) {
-      throw error instanceof ConfigError ? error : new ConfigError(variable.name, `is not usable: ${error instanceof Error ? error.message : 'unknown reason'}`, error);
+      throw error instanceof ConfigError
+        ? error
+        : new ConfigError(variable.name, `is not usable: ${error instanceof Error ? error.message : 'unknown reason'}`, error);
     }
   }
   // Each key was read by the variable of the same key.
@@ -65,7 +67,8 @@ export function optional<T>(variable: Variable<T>): Variable<T | null> {
 export function integer(name: string, { min, max }: { min: number; max: number }, ...fallback: [] | [number]): Variable<number> {
   const parse = (value: string): number => {
     const number = Number(value);
-    if (!/^-?\d{1,15}$/.test(value) || number < min || number > max) throw new ConfigError(name, `must be a whole number from ${min} to ${max}`);
+    if (!/^-?\d{1,15}$/.test(value) || number < min || number > max)
+      throw new ConfigError(name, `must be a whole number from ${min} to ${max}`);
     return number;
   };
   return custom(name, parse, ...fallback);

@@ -6,14 +6,29 @@ type Line = Record<string, unknown> & { msg?: string };
 function recording(): { log: Logger; lines: () => Line[]; text: () => string } {
   let written = '';
   const log = createLogger({ program: 'test', level: 'info', destination: { write: (line) => void (written += line) } });
-  return { log, text: () => written, lines: () => written.trim().split('\n').map((line) => JSON.parse(line) as Line) };
+  return {
+    log,
+    text: () => written,
+    lines: () =>
+      written
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Line),
+  };
 }
 
 const bearer = ['pbpat', 'Abc123xyz'].join('_');
 
 test('fields that hold secrets are masked by name at every depth', () => {
   const { log, text, lines } = recording();
-  const secrets = { authorization: 's3cr3t', 'Set-Cookie': ['s3cr3t'], apiToken: 's3cr3t', client_secret: 's3cr3t', 'x-api-key': 's3cr3t', password: { a: 's3cr3t' } };
+  const secrets = {
+    authorization: 's3cr3t',
+    'Set-Cookie': ['s3cr3t'],
+    apiToken: 's3cr3t',
+    client_secret: 's3cr3t',
+    'x-api-key': 's3cr3t',
+    password: { a: 's3cr3t' },
+  };
   log.info({ ...secrets, deep: { list: [{ token: 's3cr3t' }] }, tokenId: 'shown' }, 'a call');
   log.child({ adminPassword: 's3cr3t' }).info('again');
   expect(text()).not.toContain('s3cr3t');
@@ -28,7 +43,10 @@ test('environment and headers keep their names and lose their values', () => {
 
 test('a bearer of ours is masked wherever it stands', () => {
   const { log, text } = recording();
-  log.info({ url: `http://x/?t=${bearer}`, [bearer]: 1, err: new Error(`bad ${bearer}`, { cause: new Error(`because ${bearer}`) }) }, `saw ${bearer}`);
+  log.info(
+    { url: `http://x/?t=${bearer}`, [bearer]: 1, err: new Error(`bad ${bearer}`, { cause: new Error(`because ${bearer}`) }) },
+    `saw ${bearer}`,
+  );
   log.error(new Error(`bad ${bearer}`));
   log.warn(`saw ${bearer} at postgres://owner:hunter2@db/x`);
   for (const secret of ['Abc123xyz', 'hunter2']) expect(text()).not.toContain(secret);

@@ -35,7 +35,8 @@ export function createLogger({ program, level = 'info', destination }: LoggerOpt
 }
 
 function wrap(inner: PinoLogger): Logger {
-  const method = (level: Exclude<LogLevel, 'silent'>): LogMethod =>
+  const method =
+    (level: Exclude<LogLevel, 'silent'>): LogMethod =>
     (first: object | string, message?: string): void => {
       if (!inner.isLevelEnabled(level)) return;
       if (typeof first === 'string') inner[level](cleanText(first));

@@ -5,10 +5,11 @@ const CAUSES_MAX = 4;
 
 const BEARER = /pb(?:pat|api|vat)_[A-Za-z0-9_-]+/g;
 const URL_PASSWORD = /(:\/\/[^\s/:@]*):[^\s/@]+@/g;
-/** Controls (C0, DEL, C1), zero-width, bidirectional, line-separator and tag characters. */
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\u{e0000}-\u{e007f}]/gu;
+/** Controls, and formats (zero-width, bidirectional, tags), and line and paragraph separators. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-const SECRET_KEY = /(?:^|_)(?:authorization|cookie|token|password|passwd|secret|credentials?|bearer|api_?key|private_?key|signing_?key|master_?key)$/;
+const SECRET_KEY =
+  /(?:^|_)(?:authorization|cookie|token|password|passwd|secret|credentials?|bearer|api_?key|private_?key|signing_?key|master_?key)$/;
 /** Of these every value is masked and every name kept. */
 const SECRET_MAP = new Set(['env', 'headers', 'rawheaders', 'envvalues', 'headervalues']);
 
@@ -69,14 +70,22 @@ function cleanEntries(entries: [unknown, unknown][], depth: number): Record<stri
   const result: Record<string, unknown> = {};
   for (const [key, value] of entries.slice(0, ITEMS_MAX)) {
     const name = String(key);
-    Object.defineProperty(result, cleanText(name), { value: cleanNamed(name, value, depth), enumerable: true, configurable: true, writable: true });
+    Object.defineProperty(result, cleanText(name), {
+      value: cleanNamed(name, value, depth),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
   }
   return result;
 }
 
 function cleanNamed(name: string, value: unknown, depth: number): unknown {
   if (value === null || value === undefined || typeof value === 'boolean') return value;
-  const snake = name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replaceAll('-', '_').toLowerCase();
+  const snake = name
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll('-', '_')
+    .toLowerCase();
   if (SECRET_KEY.test(snake)) return MASK;
   if (SECRET_MAP.has(snake.replaceAll('_', ''))) return maskValues(value);
   return clean(value, depth + 1);

@@ -30,5 +30,9 @@ test('a child stays in its trace under an id of its own, and no id is all zero',
   expect(childSpan(parent)).toMatchObject({ traceId, sampled: true });
   expect(childSpan(parent).spanId).not.toBe(spanId);
   let asked = 0;
-  expect(childSpan(null, (size) => Buffer.alloc(size, (asked += 1) === 1 ? 0 : 7))).toEqual({ traceId: '07'.repeat(16), spanId: '07'.repeat(8), sampled: false });
+  expect(childSpan(null, (size) => Buffer.alloc(size, (asked += 1) === 1 ? 0 : 7))).toEqual({
+    traceId: '07'.repeat(16),
+    spanId: '07'.repeat(8),
+    sampled: false,
+  });
 });

@@ -43,7 +43,9 @@ test('the end of its stdin stops a program that was told to go with its parent, 
 });
 
 test('a signal during the start stops the program as soon as it has started', async () => {
-  const { code, out } = await run(`console.log('ready'); await new Promise((done) => setTimeout(done, 200)); ${WELL}`, (child) => child.kill('SIGTERM'));
+  const { code, out } = await run(`console.log('ready'); await new Promise((done) => setTimeout(done, 200)); ${WELL}`, (child) =>
+    child.kill('SIGTERM'),
+  );
   expect([code, out.includes('stopped 1')]).toEqual([0, true]);
 });
 
@@ -64,7 +66,10 @@ test('any other failed start ends with status 1 and one line', async () => {
   expect([code, err]).toEqual([1, 'p cannot start: no database\\u{a}here\n']);
 });
 
-test.each(['throw new Error("lost")', 'Promise.reject(new Error("lost"))'])('an uncaught fault is logged once and ends with status 1: %s', async (fault) => {
-  const { code, out } = await run(`setTimeout(() => { ${fault} }, 50); return { logger, stop: async () => {} };`);
-  expect([code, out.match(/"level":60/g)?.length]).toEqual([1, 1]);
-});
+test.each(['throw new Error("lost")', 'Promise.reject(new Error("lost"))'])(
+  'an uncaught fault is logged once and ends with status 1: %s',
+  async (fault) => {
+    const { code, out } = await run(`setTimeout(() => { ${fault} }, 50); return { logger, stop: async () => {} };`);
+    expect([code, out.match(/"level":60/g)?.length]).toEqual([1, 1]);
+  },
+);

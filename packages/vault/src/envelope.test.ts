@@ -27,11 +27,17 @@ test('it opens in no other context', () => {
 });
 
 test.each([
-  [['ab', 'c'], ['a', 'bc']],
+  [
+    ['ab', 'c'],
+    ['a', 'bc'],
+  ],
   [['ab'], ['a', 'b']],
   [['a', ''], ['a']],
   [['\ud800'], ['\ufffd']],
-  [['one', 'two'], ['two', 'one']],
+  [
+    ['one', 'two'],
+    ['two', 'one'],
+  ],
 ])('lists that look alike are different contexts: %j and %j', (context, other) => {
   expect(open(keyring, seal(keyring, 'text', context), other)).toBeNull();
 });
@@ -44,7 +50,8 @@ test('a change of any one byte, and any other spelling of the same bytes, is ref
     changed[at] = (changed[at] ?? 0) ^ 1;
     expect(open(keyring, changed.toString('base64url'), ['organisation'])).toBeNull();
   }
-  for (const spelling of [`${sealed}=`, `${sealed}\n`, ` ${sealed}`, sealed.slice(0, -1), '']) expect(open(keyring, spelling, ['organisation'])).toBeNull();
+  for (const spelling of [`${sealed}=`, `${sealed}\n`, ` ${sealed}`, sealed.slice(0, -1), ''])
+    expect(open(keyring, spelling, ['organisation'])).toBeNull();
 });
 
 test('whatever text is presented, opening it neither throws nor succeeds', () => {
