@@ -62,7 +62,7 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
     prepare: (key, spec) => prepareLaunch(key, spec, launcher),
     onGone: (running) => host.forgetProcess(running),
   });
-  const host = new StdioHost({ ...settings, specs: new LaunchSpecs(outside.ask), pool, clock });
+  const host = new StdioHost({ ...settings, specs: new LaunchSpecs(outside.ask, clock), pool, clock });
   const endpoint = new McpEndpoint(host);
   const status = () => statusOf(pool, sandbox, settings.processesMax);
   const server = createStdioServer({ knows: outside.knows, endpoint, status, log });

@@ -6,27 +6,43 @@ import type { ServerKey } from './process/server-process.ts';
 export type AskControlPlane = (key: ServerKey, generation: string) => Promise<{ status: number; text: string }>;
 
 const CACHED_MAX = 1_000;
+/** For this long a specification is not asked for again. */
+const FRESH_MS = 60_000;
 
-/** What to run, by server and generation: asked once, kept in memory only, one question at a time for each. */
+type Kept = { readonly spec: LaunchSpec; readonly askedAtMs: number };
+
+/**
+ * What to run, by server and generation, kept in memory only. After a minute the control plane is asked again, so that a
+ * removed server is not started for long; while it cannot answer, what is kept still stands.
+ */
 export class LaunchSpecs {
   readonly #ask: AskControlPlane;
-  readonly #cached = new Map<string, LaunchSpec>();
+  readonly #clock: { nowMs(): number };
+  readonly #cached = new Map<string, Kept>();
   readonly #asking = new Map<string, Promise<LaunchSpec | Refusal>>();
 
-  constructor(ask: AskControlPlane) {
+  constructor(ask: AskControlPlane, clock: { nowMs(): number }) {
     this.#ask = ask;
+    this.#clock = clock;
   }
 
   async get(key: ServerKey, generation: string): Promise<LaunchSpec | Refusal> {
     const server = `${key.organisationId}/${key.serverId}`;
+    const nowMs = this.#clock.nowMs();
     const cached = this.#cached.get(server);
-    if (cached?.generation === generation) return cached;
+    const kept = cached?.spec.generation === generation ? cached : null;
+    if (kept !== null && nowMs - kept.askedAtMs < FRESH_MS) return kept.spec;
     const question = `${server}/${generation}`;
     const asking = this.#asking.get(question) ?? this.#fetch(key, generation).finally(() => this.#asking.delete(question));
     this.#asking.set(question, asking);
-    const spec = await asking;
-    if (isLaunchSpec(spec)) this.#remember(server, spec);
-    return spec;
+    const answer = await asking;
+    if (isLaunchSpec(answer)) {
+      this.#remember(server, { spec: answer, askedAtMs: nowMs });
+      return answer;
+    }
+    if (answer.code === 'stdio.launch_unavailable' && kept !== null) return kept.spec;
+    if (kept !== null) this.#cached.delete(server);
+    return answer;
   }
 
   async #fetch(key: ServerKey, generation: string): Promise<LaunchSpec | Refusal> {
@@ -45,9 +61,9 @@ export class LaunchSpecs {
     return parsed.data;
   }
 
-  #remember(server: string, spec: LaunchSpec): void {
+  #remember(server: string, kept: Kept): void {
     this.#cached.delete(server);
-    this.#cached.set(server, spec);
+    this.#cached.set(server, kept);
     const oldest = this.#cached.keys().next().value;
     if (this.#cached.size > CACHED_MAX && oldest !== undefined) this.#cached.delete(oldest);
   }

@@ -10,11 +10,13 @@ import { ORGANISATION, SECRET, startHost, statusOf, type TestHost } from './supp
 const require = createRequire(import.meta.url);
 
 /** The script that a package's only command runs. */
-function commandOf(name: string): string {
-  const manifest = require.resolve(`${name}/package.json`);
+function commandOf(manifest: string): string {
   const { bin } = require(manifest) as { bin: Record<string, string> };
   return realpathSync(join(dirname(manifest), Object.values(bin)[0] ?? ''));
 }
+
+const EVERYTHING = commandOf(require.resolve('@modelcontextprotocol/server-everything/package.json'));
+const MEMORY = commandOf(require.resolve('@modelcontextprotocol/server-memory/package.json'));
 
 let host: TestHost;
 beforeAll(async () => {
@@ -36,9 +38,7 @@ const textOf = (result: unknown) => (result as { content: { text: string }[] }).
 test('the everything server, by the official client: what it has for its environment is what was configured and nothing of ours', async () => {
   process.env['PATCHBAY_TEST_SECRET_OF_OURS'] = 'must not be seen';
   const env = { CONFIGURED: 'by an operator' };
-  const { client } = await connect(
-    host.launches.add({ slug: 'everything', args: [commandOf('@modelcontextprotocol/server-everything')], env }),
-  );
+  const { client } = await connect(host.launches.add({ slug: 'everything', args: [EVERYTHING], env }));
   const { tools } = await client.listTools();
   expect(tools.map(({ name }) => name)).toContain('get-env');
   const seen = JSON.parse(textOf(await client.callTool({ name: 'get-env' }))) as Record<string, string>;
@@ -52,9 +52,7 @@ test('the everything server, by the official client: what it has for its environ
 });
 
 test('progress of a long operation reaches the client that asked, with its own token', async () => {
-  const { client, transport } = await connect(
-    host.launches.add({ slug: 'everything', args: [commandOf('@modelcontextprotocol/server-everything')] }),
-  );
+  const { client, transport } = await connect(host.launches.add({ slug: 'everything', args: [EVERYTHING] }));
   const { tools } = await client.listTools();
   const name = tools.find((tool) => /long-?running/i.test(tool.name))?.name ?? '';
   const steps: number[] = [];
@@ -68,7 +66,7 @@ test('progress of a long operation reaches the client that asked, with its own t
 test('the memory server, shared: two clients see one memory, kept in a file of its own directory when it is stopped', async () => {
   const serverId = crypto.randomUUID();
   const file = join(realpathSync(host.home), 'stdio', ORGANISATION, serverId, 'memory.jsonl');
-  const args = [commandOf('@modelcontextprotocol/server-memory')];
+  const args = [MEMORY];
   host.launches.add({ slug: 'memory', args, isolation: 'shared', env: { MEMORY_FILE_PATH: file } }, serverId);
   const [one, two] = await Promise.all([connect(serverId), connect(serverId)]);
   const entities = [{ name: 'socket', entityType: 'thing', observations: ['governed'] }];

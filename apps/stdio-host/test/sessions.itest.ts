@@ -86,7 +86,7 @@ describe('the transport', () => {
     await lonely.launches.stop();
     const away = await new Caller(lonely.url, '00000000-0000-4000-8000-000000000000').open();
     expect(away.messages[0]?.error).toMatchObject({ code: -31512, message: expect.stringContaining('control plane') });
-    await lonely.host.close();
+    await lonely.stop();
   });
 
   test('a launch specification is asked once and kept, so that a known server starts while the control plane is away', async () => {
@@ -97,7 +97,7 @@ describe('the transport', () => {
     await lonely.launches.stop();
     expect((await caller.open()).status).toBe(200);
     expect(await caller.text('echo', { text: 'still here' })).toBe('still here');
-    await lonely.host.close();
+    await lonely.stop();
   });
 });
 
