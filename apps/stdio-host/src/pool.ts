@@ -140,7 +140,7 @@ function failureKey({ organisationId, serverId }: ServerKey, { generation }: Lau
 }
 
 function about({ key, spec, pid }: ServerProcess): Record<string, unknown> {
-  return { organisationId: key.organisationId, serverId: key.serverId, server: spec.slug, pid };
+  return { organisationId: key.organisationId, serverId: key.serverId, server: spec.slug, childPid: pid };
 }
 
 function inBackoff({ slug }: LaunchSpec, waitMs: number): Refusal {
