@@ -31,7 +31,7 @@ export function loadConfig(): Config {
     home: text(ENV.home),
     gatewayPort: port(ENV.gatewayPort, 8471),
     adminPort: port(ENV.adminPort, 8472),
-    logLevel: oneOf(ENV.logLevel, ['debug', 'info', 'warn', 'error'], 'info'),
+    logLevel: oneOf<LogLevel>(ENV.logLevel, ['debug', 'info', 'warn', 'error'], 'info'),
     bodyLimitBytes: integer(ENV.bodyLimitBytes, { min: 1024, max: 1024 * MEBIBYTE }, 16 * MEBIBYTE),
     stalenessBudgetMs: integer(ENV.stalenessBudgetMs, { min: 10_000, max: 24 * 3_600_000 }, 300_000),
     portsDatabaseUrlFile: file(ENV.portsDatabaseUrlFile),

@@ -27,6 +27,8 @@ export type CredentialResolver = {
   resolve(call: CredentialCall): Credential | Refusal | Promise<Credential | Refusal>;
   /** Forgets a server's values at once, also those that are on their way. */
   drop(organisationId: OrganisationId, serverId: ServerId): void;
+  /** Forgets all of an organisation's values: changes to them may have been missed. */
+  dropAll(organisationId: OrganisationId): void;
 };
 
 type Entry = {
@@ -82,6 +84,10 @@ export function makeCredentialResolver({ post }: CredentialResolverDeps): Creden
     drop(organisationId, serverId) {
       drops += 1;
       entries.delete(`${organisationId}/${serverId}`);
+    },
+    dropAll(organisationId) {
+      drops += 1;
+      for (const key of entries.keys()) if (key.startsWith(`${organisationId}/`)) entries.delete(key);
     },
   };
 }

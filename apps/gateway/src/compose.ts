@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { createInternalFetch, createInternalPool, readAll } from '@patchbay/egress';
+import { createPostgresPorts } from '@patchbay/ports';
+import { createMetrics, type Logger } from '@patchbay/telemetry';
+import { loadKeyring, loadSecret } from '@patchbay/vault';
+import type { Config } from './config.ts';
+import { type CredentialResolver, type InternalPost, makeCredentialResolver } from './credentials/resolver.ts';
+import { internalGetOver, makeControlPlane } from './directory/control-plane.ts';
+import { makeDeleteSession } from './methods/delete-session.ts';
+import { makeForwardNotification } from './methods/forward-notification.ts';
+import { makeInitialize } from './methods/initialize.ts';
+import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
+import { createAdminServer } from './ops/admin-server.ts';
+import { makeCallMetrics } from './ops/call-metrics.ts';
+import { withSnapshotMetrics } from './ops/snapshot-metrics.ts';
+import { startTracing, type Tracing } from './ops/tracing.ts';
+import { makePipeline } from './pipeline/index.ts';
+import { makeRecord } from './pipeline/record.ts';
+import { makeRun } from './pipeline/run.ts';
+import { createGatewayServer } from './server.ts';
+import { makeSessionOpener } from './sessions/session-opener.ts';
+import { makeTombstones } from './sessions/tombstones.ts';
+import type { ChangeListener } from './snapshot/changes.ts';
+import { makeState, type State } from './snapshot/make-state.ts';
+import { makeInFlight } from './upstream/in-flight.ts';
+import { makeNextId } from './upstream/next-id.ts';
+import { makePools, type Pools } from './upstream/pool.ts';
+import { makeSessionRegistry } from './upstream/session-registry.ts';
+import { makeResolveUpstream } from './upstream/upstreams.ts';
+
+/** A gateway that is wired but does not listen yet. */
+export type Gateway = {
+  readonly calls: Server;
+  readonly admin: Server;
+  readonly state: State;
+  /** Closes what outlives a call, after the listeners have drained. */
+  close(): Promise<void>;
+};
+
+const clock = { nowMs: () => Date.now() };
+const INTERNAL_LIMITS = { timeoutMs: 5_000, maxBytes: 64 * 1024 * 1024 };
+
+/** The only place that builds long-lived objects of the gateway. Dials nothing. */
+export async function compose(config: Config, logger: Logger): Promise<Gateway> {
+  const sealingKeys = loadKeyring(config.sessionSealingKeyFile);
+  const ports = createPostgresPorts({ connectionString: loadSecret(config.portsDatabaseUrlFile).reveal(), onError: (error) => logger.warn({ err: error }, 'a port failed') });
+  const internal = createInternalFetch({ baseUrl: config.controlPlaneInternalUrl, bearer: loadSecret(config.gatewaySecretFile), ...INTERNAL_LIMITS });
+  const credentials = makeCredentialResolver({ post: postOver(internal) });
+  const state = await makeState({
+    ports,
+    controlPlane: makeControlPlane({ get: internalGetOver(internal) }),
+    publicKeysPem: readFileSync(config.snapshotPublicKeyFile, 'utf8'),
+    sealingKeys,
+    folder: config.folder,
+    stalenessBudgetMs: config.stalenessBudgetMs,
+    clock,
+    log: logger,
+    listeners: [forgetCredentials(credentials)],
+  });
+  const pools = makePools({ refusedAddresses: [...config.refusedAddresses], clock });
+  const stdioPool = createInternalPool(config.stdioHostUrl, { connections: 256 });
+  const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
+  const metrics = createMetrics();
+  const steps = makeSteps({ config, credentials, logger, pools, sealingKeys, state, stdioPool, store: ports.sharedStore, tracing });
+  const run = makeRun({ steps, record: makeRecord({ calls: makeCallMetrics(metrics), tracing }), logger });
+  return {
+    calls: createGatewayServer(run),
+    admin: createAdminServer({
+      metrics: withSnapshotMetrics(metrics, { counters: state.counters, store: state.snapshots }),
+      notReady: () => state.status().notReadyBecause,
+      hosts: loopbackHosts(config.adminPort),
+    }),
+    state,
+    async close() {
+      await state.stop();
+      await Promise.all([pools.close(), stdioPool.destroy(), internal.close(), ports.close(), tracing.stop()]);
+    },
+  };
+}
+
+type StepDeps = {
+  readonly config: Config;
+  readonly credentials: CredentialResolver;
+  readonly logger: Logger;
+  readonly pools: Pools;
+  readonly sealingKeys: ReturnType<typeof loadKeyring>;
+  readonly state: State;
+  readonly stdioPool: ReturnType<typeof createInternalPool>;
+  readonly store: ReturnType<typeof createPostgresPorts>['sharedStore'];
+  readonly tracing: Tracing;
+};
+
+function makeSteps({ config, credentials, logger, pools, sealingKeys, state, stdioPool, store, tracing }: StepDeps): ReturnType<typeof makePipeline> {
+  const tombstones = makeTombstones({ store, clock });
+  const sessionOpener = makeSessionOpener({ keyring: sealingKeys, tombstones, clock, logger });
+  const sessions = makeSessionRegistry({ store, keyring: sealingKeys, tombstones, logger });
+  const stdioHost = { pool: stdioPool, basePath: config.stdioHostUrl.pathname.replace(/\/$/, ''), secret: loadSecret(config.toStdioHostSecretFile) };
+  const resolveUpstream = makeResolveUpstream({ pools, stdioHost });
+  const inFlight = makeInFlight();
+  const reach = { credentials, resolveUpstream };
+  const hosts = loopbackHosts(config.gatewayPort);
+  return makePipeline({
+    receive: { hosts, origins: new Set([...hosts].map((host) => `http://${host}`)) },
+    authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: loadKeyring(config.tokenTagKeyFile).current.key, clock },
+    read: { bodyLimitBytes: config.bodyLimitBytes, openSession: sessionOpener.open, trace: tracing.begin },
+    answerEarly: {
+      initialize: makeInitialize(sessionOpener.mintFor),
+      initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
+      deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
+      forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions }),
+    },
+    attachCredential: { credentials },
+    dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream },
+  });
+}
+
+function postOver(internal: ReturnType<typeof createInternalFetch>): InternalPost {
+  return async (path, body, limits) => {
+    const answer = await internal.request(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body }, limits);
+    return { status: answer.status, body: await readAll(answer.body) };
+  };
+}
+
+/** A released credential is forgotten when its server's changes, or when changes may have been missed. */
+function forgetCredentials(credentials: CredentialResolver): ChangeListener {
+  return {
+    invalidated(organisationId, invalidations) {
+      for (const invalidation of invalidations) if (invalidation.kind === 'credential') credentials.drop(organisationId, invalidation.serverId);
+    },
+    missed(organisationId) {
+      credentials.dropAll(organisationId);
+    },
+  };
+}
+
+/** Listeners are on loopback only (security.md §9), so these are the only names they go by. */
+function loopbackHosts(port: number): ReadonlySet<string> {
+  return new Set(['127.0.0.1', 'localhost', '[::1]'].map((host) => `${host}:${port}`));
+}
