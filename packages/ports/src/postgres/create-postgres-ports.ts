@@ -1,0 +1,61 @@
+import pg from 'pg';
+import type { Bus } from '../bus.ts';
+import type { Directory } from '../directory.ts';
+import type { Parts } from '../parts.ts';
+import type { SharedStore } from '../shared-store.ts';
+import { PostgresBus } from './bus.ts';
+import { PostgresDirectory } from './directory.ts';
+import { PostgresParts } from './parts.ts';
+import { PostgresSharedStore } from './shared-store.ts';
+
+export type PostgresPortsOptions = {
+  /** As `patchbay_app` (control plane) or `patchbay_ports` (gateway). */
+  readonly connectionString: string;
+  /** Connections at most, the one that listens not counted; 4 when left away. */
+  readonly connectionsMax?: number;
+  /** Told of lost connections, which come back by themselves, and of what a listener of the bus threw. */
+  readonly onError?: (error: unknown) => void;
+};
+
+export type PostgresPorts = {
+  readonly bus: Bus;
+  readonly parts: Parts;
+  readonly directory: Directory;
+  readonly sharedStore: SharedStore;
+  /** Nothing is published here: never was, or Postgres crashed and emptied its unlogged tables. Worth asking in the bus' `onGap`. */
+  isEmpty(): Promise<boolean>;
+  close(): Promise<void>;
+};
+
+const CONNECT_TIMEOUT_MS = 2_000;
+const QUERY_TIMEOUT_MS = 15_000;
+
+/** The ports on one Postgres. Connects on first use: a Postgres that is away makes calls reject, nothing else. */
+export function createPostgresPorts({ connectionString, connectionsMax = 4, onError }: PostgresPortsOptions): PostgresPorts {
+  const pool = new pg.Pool({
+    connectionString,
+    max: connectionsMax,
+    application_name: 'patchbay-ports',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+  });
+  // An idle connection that breaks is replaced on next use; without a listener it would end the process.
+  pool.on('error', (error) => onError?.(error));
+  const bus = new PostgresBus({ connectionString, pool, onError });
+  return {
+    bus,
+    parts: new PostgresParts(pool),
+    directory: new PostgresDirectory(pool),
+    sharedStore: new PostgresSharedStore(pool),
+    async isEmpty() {
+      const { rows } = await pool.query<{ empty: boolean }>('select not exists (select from ports.manifests) as empty');
+      return rows[0]?.empty ?? true;
+    },
+    async close() {
+      await bus.close();
+      await pool.end();
+    },
+  };
+}
