@@ -89,7 +89,8 @@ export function makeSnapshotDisk({ folder }: { folder: string }): SnapshotDisk {
     },
     async keep(state) {
       const { organisationId, epoch, revision } = state.manifest;
-      if (!isAfter({ epoch, revision }, await highWater(organisationId))) return;
+      const mark = await highWater(organisationId);
+      if (mark !== null && isAfter(mark, { epoch, revision })) return;
       await keepParts(state);
       // The manifest before the mark: killed in between, the disk holds a state above the mark, never a mark above the state.
       await writeAtomically(pathOf(organisationId, 'manifest.jws'), state.jws);

@@ -5,7 +5,7 @@ import type { CompiledSnapshot } from './compiled.ts';
 import type { RefusalReason, SnapshotCounters } from './counters.ts';
 import type { SnapshotDisk } from './disk.ts';
 import type { Clock, Log } from './log.ts';
-import { isAfter, type Position } from './position.ts';
+import { comparePositions, isAfter, isNewer, type Position } from './position.ts';
 import { makeRefresher, type Attempt } from './refresher.ts';
 import type { ManifestWanted, SnapshotSource, SourcedManifest, SourceName } from './source.ts';
 
@@ -18,7 +18,7 @@ export type Organisation = {
   loadedFrom(): SourceName | null;
   /** First load: live, else the last good state on disk. False when neither can be had. */
   load(): Promise<boolean>;
-  /** A position is known to exist: fetches at once, and again for a while if it is not published yet. */
+  /** A position is known to exist: fetches at once, and again for a while if it is not published yet. Ours again: reads it once. */
   want(position: Position): void;
   /** Reads the live manifest and takes it if it is newer; whether one could be read that is not older than ours. */
   compare(): Promise<boolean>;
@@ -117,16 +117,16 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
 
   async function attempt(): Promise<Attempt> {
     const sourced = await source.manifest(asking());
-    const taken = sourced !== null && isAfter(sourced.manifest, current()) ? await take(sourced) : 'unavailable';
+    const taken = sourced !== null && isNewer(sourced.manifest, current()) ? await take(sourced) : 'unavailable';
     // What is malformed stays so: the next announcement or comparison tries again.
     return isBehind() && taken !== 'malformed' ? 'again' : 'stop';
   }
 
   function want(position: Position): void {
     if (isAfter(position, wanted)) wanted = position;
-    if (!isBehind()) return;
-    behindSinceMs ??= clock.nowMs();
-    refresher.kick();
+    if (isBehind()) behindSinceMs ??= clock.nowMs();
+    const served = current();
+    if (served === null || comparePositions(position, served) >= 0) refresher.kick();
   }
 
   return {
@@ -147,7 +147,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     async compare() {
       const sourced = await source.manifest({ ...asking(), target: null });
       if (sourced === null) return false;
-      if (isAfter(sourced.manifest, current())) {
+      if (isNewer(sourced.manifest, current())) {
         want(sourced.manifest);
         await refresher.settled();
       } else {

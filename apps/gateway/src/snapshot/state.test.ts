@@ -91,6 +91,23 @@ describe('changes', () => {
     await pod.state.stop();
   });
 
+  test('a revision that is published again with other settings is taken, and kept on disk', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    acme.servers.pop();
+    acme.revision -= 1;
+    fleet.clock.now += 1_000;
+    await fleet.publish(acme);
+    await vi.waitFor(() => expect(pod.state.snapshots.current('acme')?.serversBySlug.size).toBe(0));
+    await pod.state.stop();
+    fleet.away.stores = true;
+    fleet.away.controlPlane = true;
+    const restarted = await startPod(fleet, { home: pod.home });
+    const passed = await restarted.call('acme', token.text);
+    expect(typeof passed === 'string' ? passed : passed.snapshot?.serversBySlug.size).toBe(0);
+    await restarted.state.stop();
+  });
+
   test('a lost message is found by the comparison', async () => {
     const pod = await startPod(fleet);
     await pod.call('acme', token.text);

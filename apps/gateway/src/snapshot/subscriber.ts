@@ -59,8 +59,7 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
       return;
     }
     // An old announcement, sent again, is no news.
-    if (!isAfter({ epoch, revision }, organisation.current())) return;
-    staleness.news();
+    if (isAfter({ epoch, revision }, organisation.current())) staleness.news();
     organisation.want({ epoch, revision });
   }
 
@@ -102,11 +101,17 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
     store.dropIdle();
   }
 
+  /** Revisions alone would not show that one was published again. */
+  async function afterGap(): Promise<void> {
+    await compare();
+    await Promise.all(store.all().map((organisation) => organisation.compare())).catch((error: unknown) => log.error({ err: error }, 'comparing revisions failed'));
+  }
+
   async function subscribe(): Promise<void> {
     try {
       const listener = {
         onMessage: (message: string) => void onMessage(message).catch((error: unknown) => log.error({ err: error }, 'an announcement could not be handled')),
-        onGap: () => void compare(),
+        onGap: () => void afterGap(),
       };
       const made = await bus.subscribe(listener);
       if (stopped) await made.close();
