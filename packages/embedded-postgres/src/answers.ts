@@ -1,11 +1,19 @@
 import pg from 'pg';
 import { SUPERUSER } from './initialize.ts';
 
-const WRONG_PASSWORD = '28P01';
+/** SQLSTATE invalid_password. */
+const AUTHENTICATION_FAILED = '28P01';
 
 /** Whether a Postgres on this port lets the superuser in. Never rejects. */
 export async function answers({ port, password }: { port: number; password: string }): Promise<'yes' | 'no' | 'wrong password'> {
-  const client = new pg.Client({ host: '127.0.0.1', port, user: SUPERUSER, password, database: 'postgres', connectionTimeoutMillis: 2_000 });
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port,
+    user: SUPERUSER,
+    password,
+    database: 'postgres',
+    connectionTimeoutMillis: 2_000,
+  });
   // A server that dies during the check must not end us.
   client.on('error', () => undefined);
   try {
@@ -13,7 +21,7 @@ export async function answers({ port, password }: { port: number; password: stri
     await client.query('select 1');
     return 'yes';
   } catch (error) {
-    return error instanceof pg.DatabaseError && error.code === WRONG_PASSWORD ? 'wrong password' : 'no';
+    return error instanceof pg.DatabaseError && error.code === AUTHENTICATION_FAILED ? 'wrong password' : 'no';
   } finally {
     await client.end().catch(() => undefined);
   }

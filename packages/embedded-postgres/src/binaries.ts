@@ -16,7 +16,10 @@ export function findBinaries(): Binaries {
   try {
     entry = createRequire(import.meta.url).resolve(name);
   } catch (cause) {
-    throw new EmbeddedPostgresError(`Postgres for this machine is not installed: the package ${name} is missing. Install again without --no-optional.`, cause);
+    throw new EmbeddedPostgresError(
+      `Postgres for this machine is not installed: the package ${name} is missing. Install again without --no-optional.`,
+      cause,
+    );
   }
   const root = resolve(dirname(entry), '..');
   hydrateSymlinks(root);

@@ -23,9 +23,13 @@ export function runAs(folder: string): RunAs {
   if (process.getuid?.() !== 0) return AS_WE_ARE;
   const owner = statSync(folder);
   if (owner.uid !== 0) return asUser(owner.uid, owner.gid);
-  if (spawnSync(MAPPED[0] ?? '', [...MAPPED.slice(1), 'true'], { stdio: 'ignore' }).status === 0) return { prefix: MAPPED, own: () => undefined };
+  if (spawnSync(MAPPED[0] ?? '', [...MAPPED.slice(1), 'true'], { stdio: 'ignore' }).status === 0)
+    return { prefix: MAPPED, own: () => undefined };
   const user = findUser(['postgres', 'nobody']);
-  if (user === null) throw new EmbeddedPostgresError('Postgres refuses to run as root, and this machine has neither user namespaces nor a user "postgres" or "nobody". Run Patchbay as an ordinary user.');
+  if (user === null)
+    throw new EmbeddedPostgresError(
+      'Postgres refuses to run as root, and this machine has neither user namespaces nor a user "postgres" or "nobody". Run Patchbay as an ordinary user.',
+    );
   const reach = spawnSync('/bin/sh', ['-c', 'cd "$1/.." && pwd', 'sh', folder], { uid: user.uid, gid: user.gid, stdio: 'ignore' });
   if (reach.status !== 0) {
     throw new EmbeddedPostgresError(
@@ -40,7 +44,9 @@ function asUser(uid: number, gid: number): RunAs {
 }
 
 function findUser(names: readonly string[]): { name: string; uid: number; gid: number } | null {
-  const rows = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'));
+  const rows = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
   for (const name of names) {
     const row = rows.find(([candidate]) => candidate === name);
     if (row !== undefined) return { name, uid: Number(row[2]), gid: Number(row[3]) };

@@ -91,7 +91,10 @@ async function adopt({ dataDir, superuserPassword }: StartOptions): Promise<Star
     if (lock?.pid === found.pid && lock.isReady) {
       const verdict = await answers({ port: lock.port, password: superuserPassword });
       if (verdict === 'yes') return { pid: lock.pid, port: lock.port, child: null };
-      if (verdict === 'wrong password') throw new EmbeddedPostgresError(`The Postgres that runs on ${dataDir} (process ${lock.pid}) has another password than ours: its keys folder was replaced. Put the old keys back.`);
+      if (verdict === 'wrong password')
+        throw new EmbeddedPostgresError(
+          `The Postgres that runs on ${dataDir} (process ${lock.pid}) has another password than ours: its keys folder was replaced. Put the old keys back.`,
+        );
     }
     if (performance.now() > deadline) await end({ pid: found.pid, dataDir, graceMs: 0 });
     else await sleep(POLL_MS);
@@ -106,7 +109,13 @@ async function launch(options: StartOptions, port: number, tools: { binaries: Bi
   const { dataDir, superuserPassword, logFile = `${dataDir}.log` } = options;
   const { as, binaries } = tools;
   const settings = Object.entries({ ...SETTINGS, ...options.settings, port: String(port) });
-  const [command = '', ...args] = [...as.prefix, binaries.postgres, '-D', dataDir, ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+  const [command = '', ...args] = [
+    ...as.prefix,
+    binaries.postgres,
+    '-D',
+    dataDir,
+    ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ];
   const ids = as.uid === undefined || as.gid === undefined ? {} : { uid: as.uid, gid: as.gid };
   mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 });
   const logStart = existsSync(logFile) ? readFileSync(logFile).length : 0;
@@ -142,7 +151,8 @@ function handle(options: StartOptions, started: Started, how: { adopted: boolean
     port,
     pid,
     ...how,
-    superuserUrl: (database) => `postgres://${SUPERUSER}:${encodeURIComponent(superuserPassword)}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
+    superuserUrl: (database) =>
+      `postgres://${SUPERUSER}:${encodeURIComponent(superuserPassword)}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
     exited,
     async stop() {
       await end({ pid, dataDir, graceMs: 15_000 });

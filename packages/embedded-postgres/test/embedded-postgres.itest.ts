@@ -48,7 +48,11 @@ function processesOf(folder: string): number[] {
 }
 
 function alive(pid: number): boolean {
-  return spawnSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim().replace(/^Z.*/, '') !== '';
+  return (
+    spawnSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' })
+      .stdout.trim()
+      .replace(/^Z.*/, '') !== ''
+  );
 }
 
 test('a cold start makes a cluster that listens on loopback alone, asks for a password and keeps commits safe', async () => {
@@ -59,7 +63,9 @@ test('a cold start makes a cluster that listens on loopback alone, asks for a pa
   expect(await ask(url, 'show fsync')).toBe('on');
   expect(await ask(url, 'show synchronous_commit')).toBe('on');
   expect(await ask(url, 'show server_encoding')).toBe('UTF8');
-  await expect(ask(`postgres://postgres:wrong@127.0.0.1:${server.port}/postgres`, 'select 1')).rejects.toThrow(/password authentication failed/);
+  await expect(ask(`postgres://postgres:wrong@127.0.0.1:${server.port}/postgres`, 'select 1')).rejects.toThrow(
+    /password authentication failed/,
+  );
   await expect(ask(`postgres://postgres@127.0.0.1:${server.port}/postgres`, 'select 1')).rejects.toThrow();
   expect(statSync(dataDir).mode & 0o077).toBe(0);
   expect(readdirSync(home).sort()).toEqual(['postgres', 'postgres.log']);
@@ -85,9 +91,13 @@ test('stop leaves no process, and a later start finds the data on the same port'
 
 test('a server whose parent was killed is adopted, and can be stopped by who adopted it', async () => {
   const script = fileURLToPath(new URL('support/start-and-wait.ts', import.meta.url));
-  const parent = spawn(process.execPath, ['--conditions=patchbay-source', '--disable-warning=ExperimentalWarning', script, dataDir, superuserPassword], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const parent = spawn(
+    process.execPath,
+    ['--conditions=patchbay-source', '--disable-warning=ExperimentalWarning', script, dataDir, superuserPassword],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const [line] = (await once(parent.stdout, 'data')) as [Buffer];
   const left = JSON.parse(line.toString()) as { pid: number; port: number };
   parent.kill('SIGKILL');

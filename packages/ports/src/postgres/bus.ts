@@ -82,7 +82,9 @@ export class PostgresBus implements Bus {
     if (this.#client !== client) return;
     this.#isListening = true;
     this.#backoffMs = BACKOFF_MS_MIN;
-    this.#probe = setInterval(() => client.query('select 1').catch((error: unknown) => this.#lost(client, error)), PROBE_EVERY_MS);
+    this.#probe = setInterval(() => {
+      client.query('select 1').catch((error: unknown) => this.#lost(client, error));
+    }, PROBE_EVERY_MS);
     this.#probe.unref();
     for (const listener of this.#listeners) this.#tell(() => listener.onGap());
   }

@@ -10,7 +10,11 @@ export class PostgresDirectory implements Directory {
     this.#pool = pool;
   }
 
-  async putTokens(organisationId: OrganisationId, revision: Revision, entries: readonly { tokenHash: TokenHash; jws: string }[]): Promise<void> {
+  async putTokens(
+    organisationId: OrganisationId,
+    revision: Revision,
+    entries: readonly { tokenHash: TokenHash; jws: string }[],
+  ): Promise<void> {
     const byHash = new Map(entries.map(({ tokenHash, jws }) => [tokenHash, jws]));
     // Always in the same order, so that two writers wait for each other instead of blocking each other.
     const hashes = [...byHash.keys()].sort();

@@ -75,7 +75,9 @@ export async function migratePorts(ownerClient: SqlClient): Promise<void> {
   await ownerClient.query('begin');
   try {
     await ownerClient.query('select pg_advisory_xact_lock($1)', [LOCK]);
-    const { rows } = await ownerClient.query(`select obj_description(oid, 'pg_namespace') as version from pg_namespace where nspname = 'ports'`);
+    const { rows } = await ownerClient.query(
+      `select obj_description(oid, 'pg_namespace') as version from pg_namespace where nspname = 'ports'`,
+    );
     if (rows[0]?.['version'] !== PORTS_SCHEMA_VERSION) {
       await ownerClient.query('drop schema if exists ports cascade');
       await ownerClient.query('create schema ports');

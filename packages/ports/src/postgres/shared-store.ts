@@ -37,6 +37,7 @@ export class PostgresSharedStore implements SharedStore {
     return rows[0]?.value ?? value;
   }
 
+  // oxlint-disable-next-line max-params -- the port's signature: two names of the fact, two values, its life
   async compareAndSet(organisationId: OrganisationId, key: string, expected: string, value: string, ttlMs: number): Promise<string | null> {
     const { rows } = await this.#pool.query<{ value: string }>(
       `update ports.shared_store as stored set
