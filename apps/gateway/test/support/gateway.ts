@@ -34,6 +34,8 @@ const OPENINGS = [{ cidr: '127.0.0.0/8', port: null }];
 
 /** What a test says of a server; the gateway under test is given the catalogue as discovery would have accepted it. */
 export type ServerSpec = {
+  /** Where two gateways of a test must mean the same server. */
+  readonly id?: string;
   readonly slug: string;
   readonly url: string;
   readonly era: Era;
@@ -197,7 +199,7 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
     templates: new Map(),
   };
   return {
-    id: ServerId.parse(randomUUID()),
+    id: ServerId.parse(spec.id ?? randomUUID()),
     slug,
     kind: 'streamable-http',
     url: new URL(url),
