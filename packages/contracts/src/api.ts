@@ -148,6 +148,8 @@ export const TokenInput = z.strictObject({
 export type TokenInput = z.infer<typeof TokenInput>;
 export const Token = z.object({
   id: TokenId,
+  /** Whose it is: a token acts as its user. */
+  userId: UserId,
   name: z.string(),
   /** The token's first characters, enough to recognise it. */
   hint: z.string(),
