@@ -44,12 +44,14 @@ describe('loading', () => {
     await pod.state.stop();
   });
 
-  test('a new pod with neither is not ready and never says 401', async () => {
+  test('a new pod with neither is not ready and never says 401; it is ready soon after one of them is back', async () => {
     fleet.away.stores = true;
     fleet.away.controlPlane = true;
     const pod = await startPod(fleet);
     expect(pod.state.status().ready).toBe(false);
     expect(await pod.call('acme', token.text)).toBe('auth.unavailable');
+    fleet.away.controlPlane = false;
+    await vi.waitFor(() => expect(pod.state.status().ready).toBe(true), { timeout: 3_000 });
     await pod.state.stop();
   });
 

@@ -32,6 +32,7 @@ export type SubscriberDeps = {
 };
 
 const COMPARE_EVERY_MS = 10_000;
+const RECOMPARE_MS = 1_000;
 const RESUBSCRIBE_MS = 1_000;
 const STORE_TIMEOUT_MS = 1_000;
 
@@ -40,6 +41,7 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
   let subscription: { close(): Promise<void> } | null = null;
   let interval: NodeJS.Timeout | null = null;
   let retry: NodeJS.Timeout | null = null;
+  let soon: NodeJS.Timeout | null = null;
   let comparing: Promise<void> | null = null;
   let stopped = false;
 
@@ -94,11 +96,18 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
   async function compareOnce(): Promise<void> {
     try {
       if ((await compareWithControlPlane()) || (await compareWithStores())) staleness.news();
-      else log.warn({ lastNewsAtMs: staleness.lastNewsAtMs() }, 'neither control plane nor stores can be read');
+      else compareSoon();
     } catch (error) {
       log.error({ err: error }, 'comparing revisions failed');
     }
     store.dropIdle();
+  }
+
+  /** Nobody tells a pod that the control plane is back; one that is not ready asks more often. */
+  function compareSoon(): void {
+    log.warn({ lastNewsAtMs: staleness.lastNewsAtMs() }, 'neither control plane nor stores can be read');
+    if (soon !== null) clearTimeout(soon);
+    if (!stopped) soon = setTimeout(() => void compare(), RECOMPARE_MS);
   }
 
   /** Revisions alone would not show that one was published again. */
@@ -137,6 +146,7 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
       stopped = true;
       if (interval !== null) clearInterval(interval);
       if (retry !== null) clearTimeout(retry);
+      if (soon !== null) clearTimeout(soon);
       await subscription?.close();
       await comparing;
     },
