@@ -3,7 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import type { PartHash, Revision, ServerId } from '@patchbay/contracts';
 import { createPostgresPorts, ensureRoles, migratePorts, ROLES, type PostgresPorts } from '@patchbay/ports';
 import { testPostgres, type TestPostgres } from '@patchbay/testkit';
-import { makeFleet, startPod, uuid, type FakeOrganisation, type FakeToken, type Fleet } from '../src/snapshot/state.fixture.ts';
+import { startPod } from '../src/snapshot/pod.fixture.ts';
+import { makeFleet, uuid, type FakeOrganisation, type FakeToken, type Fleet } from '../src/snapshot/state.fixture.ts';
 
 const passwords = { appPassword: 'app', portsPassword: 'ports' };
 let postgres: TestPostgres;
@@ -47,7 +48,10 @@ async function publish(): Promise<number> {
   await writer.directory.putOrganisation(acme.slug, organisations.get(acme.slug) ?? '');
   const entries = [...acme.tokens.keys()].map((tokenHash) => ({ tokenHash, jws: tokens.get(tokenHash) ?? '' }));
   await writer.directory.putTokens(acme.id, acme.revision as Revision, entries);
-  await writer.parts.putParts(acme.id, [...parts].map(([hash, bytes]) => ({ hash: hash as PartHash, bytes })));
+  await writer.parts.putParts(
+    acme.id,
+    [...parts].map(([hash, bytes]) => ({ hash: hash as PartHash, bytes })),
+  );
   await writer.parts.putManifest(acme.id, { epoch: 1, revision: acme.revision as Revision }, manifests.get(acme.id) ?? '');
   const { id: organisationId, epoch, revision, invalidations } = acme;
   await writer.bus.publish(await fleet.sign('announcement', { organisationId, epoch, revision, invalidations }));
@@ -71,7 +75,10 @@ describe('on real Postgres ports, as the role that may only read', () => {
     acme.servers.push({ id: uuid<ServerId>(), slug: 'mail', tools: ['send'] });
     fleet.revoke(acme, token);
     const announcedAt = await publish();
-    await vi.waitFor(() => expect(pod.state.snapshots.current(acme.slug)?.exposedTools.has('mail_send')).toBe(true), { timeout: 1_000, interval: 1 });
+    await vi.waitFor(() => expect(pod.state.snapshots.current(acme.slug)?.exposedTools.has('mail_send')).toBe(true), {
+      timeout: 1_000,
+      interval: 1,
+    });
     expect(await pod.call(acme.slug, token.text)).toBe('auth.invalid_token');
     const tookMs = performance.now() - announcedAt;
     process.stdout.write(`announced to in force: ${tookMs.toFixed(1)} ms\n`);
@@ -98,7 +105,9 @@ describe('on real Postgres ports, as the role that may only read', () => {
 
     await publish();
     await bringPostgresBack();
-    await vi.waitFor(() => expect(restarted.state.status().organisations[0]).toMatchObject({ from: 'store', revision: 2 }), { timeout: 15_000 });
+    await vi.waitFor(() => expect(restarted.state.status().organisations[0]).toMatchObject({ from: 'store', revision: 2 }), {
+      timeout: 15_000,
+    });
     await publish();
     await vi.waitFor(() => expect(restarted.state.snapshots.current(acme.slug)?.revision).toBe(3), { timeout: 1_000, interval: 5 });
     await restarted.state.stop();

@@ -7,7 +7,7 @@ export type Rate = { readonly burst: number; readonly perSecond: number };
 export type MissRates = { readonly address: Rate; readonly organisation: Rate; readonly all: Rate };
 
 /** Limits the lookups that strangers can cause (security.md §2). Generous: only tokens of our own making get as far as a lookup. */
-export const MISS_RATES: MissRates = {
+const MISS_RATES: MissRates = {
   address: { burst: 200, perSecond: 50 },
   organisation: { burst: 1_000, perSecond: 200 },
   all: { burst: 2_000, perSecond: 500 },

@@ -17,7 +17,11 @@ export type RecentInvalidations = {
 const REMEMBERED_MS = 11 * 60_000;
 const REMEMBERED_MAX = 50_000;
 
-export function makeRecentInvalidations(deps: { clock: Clock; max?: number; overflowed: (organisationId: OrganisationId) => void }): RecentInvalidations {
+export function makeRecentInvalidations(deps: {
+  clock: Clock;
+  max?: number;
+  overflowed: (organisationId: OrganisationId) => void;
+}): RecentInvalidations {
   const { clock, max = REMEMBERED_MAX, overflowed } = deps;
   const remembered = new Map<string, { revision: number; untilMs: number; organisationId: OrganisationId }>();
 

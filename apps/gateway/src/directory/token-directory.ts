@@ -90,7 +90,8 @@ export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
         const { userId, revision } = invalidation;
         for (const [tokenHash, token] of known.entries()) {
           const { principal } = token;
-          if (principal.userId === userId && principal.organisationId === organisationId && token.revision < revision) known.delete(tokenHash);
+          if (principal.userId === userId && principal.organisationId === organisationId && token.revision < revision)
+            known.delete(tokenHash);
         }
         disk.forget((kept) => kept.organisationId === organisationId && kept.userId === userId && kept.revision < revision);
         return;
@@ -101,7 +102,11 @@ export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
   }
 
   /** A genuine entry for this question that nothing has withdrawn since; null when it is not one. */
-  async function accept(question: Question, jws: string, readAt: { from: From; revision: number | null; generation: number }): Promise<KnownToken | null> {
+  async function accept(
+    question: Question,
+    jws: string,
+    readAt: { from: From; revision: number | null; generation: number },
+  ): Promise<KnownToken | null> {
     const { organisationId, tokenHash } = question;
     const opened = await verifier.open('tokenEntry', TokenEntry, jws);
     if (!opened.ok || opened.value.organisationId !== organisationId || !equalSecrets(opened.value.tokenHash, tokenHash)) {
@@ -112,7 +117,8 @@ export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
     const { userId, tokenId, expiresAtMs, revoked } = opened.value;
     // A store's word on when it was read is not signed: there the entry's own stamp counts, or a dump of it could un-revoke.
     const revision = readAt.revision ?? opened.value.revision;
-    const outdated = readAt.generation !== generationOf(organisationId) || invalidations.withdrawn(organisationId, { tokenHash, userId }, revision);
+    const outdated =
+      readAt.generation !== generationOf(organisationId) || invalidations.withdrawn(organisationId, { tokenHash, userId }, revision);
     if (outdated && !revoked) return null;
     const principal: Principal = { organisationId, userId, tokenId, subjects: [`user:${userId}`, 'everyone'] };
     const token: KnownToken = { kind: 'known', principal, expiresAtMs, revoked, revision };
@@ -162,7 +168,9 @@ export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
         return UNAVAILABLE;
       }
       counters.tokenMisses += 1;
-      const flight = within<TokenAnswer, TokenAnswer>(resolve({ organisationId, tokenHash }), LOOKUP_TIMEOUT_MS, UNAVAILABLE).finally(() => flights.delete(key));
+      const flight = within<TokenAnswer, TokenAnswer>(resolve({ organisationId, tokenHash }), LOOKUP_TIMEOUT_MS, UNAVAILABLE).finally(() =>
+        flights.delete(key),
+      );
       flights.set(key, flight);
       return flight;
     },

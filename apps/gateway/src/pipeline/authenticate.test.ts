@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { hashToken, mintToken } from '@patchbay/tokens';
 import type { TokenId } from '@patchbay/contracts';
-import { makeFleet, startPod, uuid, type FakeOrganisation, type FakeToken, type Fleet } from '../snapshot/state.fixture.ts';
+import { startPod } from '../snapshot/pod.fixture.ts';
+import { makeFleet, uuid, type FakeOrganisation, type FakeToken, type Fleet } from '../snapshot/state.fixture.ts';
 import type { CallContext } from './context.ts';
 
 let fleet: Fleet;
@@ -23,7 +24,12 @@ describe('who gets in', () => {
     await pod.call('acme', token.text);
     const ctx = pod.contextOf('acme', ['authorization', `bearer ${token.text}`]);
     expect(pod.authenticate(ctx)).toBeUndefined();
-    expect(ctx.principal).toEqual({ organisationId: acme.id, userId: token.userId, tokenId: token.tokenId, subjects: [`user:${token.userId}`, 'everyone'] });
+    expect(ctx.principal).toEqual({
+      organisationId: acme.id,
+      userId: token.userId,
+      tokenId: token.tokenId,
+      subjects: [`user:${token.userId}`, 'everyone'],
+    });
     expect(ctx.tokenHash).toBe(token.hash);
     expect(ctx.snapshot?.organisationSlug).toBe('acme');
     await pod.state.stop();
@@ -185,7 +191,8 @@ describe('lookups', () => {
     const pod = await startPod(fleet);
     await pod.call('acme', token.text);
     const outcomes = new Set<unknown>();
-    for (let index = 0; index < 260; index += 1) outcomes.add(await pod.call('acme', mintToken('pbpat', uuid<TokenId>(), fleet.tagKey), '10.0.0.1'));
+    for (let index = 0; index < 260; index += 1)
+      outcomes.add(await pod.call('acme', mintToken('pbpat', uuid<TokenId>(), fleet.tagKey), '10.0.0.1'));
     expect([...outcomes]).toEqual(['auth.invalid_token', 'auth.unavailable']);
     expect(pod.state.counters.missesLimited).toBe(60);
     expect(passes(await pod.call('acme', token.text, '10.0.0.1'))).toBe(true);

@@ -50,7 +50,12 @@ function readCatalogue(row: PartRow, bytes: Buffer): CompiledPart {
   if (headerEnd < 0) throw malformed(row, 'has no header line');
   const header = parse(row, CataloguePartHeader, bytes.subarray(0, headerEnd));
   const definitions = bytes.subarray(headerEnd + 1);
-  const byKind: Record<CatalogueEntryKind, Map<string, CompiledEntry>> = { tool: new Map(), prompt: new Map(), resource: new Map(), template: new Map() };
+  const byKind: Record<CatalogueEntryKind, Map<string, CompiledEntry>> = {
+    tool: new Map(),
+    prompt: new Map(),
+    resource: new Map(),
+    template: new Map(),
+  };
   for (const { kind, name, offset, length, contractHash } of header.entries) {
     if (offset + length > definitions.length) throw malformed(row, 'points outside its own bytes');
     // The first of a name stays: what is listed and what is called must be one entry.

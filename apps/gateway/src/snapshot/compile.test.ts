@@ -25,7 +25,16 @@ function wire(servers: Server[], ids: string[]) {
       offset += length;
       return entry;
     });
-    const header = { format: 1, serverId: id, era: 'legacy', protocolVersion: '2025-11-25', serverInfo: {}, capabilities: {}, instructions: null, entries };
+    const header = {
+      format: 1,
+      serverId: id,
+      era: 'legacy',
+      protocolVersion: '2025-11-25',
+      serverInfo: {},
+      capabilities: {},
+      instructions: null,
+      entries,
+    };
     const timeouts = { connectMs: 1_000, requestMs: 1_000 };
     const server = { format: 1, id, slug, kind: 'stdio', url: null, isolation: 'session', timeouts, generation: 'g', hasCredential: false };
     const catalogue = Buffer.from(`${JSON.stringify(header)}\n${definitions.join('')}`);
@@ -33,7 +42,16 @@ function wire(servers: Server[], ids: string[]) {
   });
   parts.unshift(row('organisation', 'o', json({ format: 1, organisationId: ORGANISATION, slug: 'acme', egressOpenings: [] })));
   parts.push(row('grants', '0', json({ format: 1, grants: [] })));
-  const manifest = { format: 1, organisationId: ORGANISATION, organisationSlug: 'acme', epoch: 1, revision: 1, issuedAtMs: 1, parts, invalidations: [] };
+  const manifest = {
+    format: 1,
+    organisationId: ORGANISATION,
+    organisationSlug: 'acme',
+    epoch: 1,
+    revision: 1,
+    issuedAtMs: 1,
+    parts,
+    invalidations: [],
+  };
   return { manifest: manifest as unknown as Manifest, bytes };
 }
 
@@ -47,7 +65,11 @@ test("a definition is the upstream's own bytes, numbers beyond 2^53 and spaces i
 });
 
 test('a bare name lists its first holder first, and is no bare name when it is an exposed one', async () => {
-  const servers = [{ slug: 'a', tools: ['read', 'b_list'] }, { slug: 'b', tools: ['read', 'list'], held: ['read'] }, { slug: 'c', tools: ['only'] }];
+  const servers = [
+    { slug: 'a', tools: ['read', 'b_list'] },
+    { slug: 'b', tools: ['read', 'list'], held: ['read'] },
+    { slug: 'c', tools: ['only'] },
+  ];
   const { manifest, bytes } = wire(servers, IDS);
   const { snapshot } = await compileSnapshot(manifest, bytes, null);
   expect(snapshot.bareTools.get('read')?.map(({ server }) => server.slug)).toEqual(['b', 'a']);
@@ -57,9 +79,21 @@ test('a bare name lists its first holder first, and is no bare name when it is a
 });
 
 test('what has not changed is taken over as it is; only the rest is fetched', async () => {
-  const first = wire([{ slug: 'a', tools: ['x'] }, { slug: 'b', tools: ['y'] }], IDS);
+  const first = wire(
+    [
+      { slug: 'a', tools: ['x'] },
+      { slug: 'b', tools: ['y'] },
+    ],
+    IDS,
+  );
   const before = await compileSnapshot(first.manifest, first.bytes, null);
-  const second = wire([{ slug: 'a', tools: ['x'] }, { slug: 'b', tools: ['y', 'z'] }], IDS);
+  const second = wire(
+    [
+      { slug: 'a', tools: ['x'] },
+      { slug: 'b', tools: ['y', 'z'] },
+    ],
+    IDS,
+  );
   expect(partsToFetch(second.manifest, before).map(({ kind, key }) => [kind, key])).toEqual([['catalogue', IDS[1]]]);
   const after = await compileSnapshot(second.manifest, second.bytes, before);
   expect(after.snapshot.serversBySlug.get('a')).toBe(before.snapshot.serversBySlug.get('a'));
@@ -68,7 +102,13 @@ test('what has not changed is taken over as it is; only the rest is fetched', as
 });
 
 test('a server that is removed leaves no name behind', async () => {
-  const first = wire([{ slug: 'a', tools: ['x'] }, { slug: 'b', tools: ['y'] }], IDS);
+  const first = wire(
+    [
+      { slug: 'a', tools: ['x'] },
+      { slug: 'b', tools: ['y'] },
+    ],
+    IDS,
+  );
   const before = await compileSnapshot(first.manifest, first.bytes, null);
   const second = wire([{ slug: 'a', tools: ['x'] }], IDS);
   const { snapshot } = await compileSnapshot(second.manifest, second.bytes, before);
@@ -83,10 +123,18 @@ test('parts that are malformed, missing or about something else make no snapshot
     return compileSnapshot(manifest, new Map(bytes).set(row.hash, Buffer.from(edit((bytes.get(row.hash) ?? '').toString()))), null);
   };
   await expect(compileSnapshot(manifest, new Map(), null)).rejects.toThrow();
-  await expect(change('catalogue', (text) => text.slice(0, -1))).rejects.toMatchObject({ detail: expect.stringContaining('outside its own bytes') });
+  await expect(change('catalogue', (text) => text.slice(0, -1))).rejects.toMatchObject({
+    detail: expect.stringContaining('outside its own bytes'),
+  });
   await expect(change('catalogue', () => '{}')).rejects.toMatchObject({ detail: expect.stringContaining('no header line') });
-  await expect(change('catalogue', (text) => text.replace(IDS[0] ?? '', IDS[1] ?? ''))).rejects.toMatchObject({ detail: expect.stringContaining('something else') });
-  await expect(change('server', (text) => text.replace('"stdio"', '"streamable-http"'))).rejects.toMatchObject({ detail: expect.stringContaining('URL') });
+  await expect(change('catalogue', (text) => text.replace(IDS[0] ?? '', IDS[1] ?? ''))).rejects.toMatchObject({
+    detail: expect.stringContaining('something else'),
+  });
+  await expect(change('server', (text) => text.replace('"stdio"', '"streamable-http"'))).rejects.toMatchObject({
+    detail: expect.stringContaining('URL'),
+  });
   await expect(change('grants', () => '{"format":2}')).rejects.toMatchObject({ detail: expect.stringContaining('shape') });
-  await expect(change('organisation', (text) => text.replace(ORGANISATION, randomUUID()))).rejects.toMatchObject({ detail: expect.stringContaining('another organisation') });
+  await expect(change('organisation', (text) => text.replace(ORGANISATION, randomUUID()))).rejects.toMatchObject({
+    detail: expect.stringContaining('another organisation'),
+  });
 });

@@ -116,7 +116,11 @@ function serverOf(serverPart: CompiledPart | undefined, cataloguePart: CompiledP
   return { server, bareTools: new Set(part.bareTools), barePrompts: new Set(part.barePrompts) };
 }
 
-function grantsOf(manifest: Manifest, parts: ReadonlyMap<string, CompiledPart>, previous: Compilation | null): { grants: CompiledGrants; grantsKey: string } {
+function grantsOf(
+  manifest: Manifest,
+  parts: ReadonlyMap<string, CompiledPart>,
+  previous: Compilation | null,
+): { grants: CompiledGrants; grantsKey: string } {
   const rows = manifest.parts.filter((row) => row.kind === 'grants');
   const grantsKey = rows.map(cacheKey).toSorted().join(' ');
   if (previous !== null && previous.grantsKey === grantsKey) return { grants: previous.snapshot.grants, grantsKey };

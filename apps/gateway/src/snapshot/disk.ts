@@ -40,7 +40,8 @@ async function readIfThere(path: string): Promise<Buffer | null> {
 function positionFrom(bytes: Buffer | null): Position | null {
   if (bytes === null) return null;
   const { epoch, revision } = JSON.parse(bytes.toString('utf8')) as Partial<Position>;
-  if (!Number.isSafeInteger(epoch) || !Number.isSafeInteger(revision)) throw new Fault('internal', 'the high-water mark on disk is unreadable');
+  if (!Number.isSafeInteger(epoch) || !Number.isSafeInteger(revision))
+    throw new Fault('internal', 'the high-water mark on disk is unreadable');
   return { epoch, revision } as Position;
 }
 

@@ -12,8 +12,16 @@ export type NameTables = Pick<CompiledSnapshot, 'exposedTools' | 'exposedPrompts
 
 /** The aggregated endpoint's names: exposed name → entry, and bare name → its holders, the first holder first. */
 export function nameTables(sources: readonly ServerSource[]): NameTables {
-  const tools = tablesOf(sources, ({ server }) => server.catalogue?.tools, ({ bareTools }) => bareTools);
-  const prompts = tablesOf(sources, ({ server }) => server.catalogue?.prompts, ({ barePrompts }) => barePrompts);
+  const tools = tablesOf(
+    sources,
+    ({ server }) => server.catalogue?.tools,
+    ({ bareTools }) => bareTools,
+  );
+  const prompts = tablesOf(
+    sources,
+    ({ server }) => server.catalogue?.prompts,
+    ({ barePrompts }) => barePrompts,
+  );
   return { exposedTools: tools.exposed, bareTools: tools.bare, exposedPrompts: prompts.exposed, barePrompts: prompts.bare };
 }
 

@@ -10,7 +10,10 @@ import type { Organisation } from './organisation.ts';
 import type { Verifier } from './verify.ts';
 
 /** `unknown`: known not to exist. `unavailable`: nobody can say, or its state is nowhere to be had. */
-export type Loaded = { readonly kind: 'loaded'; readonly organisation: Organisation } | { readonly kind: 'unknown' } | { readonly kind: 'unavailable' };
+export type Loaded =
+  | { readonly kind: 'loaded'; readonly organisation: Organisation }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'unavailable' };
 
 /** Loads an organisation by its slug. One flight per slug; never rejects. */
 export type OrganisationLoader = {

@@ -106,7 +106,11 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   }
 
   function keepOnDisk(manifest: Manifest, jws: string, fetched: Awaited<ReturnType<SnapshotSource['parts']>>): void {
-    const refetch = async (hashes: readonly string[]) => source.parts(id, manifest.parts.filter((row) => hashes.includes(row.hash)));
+    const refetch = async (hashes: readonly string[]) =>
+      source.parts(
+        id,
+        manifest.parts.filter((row) => hashes.includes(row.hash)),
+      );
     keeping = keeping
       .then(() => disk.keep({ manifest, jws, fetched, refetch }))
       .catch((error: unknown) => {

@@ -17,7 +17,10 @@ export function isAfter(a: Position, b: Position | null): boolean {
  * Whether a manifest says something newer than what is served: a later position, or the same one published again, as after a
  * change of an operator's settings, which no revision counts.
  */
-export function isNewer(manifest: Position & { readonly issuedAtMs: number }, served: (Position & { readonly issuedAtMs: number }) | null): boolean {
+export function isNewer(
+  manifest: Position & { readonly issuedAtMs: number },
+  served: (Position & { readonly issuedAtMs: number }) | null,
+): boolean {
   if (served === null || isAfter(manifest, served)) return true;
   return comparePositions(manifest, served) === 0 && manifest.issuedAtMs > served.issuedAtMs;
 }

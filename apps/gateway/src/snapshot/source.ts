@@ -63,7 +63,12 @@ export function makeSnapshotSource({ store, controlPlane, disk, verifier, refuse
   }
 
   /** Takes what is genuine over into `found`; the rows that are still missing. */
-  function missingOf(organisationId: OrganisationId, rows: readonly PartRow[], found: Map<PartHash, Buffer>, given: ReadonlyMap<PartHash, Buffer>): PartRow[] {
+  function missingOf(
+    organisationId: OrganisationId,
+    rows: readonly PartRow[],
+    found: Map<PartHash, Buffer>,
+    given: ReadonlyMap<PartHash, Buffer>,
+  ): PartRow[] {
     for (const { hash, kind, key } of rows) {
       const bytes = given.get(hash);
       if (bytes === undefined || found.has(hash)) continue;
@@ -109,10 +114,17 @@ export function makeSnapshotSource({ store, controlPlane, disk, verifier, refuse
       if (rows.length === 0) return found;
       const none = new Map<PartHash, Buffer>();
       const hashesOf = (wanted: readonly PartRow[]): PartHash[] => wanted.map((row) => row.hash);
-      let missing = missingOf(organisationId, rows, found, await within(store.getParts(organisationId, hashesOf(rows)), STORE_PARTS_TIMEOUT_MS, none));
+      let missing = missingOf(
+        organisationId,
+        rows,
+        found,
+        await within(store.getParts(organisationId, hashesOf(rows)), STORE_PARTS_TIMEOUT_MS, none),
+      );
       if (missing.length > 0) missing = missingOf(organisationId, missing, found, await fromControlPlane(organisationId, missing));
-      if (missing.length > 0) missing = missingOf(organisationId, missing, found, await disk.parts(organisationId, hashesOf(missing)).catch(() => none));
-      if (missing.length > 0) throw new Fault('internal', `${missing.length} parts are nowhere to be had, the first is ${missing[0]?.hash ?? ''}`);
+      if (missing.length > 0)
+        missing = missingOf(organisationId, missing, found, await disk.parts(organisationId, hashesOf(missing)).catch(() => none));
+      if (missing.length > 0)
+        throw new Fault('internal', `${missing.length} parts are nowhere to be had, the first is ${missing[0]?.hash ?? ''}`);
       return found;
     },
   };

@@ -1,17 +1,19 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdtemp } from 'node:fs/promises';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { CompactSign, exportSPKI, generateKeyPair } from 'jose';
-import { SIGNED_TYPES, type Invalidation, type OrganisationId, type PartHash, type ServerId, type TokenHash, type TokenId, type UserId } from '@patchbay/contracts';
+import {
+  SIGNED_TYPES,
+  type Invalidation,
+  type OrganisationId,
+  type PartHash,
+  type ServerId,
+  type TokenHash,
+  type TokenId,
+  type UserId,
+} from '@patchbay/contracts';
 import { hashToken, mintToken } from '@patchbay/tokens';
 import { createKeyring } from '@patchbay/vault';
 import type { Bus, Directory, Parts } from '@patchbay/ports';
 import { makeControlPlane } from '../directory/control-plane.ts';
-import { makeAuthenticate } from '../pipeline/authenticate.ts';
-import { CallContext } from '../pipeline/context.ts';
-import { makeState, type State, type StateDeps } from './make-state.ts';
 import type { SignedKind } from './verify.ts';
 
 /** A server as tests describe it; its tools' definitions are their JSON. */
@@ -113,7 +115,15 @@ export async function makeFleet() {
 
   const { bus, parts, directory } = fakePorts(world);
   const tokenEntry = (organisation: FakeOrganisation, { hash, tokenId, userId, expiresAtMs, revoked }: FakeToken): Promise<string> =>
-    sign('tokenEntry', { organisationId: organisation.id, tokenHash: hash, tokenId, userId, expiresAtMs, revision: organisation.revision, revoked });
+    sign('tokenEntry', {
+      organisationId: organisation.id,
+      tokenHash: hash,
+      tokenId,
+      userId,
+      expiresAtMs,
+      revision: organisation.revision,
+      revoked,
+    });
 
   async function answer(path: string): Promise<unknown> {
     const all = [...organisations.values()];
@@ -123,7 +133,8 @@ export async function makeFleet() {
       const found = organisations.get(bySlug[1] ?? '');
       return found && { entry: await sign('organisationEntry', { organisationId: found.id, slug: found.slug }), revision: found.revision };
     }
-    if (path === '/internal/v1/revisions') return { organisations: all.map(({ id, slug, epoch, revision }) => ({ organisationId: id, slug, epoch, revision })) };
+    if (path === '/internal/v1/revisions')
+      return { organisations: all.map(({ id, slug, epoch, revision }) => ({ organisationId: id, slug, epoch, revision })) };
     const [, id, what, hash] = /^\/internal\/v1\/orgs\/([^/]+)\/([^/]+)\/?(.*)$/.exec(path) ?? [];
     const organisation = all.find((candidate) => candidate.id === id);
     if (organisation === undefined) return undefined;
@@ -144,7 +155,16 @@ export async function makeFleet() {
 
   async function manifestOf(organisation: FakeOrganisation, change: object = {}): Promise<string> {
     const { id, slug, epoch, revision, invalidations } = organisation;
-    const manifest = { format: 1, organisationId: id, organisationSlug: slug, epoch, revision, issuedAtMs: clock.now, parts: partsOf(stored, organisation), invalidations };
+    const manifest = {
+      format: 1,
+      organisationId: id,
+      organisationSlug: slug,
+      epoch,
+      revision,
+      issuedAtMs: clock.now,
+      parts: partsOf(stored, organisation),
+      invalidations,
+    };
     return sign('manifest', { ...manifest, ...change });
   }
 
@@ -152,7 +172,10 @@ export async function makeFleet() {
   async function publish(organisation: FakeOrganisation, { announce = true, writeTokens = true } = {}): Promise<void> {
     organisation.revision += 1;
     stored.manifests.set(organisation.id, await manifestOf(organisation));
-    stored.organisations.set(organisation.slug, await sign('organisationEntry', { organisationId: organisation.id, slug: organisation.slug }));
+    stored.organisations.set(
+      organisation.slug,
+      await sign('organisationEntry', { organisationId: organisation.id, slug: organisation.slug }),
+    );
     if (writeTokens) await writeDirectory(organisation);
     if (announce) await announceNow(organisation);
   }
@@ -167,7 +190,16 @@ export async function makeFleet() {
   }
 
   function addOrganisation(slug: string): FakeOrganisation {
-    const organisation = { id: uuid<OrganisationId>(), slug, epoch: 1, revision: 0, servers: [], grants: [], tokens: new Map(), invalidations: [] };
+    const organisation = {
+      id: uuid<OrganisationId>(),
+      slug,
+      epoch: 1,
+      revision: 0,
+      servers: [],
+      grants: [],
+      tokens: new Map(),
+      invalidations: [],
+    };
     organisations.set(slug, organisation);
     return organisation;
   }
@@ -208,10 +240,17 @@ function partsOf(stored: World['stored'], { id, slug, servers, grants }: FakeOrg
     const { tools, prompts = [], bareTools = tools, url = 'http://127.0.0.1:9/mcp' } = server;
     const timeouts = { connectMs: 1_000, requestMs: 10_000 };
     const part = { format: 1, id: server.id, slug: server.slug, kind: 'streamable-http', url, isolation: 'session', timeouts };
-    rows.push(storePart(stored, 'server', server.id, json({ ...part, generation: 'g1', hasCredential: false, bareTools, barePrompts: prompts })));
+    rows.push(
+      storePart(stored, 'server', server.id, json({ ...part, generation: 'g1', hasCredential: false, bareTools, barePrompts: prompts })),
+    );
     rows.push(storePart(stored, 'catalogue', server.id, cataloguePart(server.id, tools, prompts)));
   }
-  const rowsOfGrants = grants.map(({ userId, serverId }) => ({ id: uuid(), subject: { kind: 'user', userId }, serverId, tools: { mode: 'all' } }));
+  const rowsOfGrants = grants.map(({ userId, serverId }) => ({
+    id: uuid(),
+    subject: { kind: 'user', userId },
+    serverId,
+    tools: { mode: 'all' },
+  }));
   rows.push(storePart(stored, 'grants', '0', json({ format: 1, grants: rowsOfGrants })));
   return rows;
 }
@@ -226,31 +265,14 @@ function cataloguePart(serverId: ServerId, tools: string[], prompts: string[]): 
     offset += length;
     return entry;
   });
-  const identity = { format: 1, serverId, era: 'legacy', protocolVersion: '2025-11-25', serverInfo: {}, capabilities: {}, instructions: null };
+  const identity = {
+    format: 1,
+    serverId,
+    era: 'legacy',
+    protocolVersion: '2025-11-25',
+    serverInfo: {},
+    capabilities: {},
+    instructions: null,
+  };
   return Buffer.concat([Buffer.from(`${JSON.stringify({ ...identity, entries })}\n`), ...definitions]);
-}
-
-/** A pod over a fleet: `home` kept across pods is a restart. */
-export async function startPod(fleet: Fleet, { home, ...change }: { home?: string } & Partial<StateDeps> = {}) {
-  const folder = home ?? (await mkdtemp(join(tmpdir(), 'patchbay-pod-')));
-  const logged: { level: string; message: string }[] = [];
-  const logAs = (level: string) => (_fields: object, message: string) => void logged.push({ level, message });
-  const log = { info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
-  const state: State = await makeState({ ...fleet.deps, folder, stalenessBudgetMs: 300_000, log, listeners: [], ...change });
-  await state.start();
-  const authenticate = makeAuthenticate({ snapshots: state.snapshots, tokens: state.tokens, tagKey: fleet.tagKey, clock: fleet.clock });
-
-  function contextOf(slug: string, rawHeaders: string[], address = '127.0.0.1'): CallContext {
-    const request = { rawHeaders, socket: { remoteAddress: address } } as unknown as IncomingMessage;
-    const ctx = new CallContext(request, {} as ServerResponse, 0);
-    ctx.organisationSlug = slug;
-    return ctx;
-  }
-  /** The code a call of this token ends with, or the context it passed with. */
-  async function call(slug: string, text: string, address?: string): Promise<string | CallContext> {
-    const ctx = contextOf(slug, ['Host', 'x', 'Authorization', `Bearer ${text}`], address);
-    const outcome = await authenticate(ctx);
-    return outcome === undefined ? ctx : typeof outcome === 'symbol' ? 'answered' : outcome.code;
-  }
-  return { state, home: folder, call, authenticate, contextOf, logged };
 }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ServerId } from '@patchbay/contracts';
 import type { CallContext } from '../pipeline/context.ts';
-import { makeFleet, startPod, uuid, type FakeOrganisation, type FakeToken, type Fleet } from './state.fixture.ts';
+import { startPod } from './pod.fixture.ts';
+import { makeFleet, uuid, type FakeOrganisation, type FakeToken, type Fleet } from './state.fixture.ts';
 
 let fleet: Fleet;
 let acme: FakeOrganisation;
@@ -17,7 +18,8 @@ beforeEach(async () => {
   await fleet.publish(acme);
 });
 
-const revisionOf = (passed: string | CallContext): number | string => (typeof passed === 'string' ? passed : (passed.snapshot?.revision ?? -1));
+const revisionOf = (passed: string | CallContext): number | string =>
+  typeof passed === 'string' ? passed : (passed.snapshot?.revision ?? -1);
 
 describe('loading', () => {
   test('an organisation loads on its first request, once for all who wait', async () => {

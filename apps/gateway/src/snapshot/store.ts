@@ -116,7 +116,16 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
         const snapshot = organisation.current();
         if (snapshot === null) return [];
         const { epoch, revision } = snapshot;
-        return [{ organisationId: organisation.id, slug: organisation.slug, epoch, revision, from: organisation.loadedFrom(), lagMs: lagMs(organisation) }];
+        return [
+          {
+            organisationId: organisation.id,
+            slug: organisation.slug,
+            epoch,
+            revision,
+            from: organisation.loadedFrom(),
+            lagMs: lagMs(organisation),
+          },
+        ];
       });
     },
     async close() {

@@ -81,7 +81,12 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
   /** Whether the stores were read to their end: each organisation's manifest, or, with none loaded, anything at all. */
   async function compareWithStores(): Promise<boolean> {
     const organisations = store.all();
-    if (organisations.length === 0) return within(directory.getOrganisation('default').then(() => true), STORE_TIMEOUT_MS, false);
+    if (organisations.length === 0)
+      return within(
+        directory.getOrganisation('default').then(() => true),
+        STORE_TIMEOUT_MS,
+        false,
+      );
     const read = await Promise.all(organisations.map((organisation) => organisation.compare()));
     return read.every(Boolean);
   }
@@ -113,13 +118,16 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
   /** Revisions alone would not show that one was published again. */
   async function afterGap(): Promise<void> {
     await compare();
-    await Promise.all(store.all().map((organisation) => organisation.compare())).catch((error: unknown) => log.error({ err: error }, 'comparing revisions failed'));
+    await Promise.all(store.all().map((organisation) => organisation.compare())).catch((error: unknown) =>
+      log.error({ err: error }, 'comparing revisions failed'),
+    );
   }
 
   async function subscribe(): Promise<void> {
     try {
       const listener = {
-        onMessage: (message: string) => void onMessage(message).catch((error: unknown) => log.error({ err: error }, 'an announcement could not be handled')),
+        onMessage: (message: string) =>
+          void onMessage(message).catch((error: unknown) => log.error({ err: error }, 'an announcement could not be handled')),
         onGap: () => void afterGap(),
       };
       const made = await bus.subscribe(listener);
