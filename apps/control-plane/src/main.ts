@@ -1,1 +1,31 @@
-export {};
+import 'reflect-metadata';
+import { runProgram, type Running } from '@patchbay/telemetry';
+import { compose } from './compose.ts';
+import { readConfig } from './config/config.ts';
+import { createHttpApp } from './http-app.ts';
+import { DiscoveryQueue } from './modules/discovery/index.ts';
+import { InternalListener, Publisher } from './modules/snapshot/index.ts';
+
+/** Config → compose → listen; stops in the reverse order. */
+async function start(): Promise<Running> {
+  const composed = await compose(readConfig());
+  const app = await createHttpApp(composed);
+  const [publisher, queue, internal] = [app.get(Publisher), app.get(DiscoveryQueue), app.get(InternalListener)];
+  // Pods may have nothing to read since a crash of Postgres: publish before saying that we are here.
+  await publisher.start();
+  await Promise.all([internal.listen(), app.listen(composed.config.apiPort, '127.0.0.1')]);
+  await queue.start();
+  composed.logger.info({ apiPort: composed.config.apiPort }, 'listening');
+  return {
+    logger: composed.logger,
+    stop: async () => {
+      await app.close();
+      await queue.stop();
+      await publisher.stop();
+      await internal.close();
+      await composed.close();
+    },
+  };
+}
+
+runProgram({ name: 'control plane', start });

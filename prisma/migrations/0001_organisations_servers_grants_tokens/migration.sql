@@ -79,6 +79,8 @@ create table servers (
   command text,
   args text[],
   isolation text not null constraint servers_isolation_check check (isolation in ('session', 'shared')),
+  approved boolean not null default false,
+  notice text,
   generation text not null,
   created_at timestamptz(3) not null default current_timestamp,
   updated_at timestamptz(3) not null default current_timestamp,
@@ -208,7 +210,9 @@ create function servers_due(attempted_before timestamptz)
   language sql stable security definer set search_path = public, pg_temp
   as $$ select s.organisation_id, s.id from servers s
     left join server_catalogues c on c.organisation_id = s.organisation_id and c.server_id = s.id
-    where c.attempted_at is null or c.attempted_at < attempted_before or c.generation <> s.generation $$;
+    where c.attempted_at is null or c.generation <> s.generation
+      -- A stdio server's offer changes with its registration: asking it again would only wake its process.
+      or (c.attempted_at < attempted_before and (s.kind <> 'stdio' or c.error is not null)) $$;
 
 revoke execute on all functions in schema public from public;
 grant execute on all functions in schema public to patchbay_app;

@@ -1,0 +1,33 @@
+import { createPostgresPorts, type PostgresPorts } from '@patchbay/ports';
+import { createLogger } from '@patchbay/telemetry';
+import { systemClock } from './common/clock.ts';
+import type { Config } from './config/config.ts';
+import { Signer } from './modules/snapshot/index.ts';
+import type { Platform } from './platform.module.ts';
+import { Stores } from './ports/stores.ts';
+import { checkTenantWall, Database } from './prisma/index.ts';
+
+export type Composed = Platform & { close(): Promise<void> };
+
+/** Makes every long-lived object. Throws where the database would not keep organisations apart. */
+export async function compose(config: Config): Promise<Composed> {
+  const logger = createLogger({ program: 'control-plane', level: config.logLevel });
+  const database = new Database(config.databaseUrl.reveal());
+  const ports: PostgresPorts = createPostgresPorts({
+    connectionString: config.databaseUrl.reveal(),
+    connectionsMax: 4,
+    onError: (error) => logger.warn({ err: error }, 'a connection to the stores was lost'),
+  });
+  const close = async (): Promise<void> => {
+    await ports.close();
+    await database.close();
+  };
+  try {
+    await checkTenantWall(database);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const stores = new Stores(ports.bus, ports.parts, ports.directory);
+  return { config, clock: systemClock, logger, database, stores, signer: new Signer(config.snapshotSigningKey), close };
+}

@@ -1,0 +1,105 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { isIP } from 'node:net';
+import { ENV, type EgressOpening } from '@patchbay/contracts';
+import { custom, integer, oneOf, optional, port, readEnv, text, url, type LogLevel } from '@patchbay/telemetry';
+import { loadKeyring, loadSecret, readPrivateFile, type Keyring, type Secret } from '@patchbay/vault';
+
+/** off: no stdio server runs. templates: only operators say what one runs. any: every admin does. */
+export type StdioPolicy = 'off' | 'templates' | 'any';
+
+/** All that the control plane is told from outside. Read once, frozen. */
+export abstract class Config {
+  abstract readonly home: string;
+  abstract readonly logLevel: LogLevel;
+  abstract readonly apiPort: number;
+  abstract readonly internalPort: number;
+  abstract readonly apiUrl: URL;
+  abstract readonly gatewayUrl: URL;
+  abstract readonly databaseUrl: Secret;
+  abstract readonly masterKey: Keyring;
+  abstract readonly snapshotSigningKey: KeyObject;
+  abstract readonly tokenTagKey: Keyring;
+  abstract readonly gatewaySecret: Secret;
+  abstract readonly stdioHostSecret: Secret;
+  abstract readonly stdioHostUrl: URL;
+  abstract readonly toStdioHostSecret: Secret;
+  /** null: `any` while there is one organisation, `templates` from the second on. */
+  abstract readonly stdio: StdioPolicy | null;
+  /** Opened by the operator for every organisation. */
+  abstract readonly egressAllow: readonly EgressOpening[];
+  abstract readonly refusedAddresses: readonly { readonly host: string; readonly port: number }[];
+}
+
+const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** The settings of the server program. Throws a ConfigError that names the variable. */
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const apiPort = readEnv({ apiPort: port(ENV.apiPort, 8470) }, env).apiPort;
+  const settings = readEnv(
+    {
+      home: text(ENV.home, '.patchbay'),
+      logLevel: oneOf(ENV.logLevel, LEVELS, 'info'),
+      internalPort: port(ENV.internalPort),
+      apiUrl: url(ENV.apiUrl, `http://127.0.0.1:${apiPort}`),
+      gatewayUrl: url(ENV.gatewayUrl, 'http://127.0.0.1:8471'),
+      databaseUrl: custom(ENV.databaseUrlFile, loadSecret),
+      masterKey: custom(ENV.masterKeyFile, loadKeyring),
+      snapshotSigningKey: custom(ENV.snapshotSigningKeyFile, loadSigningKey),
+      tokenTagKey: custom(ENV.tokenTagKeyFile, loadKeyring),
+      gatewaySecret: custom(ENV.gatewaySecretFile, loadSecret),
+      stdioHostSecret: custom(ENV.stdioHostSecretFile, loadSecret),
+      stdioHostUrl: url(ENV.stdioHostUrl),
+      toStdioHostSecret: custom(ENV.toStdioHostSecretFile, loadSecret),
+      stdio: optional(oneOf(ENV.stdio, ['off', 'templates', 'any'])),
+      egressAllow: custom(ENV.egressAllow, parseOpenings, []),
+      refusedAddresses: custom(ENV.refusedAddresses, parseAddresses, []),
+    },
+    env,
+  );
+  return Object.freeze({ ...settings, apiPort });
+}
+
+/** What the migrate program needs: the owner's database and the roles' URLs stay apart. */
+export function readOwnerDatabaseUrl(env: Readonly<Record<string, string | undefined>> = process.env): Secret {
+  return readEnv({ owner: custom(ENV.ownerDatabaseUrlFile, loadSecret) }, env).owner;
+}
+
+/** Entries of the example servers' packages, handed in by whoever starts the first start. */
+export function readExamples(env: Readonly<Record<string, string | undefined>> = process.env): { everything: string; memory: string } {
+  return readEnv({ everything: text('PATCHBAY_EXAMPLE_EVERYTHING'), memory: text('PATCHBAY_EXAMPLE_MEMORY') }, env);
+}
+
+/** Milliseconds between two scheduled discoveries of a server, for installations that want another pace. */
+export function readDiscoveryEveryMs(env: Readonly<Record<string, string | undefined>> = process.env): number {
+  return readEnv({ everyMs: integer('PATCHBAY_DISCOVERY_EVERY_MS', { min: 1_000, max: 86_400_000 }, 600_000) }, env).everyMs;
+}
+
+function loadSigningKey(path: string): KeyObject {
+  const key = createPrivateKey(readPrivateFile(path));
+  if (key.asymmetricKeyType !== 'ed25519') throw new Error('must be an Ed25519 private key in PEM');
+  return key;
+}
+
+/** `cidr` or `cidr:port`, comma-separated; IPv6 as `::1/128:8080`. */
+export function parseOpenings(value: string): EgressOpening[] {
+  return list(value).map((item) => {
+    const [, address = '', bits = '', openPort] = /^([0-9a-fA-F.:]+)\/(\d{1,3})(?::(\d{1,5}))?$/.exec(item) ?? [];
+    const family = isIP(address);
+    const valid = family !== 0 && Number(bits) <= (family === 4 ? 32 : 128) && (openPort === undefined || isPort(Number(openPort)));
+    if (!valid) throw new Error(`must list CIDR ranges such as 10.0.0.0/8 or 127.0.0.1/32:8080; ${item} is none`);
+    return { cidr: `${address}/${bits}`, port: openPort === undefined ? null : Number(openPort) };
+  });
+}
+
+/** `host:port`, comma-separated; IPv6 as `[::1]:8080`. */
+export function parseAddresses(value: string): { host: string; port: number }[] {
+  return list(value).map((item) => {
+    const [, host = '', refusedPort = ''] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+):(\d{1,5})$/.exec(item) ?? [];
+    if (host === '' || !isPort(Number(refusedPort))) throw new Error(`must list host:port; ${item} is none`);
+    return { host: host.replace(/^\[|\]$/g, ''), port: Number(refusedPort) };
+  });
+}
+
+const list = (value: string): string[] => value.split(',').map((item) => item.trim()).filter((item) => item !== '');
+
+const isPort = (value: number): boolean => Number.isInteger(value) && value >= 1 && value <= 65_535;

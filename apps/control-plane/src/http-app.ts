@@ -1,0 +1,70 @@
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { refusal, type ErrorCode } from '@patchbay/errors';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { AppModule } from './app.module.ts';
+import { problemOf } from './common/problem.ts';
+import { Routes } from './common/routes.ts';
+import type { Platform } from './platform.module.ts';
+
+const BODY_BYTES_MAX = 1024 * 1024;
+const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]'];
+const METHODS_WITH_ROUTES = ['GET', 'POST', 'PATCH', 'DELETE', 'PUT'];
+
+/** No page of ours runs inline scripts, is framed, or loads anything from elsewhere. */
+const SECURITY_HEADERS = {
+  'content-security-policy': "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+};
+
+/** The API over HTTP, ready to listen. */
+export async function createHttpApp(platform: Platform): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, requestTimeout: 30_000, onProtoPoisoning: 'error' });
+  const instance: FastifyInstance = adapter.getInstance();
+  const patterns = collectRoutes(instance);
+  // JSON and nothing else: what a foreign page can send without asking never reaches a route.
+  instance.removeContentTypeParser('text/plain');
+  guardRequests(instance, platform.config.apiUrl, platform.config.apiPort);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, { logger: false, bodyParser: false, abortOnError: false });
+  app.enableShutdownHooks([]);
+  await app.init();
+  await instance.ready();
+  app.get(Routes).patterns = patterns;
+  return app;
+}
+
+type Pattern = { readonly method: string; readonly expression: RegExp };
+
+/** Remembers every route, so that a wrong method at a right address can be told from a wrong address. */
+function collectRoutes(instance: FastifyInstance): Pattern[] {
+  const patterns: Pattern[] = [];
+  instance.addHook('onRoute', ({ method, url }) => {
+    const expression = new RegExp(`^${url.replaceAll(/:[A-Za-z]+/g, '[^/]+')}/?$`);
+    for (const each of [method].flat()) patterns.push({ method: each, expression });
+  });
+  return patterns;
+}
+
+function guardRequests(instance: FastifyInstance, apiUrl: URL, apiPort: number): void {
+  const hosts = new Set([...LOOPBACK.map((host) => `${host}:${apiPort}`), apiUrl.host]);
+  instance.addHook('onRequest', async (request, reply) => {
+    reply.headers(SECURITY_HEADERS);
+    // Another name for our address is somebody's attempt to make a browser treat our pages as theirs.
+    if (!hosts.has(String(request.headers.host).toLowerCase())) return refuse(reply, 'http.host');
+    return undefined;
+  });
+  instance.addHook('preValidation', async (request, reply) => {
+    const takesBody = METHODS_WITH_ROUTES.slice(1).includes(request.method) && request.method !== 'DELETE';
+    const declared = request.headers['content-type'];
+    if (takesBody && declared !== undefined && !/^application\/json\s*(;|$)/i.test(declared)) return refuse(reply, 'http.media_type');
+    return undefined;
+  });
+}
+
+async function refuse(reply: FastifyReply, code: ErrorCode): Promise<FastifyReply> {
+  const problem = problemOf(refusal(code));
+  return reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}

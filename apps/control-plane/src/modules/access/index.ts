@@ -1,0 +1,2 @@
+export { AccessModule } from './access.module.ts';
+export { GrantsService } from './grants.service.ts';

@@ -1,0 +1,39 @@
+import { CataloguePartHeader, type Catalogue, type CatalogueEntryKind, type ServerId } from '@patchbay/contracts';
+import type { Discovered } from './discover.ts';
+
+/** A catalogue as it travels to pods: a header line, then the server's own definitions end to end. The same offer gives the same bytes. */
+export function encodeCataloguePart(serverId: ServerId, found: Discovered): Buffer {
+  let offset = 0;
+  const entries = found.entries.map(({ kind, name, bytes, contractHash }) => {
+    const entry = { kind, name, offset, length: bytes.length, contractHash };
+    offset += bytes.length;
+    return entry;
+  });
+  const { era, protocolVersion, serverInfo, capabilities, instructions } = found;
+  const header: CataloguePartHeader = { format: 1, serverId, era, protocolVersion, serverInfo, capabilities, instructions, entries };
+  return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`, 'utf8'), ...found.entries.map(({ bytes }) => bytes)]);
+}
+
+/** The header of a part that `encodeCataloguePart` wrote, and where its definitions begin. */
+export function readCatalogueHeader(bytes: Uint8Array): { readonly header: CataloguePartHeader; readonly definitions: Buffer } {
+  const part = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = part.indexOf(0x0a);
+  return { header: CataloguePartHeader.parse(JSON.parse(part.toString('utf8', 0, end))), definitions: part.subarray(end + 1) };
+}
+
+const EMPTY: Catalogue['observed'] = { tools: [], prompts: [], resources: [], resourceTemplates: [] };
+
+const MEMBER: Readonly<Record<CatalogueEntryKind, keyof Catalogue['observed']>> = {
+  tool: 'tools', prompt: 'prompts', resource: 'resources', template: 'resourceTemplates',
+};
+
+/** The entries of a part as the API shows them. */
+export function catalogueEntries(bytes: Uint8Array | null): Catalogue['observed'] {
+  if (bytes === null) return EMPTY;
+  const { header, definitions } = readCatalogueHeader(bytes);
+  const view: Catalogue['observed'] = { tools: [], prompts: [], resources: [], resourceTemplates: [] };
+  for (const { kind, name, offset, length, contractHash } of header.entries) {
+    view[MEMBER[kind]].push({ name, contractHash, definition: JSON.parse(definitions.toString('utf8', offset, offset + length)) });
+  }
+  return view;
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import type { CatalogueEntryKind } from '@patchbay/contracts';
+import { paramAnnotations, type Era } from '@patchbay/mcp-wire';
+import { isObject } from './conversation.ts';
+import { LIMITS } from './limits.ts';
+
+/** One definition, as its server wrote it. */
+export type FoundEntry = { readonly kind: CatalogueEntryKind; readonly name: string; readonly bytes: Buffer; readonly contractHash: string };
+
+/** What a caller relies on in each kind of entry; the rest may change without breaking anyone. */
+const CONTRACT: Readonly<Record<CatalogueEntryKind, { readonly name: string; readonly members: readonly string[] }>> = {
+  tool: { name: 'name', members: ['name', 'description', 'inputSchema', 'outputSchema', 'annotations'] },
+  prompt: { name: 'name', members: ['name', 'description', 'arguments'] },
+  resource: { name: 'uri', members: ['uri', 'name', 'description', 'mimeType', 'annotations'] },
+  template: { name: 'uriTemplate', members: ['uriTemplate', 'name', 'description', 'mimeType', 'annotations'] },
+};
+
+/** Collects definitions within the limits and remembers, in words, what it left out. */
+export class EntryCollector {
+  readonly entries: FoundEntry[] = [];
+  readonly #era: Era;
+  readonly #names = new Map<CatalogueEntryKind, Set<string>>();
+  readonly #leftOut = new Map<string, number>();
+  #bytes = 0;
+
+  constructor(era: Era) {
+    this.#era = era;
+  }
+
+  /** Takes or leaves one definition. False when no further one of this kind can be taken. */
+  add(kind: CatalogueEntryKind, bytes: Buffer): boolean {
+    const names = this.#names.get(kind) ?? new Set<string>();
+    this.#names.set(kind, names);
+    if (names.size >= LIMITS.entries) return this.#leave(`${kind}s beyond the first ${LIMITS.entries}`, false);
+    if (bytes.length > LIMITS.entryBytes) return this.#leave(`${kind}s larger than ${LIMITS.entryBytes / 1024} KB`, true);
+    if (this.#bytes + bytes.length > LIMITS.catalogueBytes) return this.#leave(`${kind}s beyond ${LIMITS.catalogueBytes / 1024 / 1024} MB in all`, false);
+    const definition: unknown = JSON.parse(bytes.toString('utf8'));
+    const name = isObject(definition) ? definition[CONTRACT[kind].name] : null;
+    if (!isObject(definition) || typeof name !== 'string' || name === '' || name.length > LIMITS.nameLength) return this.#leave(`${kind}s without a proper name`, true);
+    if (kind === 'tool' && !isObject(definition['inputSchema'])) return this.#leave('tools without an inputSchema', true);
+    if (kind === 'tool' && this.#era === 'modern' && !paramAnnotations(definition['inputSchema']).ok) return this.#leave('tools with a broken x-mcp-header', true);
+    if (names.has(name)) return this.#leave(`${kind}s whose name appeared before`, true);
+    names.add(name);
+    this.#bytes += bytes.length;
+    this.entries.push({ kind, name, bytes, contractHash: contractHash(kind, definition) });
+    return true;
+  }
+
+  /** Says that a list went on after its last allowed page. */
+  cut(kind: CatalogueEntryKind): void {
+    this.#leave(`${kind}s beyond page ${LIMITS.pages}`, false);
+  }
+
+  /** What was left out, in words; null when nothing was. */
+  notice(): string | null {
+    if (this.#leftOut.size === 0) return null;
+    return `Left out: ${[...this.#leftOut].map(([what, count]) => `${count} ${what}`).join('; ')}.`;
+  }
+
+  #leave(what: string, goOn: boolean): boolean {
+    this.#leftOut.set(what, (this.#leftOut.get(what) ?? 0) + 1);
+    return goOn;
+  }
+}
+
+/** A fingerprint of what callers rely on: the same for any order of members. */
+export function contractHash(kind: CatalogueEntryKind, definition: Record<string, unknown>): string {
+  const contract = CONTRACT[kind].members.map((member) => [member, canonical(definition[member])]);
+  return createHash('sha256').update(JSON.stringify(contract)).digest('hex');
+}
+
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (!isObject(value)) return value ?? null;
+  return Object.keys(value)
+    .sort()
+    .map((key) => [key, canonical(value[key])]);
+}

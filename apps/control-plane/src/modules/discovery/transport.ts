@@ -1,0 +1,11 @@
+import type { Answer } from '@patchbay/egress';
+
+export type UpstreamRequest = {
+  readonly method: 'POST' | 'DELETE';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly timeoutMs: number;
+};
+
+/** One request to one registered server, its address and credential already chosen. Rejects when nobody answers in time. */
+export type Transport = (request: UpstreamRequest) => Promise<Answer>;

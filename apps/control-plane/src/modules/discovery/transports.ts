@@ -1,0 +1,56 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { STDIO_HOST } from '@patchbay/contracts';
+import { createInternalFetch, egressFetch, type InternalFetch } from '@patchbay/egress';
+import { Config } from '../../config/config.ts';
+import type { Server, ServerSecret } from '../../generated/prisma/client.ts';
+import { Lookups } from '../../prisma/index.ts';
+import { openingsFor } from '../snapshot/index.ts';
+import { ServerSecrets } from '../vault/index.ts';
+import { LIMITS } from './limits.ts';
+import type { Transport } from './transport.ts';
+
+/** Ways to registered servers: over egress with their own header values, or to our stdio host. */
+@Injectable()
+export class Transports implements OnApplicationShutdown {
+  readonly #stdioHost: InternalFetch;
+
+  constructor(
+    private readonly config: Config,
+    private readonly lookups: Lookups,
+    private readonly vault: ServerSecrets,
+  ) {
+    const { stdioHostUrl: baseUrl, toStdioHostSecret: bearer } = config;
+    this.#stdioHost = createInternalFetch({ baseUrl, bearer, connections: 8, timeoutMs: LIMITS.totalMs, maxBytes: LIMITS.answerBytes });
+  }
+
+  async to(server: Server, secrets: readonly ServerSecret[]): Promise<Transport> {
+    if (server.kind === 'stdio') return this.#toStdioHost(server);
+    const openings = openingsFor((await this.lookups.positions()).length, this.config.egressAllow);
+    const policy = { refused: this.config.refusedAddresses, openings };
+    const credential = this.vault.reveal(server, secrets, 'header');
+    return ({ method, headers, body, timeoutMs }) =>
+      egressFetch(
+        server.url ?? '',
+        // Ours last: a registered header must not change what protocol we speak.
+        { method, headers: { ...lowerCased(credential), ...headers }, ...(body === undefined ? {} : { body }) },
+        { policy: () => policy, timeoutMs, connectTimeoutMs: Math.min(server.connectMs, timeoutMs), maxBytes: LIMITS.answerBytes },
+      );
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.#stdioHost.close();
+  }
+
+  #toStdioHost({ organisationId, id, generation }: Server): Transport {
+    return ({ method, headers, body, timeoutMs }) =>
+      this.#stdioHost.request(
+        STDIO_HOST.path(organisationId, id),
+        { method, headers: { ...headers, [STDIO_HOST.generationHeader]: generation }, ...(body === undefined ? {} : { body }) },
+        { timeoutMs },
+      );
+  }
+}
+
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}

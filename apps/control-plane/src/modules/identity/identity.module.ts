@@ -1,0 +1,9 @@
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { AuthGuard } from './auth.guard.ts';
+import { SessionController } from './session.controller.ts';
+import { SessionService } from './session.service.ts';
+import { SignInLimits } from './sign-in-limits.ts';
+
+@Module({ controllers: [SessionController], providers: [SessionService, SignInLimits, { provide: APP_GUARD, useClass: AuthGuard }] })
+export class IdentityModule {}

@@ -1,0 +1,54 @@
+import { Injectable } from '@nestjs/common';
+import type { Session, SessionInput } from '@patchbay/contracts';
+import { refusal, type Refusal } from '@patchbay/errors';
+import { hashToken, mintSecret } from '@patchbay/tokens';
+import { Clock } from '../../common/clock.ts';
+import type { Caller } from '../../common/caller.ts';
+import { newId } from '../../common/new-id.ts';
+import { Database, Lookups } from '../../prisma/index.ts';
+import { verifyPassword } from './passwords.ts';
+import { SignInLimits } from './sign-in-limits.ts';
+
+/** Twelve hours: one working day. */
+export const SESSION_SECONDS = 43_200;
+
+export type SignedIn = { readonly session: Session; readonly secret: string };
+
+/** Local sign-in with a password. Only a hash of a session's secret is kept. */
+@Injectable()
+export class SessionService {
+  constructor(
+    private readonly database: Database,
+    private readonly lookups: Lookups,
+    private readonly limits: SignInLimits,
+    private readonly clock: Clock,
+  ) {}
+
+  /** A new session, or a refusal that is the same for an unknown organisation, email and password, and takes as long. */
+  async signIn({ organisation, email, password }: SessionInput, address: string): Promise<SignedIn | Refusal> {
+    const user = `${organisation}\n${email.toLowerCase()}`;
+    if (!(await this.limits.take(address, user))) return refusal('auth.too_many_attempts');
+    const found = await this.lookups.organisationBySlug(organisation);
+    const row = found === null ? null : await this.database.withOrganisation(found.organisationId, (tx) =>
+      tx.user.findUnique({ where: { organisationId_email: { organisationId: found.organisationId, email: email.toLowerCase() } } }),
+    );
+    const matches = await verifyPassword(row?.passwordHash ?? null, password);
+    if (found === null || row === null || !matches) return refusal('auth.sign_in_failed');
+    await this.limits.forgive(address, user);
+    const secret = mintSecret();
+    const now = this.clock.now();
+    const expiresAt = new Date(now.getTime() + SESSION_SECONDS * 1_000);
+    await this.database.withOrganisation(found.organisationId, async (tx) => {
+      await tx.session.deleteMany({ where: { organisationId: found.organisationId, expiresAt: { lt: now } } });
+      await tx.session.create({ data: { organisationId: found.organisationId, id: newId(), userId: row.id, secretHash: hashToken(secret), createdAt: now, expiresAt } });
+    });
+    const view = { id: row.id, email: row.email, role: row.role, operator: row.operator };
+    // Rows hold what our own schemas admitted.
+    return { secret, session: { organisation: found.slug, user: view as Session['user'], expiresAt: expiresAt.toISOString() } };
+  }
+
+  async signOut({ organisationId, session }: Caller): Promise<void> {
+    if (session === null) return;
+    await this.database.withOrganisation(organisationId, (tx) => tx.session.deleteMany({ where: { organisationId, id: session.id } }));
+  }
+}

@@ -1,0 +1,80 @@
+import { Injectable } from '@nestjs/common';
+import { TokenId, type MintedToken, type Token, type TokenHash, type TokenInput } from '@patchbay/contracts';
+import { hashToken, mintToken, tokenHint } from '@patchbay/tokens';
+import type { Caller } from '../../common/caller.ts';
+import { Clock } from '../../common/clock.ts';
+import { newId } from '../../common/new-id.ts';
+import { startAfter, toPage, type Page, type PageQuery } from '../../common/page.ts';
+import { Refused } from '../../common/refused.ts';
+import { Config } from '../../config/config.ts';
+import type { PersonalToken } from '../../generated/prisma/client.ts';
+import { Database } from '../../prisma/index.ts';
+import { Changes } from '../snapshot/index.ts';
+
+const DAY_MS = 86_400_000;
+
+/** Personal access tokens: minted for oneself only, shown once, kept as a hash. */
+@Injectable()
+export class TokensService {
+  constructor(
+    private readonly database: Database,
+    private readonly changes: Changes,
+    private readonly clock: Clock,
+    private readonly config: Config,
+  ) {}
+
+  async list(caller: Caller, query: PageQuery): Promise<Page<Token>> {
+    const after = startAfter(query, TokenId);
+    const rows = await this.database.withOrganisation(caller.organisationId, (tx) =>
+      tx.personalToken.findMany({
+        where: { organisationId: caller.organisationId, ...ownUnlessAdmin(caller, true), ...(after === null ? {} : { id: { gt: after } }) },
+        orderBy: { id: 'asc' },
+        take: query.limit + 1,
+      }),
+    );
+    return toPage(rows, query.limit, { key: ({ id }) => id, view });
+  }
+
+  async mint({ organisationId, userId }: Pick<Caller, 'organisationId' | 'userId'>, { name, expiresInDays }: TokenInput): Promise<MintedToken> {
+    const createdAt = this.clock.now();
+    const id = newId(createdAt.getTime()) as TokenId;
+    const token = mintToken('pbpat', id, this.config.tokenTagKey.current.key);
+    const expiresAt = new Date(createdAt.getTime() + expiresInDays * DAY_MS);
+    const data = { organisationId, id, userId, name, hint: tokenHint(token), tokenHash: hashToken(token), createdAt, expiresAt };
+    const row = await this.changes.commit(organisationId, async (tx, announce) => {
+      const created = await tx.personalToken.create({ data });
+      await announce({ tokenIds: [id] });
+      return created;
+    });
+    return { ...view(row), token };
+  }
+
+  /** Ends a token for good. Doing so again changes nothing. */
+  async revoke(caller: Caller, id: string): Promise<void> {
+    const { organisationId } = caller;
+    if (!TokenId.safeParse(id).success) throw new Refused('api.not_found');
+    await this.changes.commit(organisationId, async (tx, announce) => {
+      const row = await tx.personalToken.findFirst({ where: { organisationId, id, ...ownUnlessAdmin(caller, false) } });
+      if (row === null) throw new Refused('api.not_found');
+      const { count } = await tx.personalToken.updateMany({ where: { organisationId, id, revokedAt: null }, data: { revokedAt: this.clock.now() } });
+      if (count > 0) await announce({ tokenIds: [id as TokenId], forget: [{ kind: 'token', tokenHash: row.tokenHash as TokenHash }] });
+    });
+  }
+}
+
+/** Owners and admins see and end everybody's tokens, auditors see them; others their own. */
+function ownUnlessAdmin({ role, userId }: Caller, reading: boolean): { userId?: string } {
+  return role === 'owner' || role === 'admin' || (reading && role === 'auditor') ? {} : { userId };
+}
+
+function view({ id, userId, name, hint, createdAt, expiresAt, revokedAt }: PersonalToken): Token {
+  return {
+    id: id as TokenId,
+    userId: userId as Token['userId'],
+    name,
+    hint,
+    createdAt: createdAt.toISOString(),
+    expiresAt: expiresAt.toISOString(),
+    revokedAt: revokedAt?.toISOString() ?? null,
+  };
+}

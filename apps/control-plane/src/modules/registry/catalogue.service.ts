@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import type { Catalogue, ServerId } from '@patchbay/contracts';
+import type { Caller } from '../../common/caller.ts';
+import { orRefuse } from '../../common/or-refuse.ts';
+import { Refused } from '../../common/refused.ts';
+import { Database } from '../../prisma/index.ts';
+import { catalogueEntries, DiscoveryService, readCatalogueHeader } from '../discovery/index.ts';
+import { StdioRules } from '../stdio/index.ts';
+
+/** Shows what discovery found, and has it look again. */
+@Injectable()
+export class CatalogueService {
+  constructor(
+    private readonly database: Database,
+    private readonly discovery: DiscoveryService,
+    private readonly stdio: StdioRules,
+  ) {}
+
+  async read({ organisationId }: Caller, slug: string): Promise<Catalogue> {
+    const server = await this.database.withOrganisation(organisationId, (tx) =>
+      tx.server.findUnique({ where: { organisationId_slug: { organisationId, slug } }, select: { catalogue: true } }),
+    );
+    if (server === null) throw new Refused('api.not_found');
+    const row = server.catalogue;
+    const header = row === null || row.observed === null ? null : readCatalogueHeader(row.observed).header;
+    return {
+      era: header?.era ?? null,
+      protocolVersion: header?.protocolVersion ?? null,
+      serverInfo: header?.serverInfo ?? null,
+      capabilities: header?.capabilities ?? null,
+      instructions: header?.instructions ?? null,
+      discoveredAt: row?.discoveredAt?.toISOString() ?? null,
+      attemptedAt: row?.attemptedAt.toISOString() ?? null,
+      error: row?.error ?? null,
+      observed: catalogueEntries(row?.observed ?? null),
+      accepted: catalogueEntries(row?.accepted ?? null),
+    };
+  }
+
+  /** Asks the server now and shows what came of it, success or not. */
+  async discover(caller: Caller, slug: string): Promise<Catalogue> {
+    const { organisationId } = caller;
+    const server = await this.database.withOrganisation(organisationId, (tx) =>
+      tx.server.findUnique({ where: { organisationId_slug: { organisationId, slug } }, select: { id: true, kind: true, approved: true } }),
+    );
+    if (server === null) throw new Refused('api.not_found');
+    const refused = server.kind === 'stdio' ? await this.stdio.mayRun(caller, server.approved) : null;
+    if (refused !== null) orRefuse(refused);
+    await this.discovery.discover(organisationId, server.id as ServerId);
+    return this.read(caller, slug);
+  }
+}

@@ -1,0 +1,7 @@
+export { hashPart } from './builder.ts';
+export { Changes, record } from './changes.ts';
+export { openingsFor } from './openings.ts';
+export { Publisher } from './publisher.ts';
+export { Signer } from './signer.ts';
+export { SnapshotModule } from './snapshot.module.ts';
+export { InternalListener } from './internal-listener.ts';

@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common';
+import { CredentialRequest, INTERNAL_PATHS, OrganisationId, PartHash, ServerId, TokenHash } from '@patchbay/contracts';
+import { refusal, type Refusal } from '@patchbay/errors';
+import { equalSecrets } from '@patchbay/tokens';
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { Logger } from '../../common/logger.ts';
+import { answerTo, problemOf } from '../../common/problem.ts';
+import { Config } from '../../config/config.ts';
+import { Lookups } from '../../prisma/index.ts';
+import { InternalAnswers } from './internal-answers.ts';
+
+const BODY_BYTES_MAX = 64 * 1024;
+
+/** The listener for our own programs: loopback, a bearer secret per kind of program, nothing for tenants. */
+@Injectable()
+export class InternalListener {
+  readonly #server: FastifyInstance;
+
+  constructor(
+    private readonly config: Config,
+    private readonly answers: InternalAnswers,
+    private readonly lookups: Lookups,
+    private readonly logger: Logger,
+  ) {
+    this.#server = fastify({ bodyLimit: BODY_BYTES_MAX, logger: false, forceCloseConnections: true });
+    this.#server.setErrorHandler((error, _request, reply) => this.#fail(error, reply));
+    this.#server.setNotFoundHandler((_request, reply) => refuse(reply, refusal('http.not_found')));
+    this.#probes();
+    this.#forGateways();
+    this.#forStdioHosts();
+  }
+
+  async listen(): Promise<void> {
+    await this.#server.listen({ host: '127.0.0.1', port: this.config.internalPort });
+  }
+
+  async close(): Promise<void> {
+    await this.#server.close();
+  }
+
+  #probes(): void {
+    this.#server.get('/livez', () => ({ live: true }));
+    this.#server.get('/readyz', async () => {
+      await this.lookups.positions();
+      return { ready: true };
+    });
+  }
+
+  #forGateways(): void {
+    const onRequest = this.#demand(this.config.gatewaySecret);
+    const server = this.#server;
+    server.get(INTERNAL_PATHS.revisions, { onRequest }, () => this.answers.revisions());
+    server.get(INTERNAL_PATHS.organisation(':slug'), { onRequest }, async ({ params }, reply) => give(reply, await this.answers.organisation(param(params, 'slug'))));
+    server.get(INTERNAL_PATHS.token(':organisation', ':hash'), { onRequest }, async ({ params }, reply) =>
+      give(reply, await this.answers.token(organisationOf(params), TokenHash.parse(param(params, 'hash')))),
+    );
+    server.get(INTERNAL_PATHS.manifest(':organisation'), { onRequest }, async ({ params }, reply) =>
+      give(reply.type('application/jose'), await this.answers.manifest(organisationOf(params))),
+    );
+    server.get(INTERNAL_PATHS.part(':organisation', ':hash'), { onRequest }, async ({ params }, reply) =>
+      give(reply.type('application/octet-stream'), await this.answers.part(organisationOf(params), PartHash.parse(param(params, 'hash')))),
+    );
+    server.post(INTERNAL_PATHS.credential, { onRequest }, async ({ body }, reply) => give(reply, await this.answers.credential(CredentialRequest.parse(body))));
+  }
+
+  #forStdioHosts(): void {
+    const onRequest = this.#demand(this.config.stdioHostSecret);
+    this.#server.get(INTERNAL_PATHS.launch(':organisation', ':server'), { onRequest }, async ({ params, query }, reply) => {
+      const { generation } = query as { generation?: string };
+      return give(reply, await this.answers.launch(organisationOf(params), ServerId.parse(param(params, 'server')), String(generation ?? '')));
+    });
+  }
+
+  #demand(secret: Config['gatewaySecret']): (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
+    return async ({ headers }, reply) => {
+      if (!equalSecrets(headers.authorization ?? '', `Bearer ${secret.reveal()}`)) return refuse(reply, refusal('auth.signed_out'));
+      return undefined;
+    };
+  }
+
+  #fail(error: unknown, reply: FastifyReply): FastifyReply {
+    // A malformed id names nothing that exists.
+    if (error instanceof Error && error.name === 'ZodError') return refuse(reply, refusal('api.not_found'));
+    const { problem, ours } = answerTo(error);
+    if (ours) this.logger.error({ err: error, code: problem.code }, 'internal request failed');
+    return reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  }
+}
+
+function give(reply: FastifyReply, answer: object | string | null): FastifyReply {
+  if (answer === null) return refuse(reply, refusal('api.not_found'));
+  if (typeof answer === 'object' && 'code' in answer && 'data' in answer) return refuse(reply, answer as Refusal);
+  return reply.send(answer);
+}
+
+function refuse(reply: FastifyReply, refused: Refusal): FastifyReply {
+  const problem = problemOf(refused);
+  return reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+const param = (params: unknown, name: string): string => String((params as Record<string, unknown>)[name]);
+
+const organisationOf = (params: unknown): OrganisationId => OrganisationId.parse(param(params, 'organisation'));

@@ -1,0 +1,131 @@
+import { Injectable } from '@nestjs/common';
+import type { OrganisationId } from '@patchbay/contracts';
+import { Logger } from '../../common/logger.ts';
+import { Lookups, type Position } from '../../prisma/index.ts';
+import { Stores } from '../../ports/stores.ts';
+import { RevisionPublisher } from './revision-publisher.ts';
+
+/** Finds what a killed process committed and did not publish. */
+const POLL_MS = 3_000;
+/** A publish holds two connections: more at once could leave each waiting for the others'. */
+const AT_ONCE_MAX = 3;
+
+type Work = { again: boolean };
+
+/** Publishes organisations as they change: at once when told by a commit, and within seconds whatever happened. */
+@Injectable()
+export class Publisher {
+  readonly #working = new Map<OrganisationId, Work>();
+  readonly #waiting: OrganisationId[] = [];
+  readonly #running = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | null = null;
+  #stopped = false;
+
+  constructor(
+    private readonly revisions: RevisionPublisher,
+    private readonly lookups: Lookups,
+    private readonly stores: Stores,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Publishes soon, and never throws. Several kicks while one publish runs become one more publish. */
+  kick(organisationId: OrganisationId): void {
+    if (this.#stopped) return;
+    // Beside whatever compiles at present: a revocation waits for nobody.
+    this.#track(this.revisions.announceUrgent(organisationId), organisationId);
+    this.#enqueue(organisationId);
+  }
+
+  /** Makes a new organisation known to pods. Resolves once its slug is found; never throws, for the poll finds it too. */
+  async introduce(organisation: Pick<Position, 'organisationId' | 'slug'>): Promise<void> {
+    try {
+      await this.revisions.restoreDirectory(organisation);
+    } catch (error) {
+      this.logger.error({ err: error, organisationId: organisation.organisationId }, 'a new organisation is not in the directory yet');
+    }
+    this.kick(organisation.organisationId);
+  }
+
+  /** Publishes every organisation, then keeps looking. Resolves when all stand in the stores. */
+  async start(): Promise<void> {
+    await this.#publishAll(await this.lookups.positions());
+    this.#schedule();
+  }
+
+  /** Resolves when nothing is being published any more. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#waiting.length = 0;
+    await this.idle();
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#poll()
+        .catch((error: unknown) => this.logger.error({ err: error }, 'looking for unpublished changes failed'))
+        .finally(() => this.#schedule());
+    }, POLL_MS);
+    this.#timer.unref();
+  }
+
+  async #poll(): Promise<void> {
+    const positions = await this.lookups.positions();
+    const [first] = positions;
+    // A crash of Postgres empties its unlogged tables, all of them at once.
+    if (first !== undefined && (await this.stores.parts.getManifest(first.organisationId)) === null) await this.#publishAll(positions);
+    for (const organisationId of await this.lookups.unpublished()) this.#enqueue(organisationId);
+  }
+
+  async #publishAll(positions: readonly Position[]): Promise<void> {
+    for (const position of positions) {
+      if (this.#stopped) return;
+      try {
+        await this.revisions.restoreDirectory(position);
+        await this.revisions.publish(position.organisationId);
+      } catch (error) {
+        // One organisation's trouble is not another's; the poll comes back to it.
+        this.logger.error({ err: error, organisationId: position.organisationId }, 'publishing failed');
+      }
+    }
+  }
+
+  #enqueue(organisationId: OrganisationId): void {
+    const work = this.#working.get(organisationId);
+    if (work !== undefined) work.again = true;
+    else if (!this.#waiting.includes(organisationId)) this.#waiting.push(organisationId);
+    this.#next();
+  }
+
+  #next(): void {
+    if (this.#stopped || this.#working.size >= AT_ONCE_MAX) return;
+    const organisationId = this.#waiting.shift();
+    if (organisationId === undefined) return;
+    this.#working.set(organisationId, { again: false });
+    this.#track(this.#work(organisationId), organisationId);
+    this.#next();
+  }
+
+  async #work(organisationId: OrganisationId): Promise<void> {
+    try {
+      await this.revisions.publish(organisationId);
+    } finally {
+      const again = this.#working.get(organisationId)?.again === true;
+      this.#working.delete(organisationId);
+      if (again && !this.#stopped) this.#waiting.push(organisationId);
+      this.#next();
+    }
+  }
+
+  #track(work: Promise<void>, organisationId: OrganisationId): void {
+    const tracked = work
+      .catch((error: unknown) => this.logger.error({ err: error, organisationId }, 'publishing failed; it is tried again'))
+      .finally(() => this.#running.delete(tracked));
+    this.#running.add(tracked);
+  }
+}

@@ -1,0 +1,11 @@
+import { Global, Module } from '@nestjs/common';
+import { Changes } from './changes.ts';
+import { InternalAnswers } from './internal-answers.ts';
+import { InternalListener } from './internal-listener.ts';
+import { Publisher } from './publisher.ts';
+import { RevisionPublisher } from './revision-publisher.ts';
+
+/** Global, because every module that changes tenant state announces it. */
+@Global()
+@Module({ providers: [Changes, Publisher, RevisionPublisher, InternalListener, InternalAnswers], exports: [Changes, Publisher, InternalListener] })
+export class SnapshotModule {}

@@ -1,0 +1,1 @@
+export { StdioRules } from './stdio-rules.ts';

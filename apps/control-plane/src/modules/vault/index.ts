@@ -1,0 +1,1 @@
+export { ServerSecrets, upstreamIdentity, type SecretKind } from './server-secrets.ts';

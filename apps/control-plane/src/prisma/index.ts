@@ -1,0 +1,3 @@
+export { Database, enterOrganisation, isTaken, type Tx } from './database.ts';
+export { Lookups, type Position } from './lookups.ts';
+export { checkTenantWall } from './start-up-check.ts';

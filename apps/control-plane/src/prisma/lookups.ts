@@ -1,0 +1,63 @@
+import type { OrganisationId, OrganisationSlug, Revision, Role, ServerId, UserId } from '@patchbay/contracts';
+import { Injectable } from '@nestjs/common';
+import { Prisma } from '../generated/prisma/client.ts';
+import { Database } from './database.ts';
+
+export type Position = { readonly organisationId: OrganisationId; readonly slug: OrganisationSlug; readonly epoch: number; readonly revision: Revision };
+
+type Who = {
+  readonly organisationId: OrganisationId;
+  readonly slug: OrganisationSlug;
+  readonly userId: UserId;
+  readonly email: string;
+  readonly role: Role;
+  readonly operator: boolean;
+};
+
+/** Everything that may be asked without an organisation (security.md §6): each one a SECURITY DEFINER function. */
+@Injectable()
+export class Lookups {
+  constructor(private readonly database: Database) {}
+
+  async organisationBySlug(slug: string): Promise<(Position & { readonly name: string }) | null> {
+    const [row] = await this.database.query<Position & { name: string }>(
+      Prisma.sql`select organisation_id as "organisationId", slug, name, epoch, revision from organisation_by_slug(${slug})`,
+    );
+    return row ?? null;
+  }
+
+  /** In the order of their creation. */
+  async positions(): Promise<Position[]> {
+    return this.database.query(Prisma.sql`select organisation_id as "organisationId", slug, epoch, revision from organisation_positions()`);
+  }
+
+  /** A session that has not expired. */
+  async sessionByHash(hash: string): Promise<(Who & { readonly sessionId: string; readonly signedInAt: Date; readonly expiresAt: Date }) | null> {
+    const [row] = await this.database.query<Who & { sessionId: string; signedInAt: Date; expiresAt: Date }>(
+      Prisma.sql`select organisation_id as "organisationId", slug, session_id as "sessionId", user_id as "userId", email, role, operator,
+        signed_in_at as "signedInAt", expires_at as "expiresAt" from session_by_hash(${hash})`,
+    );
+    return row ?? null;
+  }
+
+  /** An API token that is neither revoked nor expired. */
+  async apiTokenByHash(hash: string): Promise<(Who & { readonly scopes: string[] }) | null> {
+    const [row] = await this.database.query<Who & { scopes: string[] }>(
+      Prisma.sql`select organisation_id as "organisationId", slug, user_id as "userId", email, role, operator, scopes from api_token_by_hash(${hash})`,
+    );
+    return row ?? null;
+  }
+
+  async unpublished(): Promise<OrganisationId[]> {
+    const rows = await this.database.query<{ organisationId: OrganisationId }>(
+      Prisma.sql`select organisation_id as "organisationId" from unpublished_organisations()`,
+    );
+    return rows.map(({ organisationId }) => organisationId);
+  }
+
+  async serversDue(attemptedBefore: Date): Promise<{ organisationId: OrganisationId; serverId: ServerId }[]> {
+    return this.database.query(
+      Prisma.sql`select organisation_id as "organisationId", server_id as "serverId" from servers_due(${attemptedBefore})`,
+    );
+  }
+}
