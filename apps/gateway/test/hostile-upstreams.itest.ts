@@ -25,11 +25,19 @@ afterAll(async () => {
   await upstream.close();
 });
 
-type Answer = { id: unknown; result?: { isError?: boolean; content: { text: string }[]; _meta?: Record<string, { code: string }> }; error?: { code: number; message: string } };
+type Answer = {
+  id: unknown;
+  result?: { isError?: boolean; content: { text: string }[]; _meta?: Record<string, { code: string }> };
+  error?: { code: number; message: string };
+};
 
 /** A call as a modern client makes it, without any client in between that could hide what came. */
 async function call(slug: string, name: string): Promise<{ status: number; answer: Answer; contentType: string | null }> {
-  const params = { name, arguments: {}, _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} } };
+  const params = {
+    name,
+    arguments: {},
+    _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} },
+  };
   const response = await fetch(gateway.url(slug), {
     method: 'POST',
     headers: {

@@ -29,7 +29,9 @@ afterAll(async () => {
 
 async function legacyClient(url: string, user = 'ada'): Promise<Client> {
   const client = new Client({ name: 'test', version: '1' });
-  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${user}` } } }) as never);
+  await client.connect(
+    new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${user}` } } }) as never,
+  );
   return client;
 }
 
@@ -119,7 +121,10 @@ describe('progress', () => {
     const results = await Promise.all(
       clients.map(async (client, index) => {
         const seen: number[] = [];
-        const result = await client.callTool({ name: 'steps', arguments: { steps: index + 2 } }, { onprogress: ({ progress }) => seen.push(progress) });
+        const result = await client.callTool(
+          { name: 'steps', arguments: { steps: index + 2 } },
+          { onprogress: ({ progress }) => seen.push(progress) },
+        );
         return [textOf(result), seen.length];
       }),
     );

@@ -11,7 +11,13 @@ let otherPod: TestGateway;
 beforeEach(async () => {
   upstream = await startLegacyUpstream();
   store = memoryStore();
-  const server = { id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c11', slug: 'old', url: upstream.url, era: 'legacy', tools: ['count', 'echo', 'sleep', 'steps'] } as const;
+  const server = {
+    id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c11',
+    slug: 'old',
+    url: upstream.url,
+    era: 'legacy',
+    tools: ['count', 'echo', 'sleep', 'steps'],
+  } as const;
   gateway = await startGateway({ servers: [server], store });
   otherPod = await startGateway({ servers: [server], store });
 });
@@ -22,9 +28,18 @@ afterEach(async () => {
   await upstream.close();
 });
 
-type Sent = { status: number; sessionId: string | null; text: string; json: () => { id: unknown; result?: Record<string, never>; error?: { code: number } } };
+type Sent = {
+  status: number;
+  sessionId: string | null;
+  text: string;
+  json: () => { id: unknown; result?: Record<string, never>; error?: { code: number } };
+};
 
-async function send(url: string, message: object | null, options: { session?: string; user?: string; method?: string } = {}): Promise<Sent> {
+async function send(
+  url: string,
+  message: object | null,
+  options: { session?: string; user?: string; method?: string } = {},
+): Promise<Sent> {
   const headers: Record<string, string> = {
     authorization: `Bearer ${options.user ?? 'ada'}`,
     accept: 'application/json, text/event-stream',
@@ -32,7 +47,11 @@ async function send(url: string, message: object | null, options: { session?: st
   };
   if (message !== null) headers['content-type'] = 'application/json';
   if (options.session !== undefined) headers['mcp-session-id'] = options.session;
-  const response = await fetch(url, { method: options.method ?? 'POST', headers, ...(message === null ? {} : { body: JSON.stringify(message) }) });
+  const response = await fetch(url, {
+    method: options.method ?? 'POST',
+    headers,
+    ...(message === null ? {} : { body: JSON.stringify(message) }),
+  });
   const text = await response.text();
   const body = (): string => (response.headers.get('content-type') === 'text/event-stream' ? (text.split('data: ').at(-1) ?? '') : text);
   return { status: response.status, sessionId: response.headers.get('mcp-session-id'), text, json: () => JSON.parse(body()) as never };
@@ -52,7 +71,12 @@ async function initialize(url: string, user = 'ada'): Promise<string> {
   return sent.sessionId ?? '';
 }
 
-const call = (name: string, args: object = {}, id: string | number = 1): object => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: args } });
+const call = (name: string, args: object = {}, id: string | number = 1): object => ({
+  jsonrpc: '2.0',
+  id,
+  method: 'tools/call',
+  params: { name, arguments: args },
+});
 const textOf = (sent: Sent): string | undefined => (sent.json().result as { content?: { text: string }[] } | undefined)?.content?.[0]?.text;
 
 describe('a forwarded initialize', () => {
@@ -60,7 +84,12 @@ describe('a forwarded initialize', () => {
     const sent = await send(gateway.url('old'), INITIALIZE);
     expect(sent.json()).toMatchObject({
       id: 0,
-      result: { protocolVersion: '2025-06-18', serverInfo: { name: 'legacy-fixture' }, instructions: 'Speak plainly.', capabilities: { tools: {}, prompts: {}, resources: {}, completions: {} } },
+      result: {
+        protocolVersion: '2025-06-18',
+        serverInfo: { name: 'legacy-fixture' },
+        instructions: 'Speak plainly.',
+        capabilities: { tools: {}, prompts: {}, resources: {}, completions: {} },
+      },
     });
     expect(JSON.stringify(sent.json())).not.toMatch(/listChanged|logging|subscribe/);
   });
@@ -73,7 +102,10 @@ describe('a forwarded initialize', () => {
   });
 
   it('is refused without capabilities', async () => {
-    const sent = await send(gateway.url('old'), { ...INITIALIZE, params: { protocolVersion: '2025-06-18', clientInfo: { name: 'raw', version: '1' } } });
+    const sent = await send(gateway.url('old'), {
+      ...INITIALIZE,
+      params: { protocolVersion: '2025-06-18', clientInfo: { name: 'raw', version: '1' } },
+    });
     expect(sent.json().error?.code).toBe(-32602);
   });
 });
@@ -161,7 +193,11 @@ describe('cancellation', () => {
     const startedAtMs = Date.now();
     const waiting = send(gateway.url('old'), call('sleep', { ms: 1_500 }, 'c1'), { session });
     await new Promise((resolve) => setTimeout(resolve, 100));
-    const cancelled = await send(gateway.url('old'), { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'c1' } }, { session });
+    const cancelled = await send(
+      gateway.url('old'),
+      { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'c1' } },
+      { session },
+    );
     expect(cancelled.status).toBe(202);
     expect((await waiting).text).toBe('');
     expect(Date.now() - startedAtMs).toBeLessThan(1_000);
@@ -172,7 +208,11 @@ describe('cancellation', () => {
     const [mine, other] = [await initialize(gateway.url('old')), await initialize(gateway.url('old'), 'bob')];
     const waiting = send(gateway.url('old'), call('sleep', { ms: 300 }, 'c1'), { session: mine });
     await new Promise((resolve) => setTimeout(resolve, 50));
-    await send(gateway.url('old'), { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'c1' } }, { session: other, user: 'bob' });
+    await send(
+      gateway.url('old'),
+      { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'c1' } },
+      { session: other, user: 'bob' },
+    );
     expect(textOf(await waiting)).toBe('slept');
   });
 });

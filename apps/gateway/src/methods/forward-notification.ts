@@ -6,7 +6,10 @@ import { notify } from '../upstream/open-session.ts';
 import { type ReachDeps, reach } from '../upstream/reach.ts';
 import type { SessionRegistry } from '../upstream/session-registry.ts';
 
-export type ForwardNotificationDeps = ReachDeps & { readonly inFlight: Pick<InFlight, 'cancel'>; readonly sessions: Pick<SessionRegistry, 'find'> };
+export type ForwardNotificationDeps = ReachDeps & {
+  readonly inFlight: Pick<InFlight, 'cancel'>;
+  readonly sessions: Pick<SessionRegistry, 'find'>;
+};
 
 /**
  * Takes a client's notification. Only what concerns a session of its own goes further: `initialized` of a forwarded session, and
@@ -18,7 +21,11 @@ export function makeForwardNotification(deps: ForwardNotificationDeps): Step {
     // A modern client cancels by closing its stream; a response is awaited by nobody, for no requests reach clients.
     if (era === 'legacy' && session !== null && message?.kind === 'notification') {
       if (message.method === 'notifications/initialized') return passOn(deps, ctx, session).then(() => accept(ctx));
-      if (message.method === 'notifications/cancelled' && message.requestId !== null && !deps.inFlight.cancel(session.key, message.requestId)) {
+      if (
+        message.method === 'notifications/cancelled' &&
+        message.requestId !== null &&
+        !deps.inFlight.cancel(session.key, message.requestId)
+      ) {
         // The call may wait on another pod: its server knows it by the same id, for the session is this client's alone.
         return passOn(deps, ctx, session).then(() => accept(ctx));
       }

@@ -11,7 +11,10 @@ import { readHostRefusal } from '../upstream/upstream-error.ts';
 import type { Upstream } from '../upstream/upstreams.ts';
 import { deliverableCapabilities } from './deliverable-capabilities.ts';
 
-export type InitializeForwardedDeps = ReachDeps & { readonly sessionOpener: Pick<SessionOpener, 'mint'>; readonly sessions: Pick<SessionRegistry, 'adopt'> };
+export type InitializeForwardedDeps = ReachDeps & {
+  readonly sessionOpener: Pick<SessionOpener, 'mint'>;
+  readonly sessions: Pick<SessionRegistry, 'adopt'>;
+};
 
 /**
  * A legacy `initialize` on a legacy server's own endpoint goes to the server: its version and words come back, less the
@@ -37,7 +40,11 @@ function withoutCapabilities(bytes: Buffer, { capabilitiesSpan }: ScannedMessage
   return splice(bytes, [{ ...capabilitiesSpan, replacement: '{}' }]);
 }
 
-async function answer(deps: InitializeForwardedDeps, ctx: CallContext, { asked, upstream }: { asked: Asked; upstream: Upstream }): Promise<Outcome> {
+async function answer(
+  deps: InitializeForwardedDeps,
+  ctx: CallContext,
+  { asked, upstream }: { asked: Asked; upstream: Upstream },
+): Promise<Outcome> {
   if (sliceMember(asked.body, ['error']) !== null) {
     const hostRefusal = upstream.server.kind === 'stdio' ? readHostRefusal(asked.body) : null;
     if (hostRefusal !== null) return hostRefusal;
@@ -66,6 +73,7 @@ function withDeliverableCapabilities(bytes: Buffer): Buffer {
   const span = sliceMember(bytes, ['result', 'capabilities']);
   if (span === null) return bytes;
   const capabilities: unknown = JSON.parse(bytes.toString('utf8', span.start, span.end));
-  const reduced = typeof capabilities === 'object' && capabilities !== null ? deliverableCapabilities(capabilities as Record<string, unknown>) : {};
+  const reduced =
+    typeof capabilities === 'object' && capabilities !== null ? deliverableCapabilities(capabilities as Record<string, unknown>) : {};
   return splice(bytes, [{ ...span, replacement: JSON.stringify(reduced) }]);
 }

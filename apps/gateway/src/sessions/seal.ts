@@ -25,7 +25,12 @@ export function openSealedSession(keyring: Keyring, binding: SessionBinding, sea
   const plaintext = open(keyring, sealed, additionalData(binding));
   if (plaintext === null) return null;
   // The seal vouches for the form: only we write it.
-  const [key, protocolVersion, expiresAtMs, upstreamSessionId] = JSON.parse(plaintext.toString('utf8')) as [string, string, number, string | null];
+  const [key, protocolVersion, expiresAtMs, upstreamSessionId] = JSON.parse(plaintext.toString('utf8')) as [
+    string,
+    string,
+    number,
+    string | null,
+  ];
   const { organisationId, serverId, userId } = binding;
   return { organisationId, serverId, userId, key, protocolVersion, expiresAtMs, upstreamSessionId };
 }

@@ -100,7 +100,11 @@ class AskReceiver implements Receiver {
       this.#end(refuseBroken(slug, `answered HTTP ${this.#status} with a body that is no JSON-RPC answer`));
     } else if (scanned.message.kind === 'response') {
       const isOurs = scanned.message.id === id;
-      this.#end(isOurs ? { status: this.#status, headers: this.#headers, body: bytes } : refuseBroken(slug, 'answered with the id of another request'));
+      this.#end(
+        isOurs
+          ? { status: this.#status, headers: this.#headers, body: bytes }
+          : refuseBroken(slug, 'answered with the id of another request'),
+      );
     }
   }
 

@@ -25,7 +25,12 @@ export type CallInput = {
   readonly owner: SessionOwner;
 };
 
-type Attempt = { readonly exchange: Exchange; readonly relay: Relay; readonly upstreamId: MessageId; readonly session: UpstreamSession | null };
+type Attempt = {
+  readonly exchange: Exchange;
+  readonly relay: Relay;
+  readonly upstreamId: MessageId;
+  readonly session: UpstreamSession | null;
+};
 
 /** One call on its way to its server and back. Repeated only when nothing was sent, or when the server says it knows no such session. */
 export class UpstreamCall {
@@ -46,7 +51,10 @@ export class UpstreamCall {
 
   async run(): Promise<Outcome> {
     const { ctx, message, owner } = this.#input;
-    const takeOut = owner.clientSession === null || message.id === null ? null : this.#deps.inFlight.add(owner.clientSession.key, message.id, () => this.#cancel());
+    const takeOut =
+      owner.clientSession === null || message.id === null
+        ? null
+        : this.#deps.inFlight.add(owner.clientSession.key, message.id, () => this.#cancel());
     ctx.upstreamStartedAtMs = performance.now();
     try {
       return this.#conclude(await this.#runAttempts());
@@ -95,7 +103,6 @@ export class UpstreamCall {
     const { ctx, message, target } = this.#input;
     return new Relay({
       slug: target.server.slug,
-      method: message.method,
       clientId: JSON.stringify(message.id),
       isModernClient: ctx.era === 'modern',
       isStdio: target.server.kind === 'stdio',
@@ -173,16 +180,17 @@ export class UpstreamCall {
   }
 
   #tellCancelled(reason: string): void {
-    const attempt = this.#attempt;
-    if (attempt?.session == null) return;
-    const params = { requestId: attempt.upstreamId, reason };
-    void notify(this.#input.upstream, attempt.session, JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params }));
+    if (this.#attempt === null) return;
+    const { session, upstreamId } = this.#attempt;
+    if (session === null) return;
+    const params = { requestId: upstreamId, reason };
+    void notify(this.#input.upstream, session, JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params }));
   }
 
   /** We declared no client capabilities, so `ping` is all that a server may ask; anything else must not leave it waiting. */
   #answerUpstream({ id, method }: ScannedMessage): void {
-    const session = this.#attempt?.session;
-    if (session == null) return;
+    const session = this.#attempt?.session ?? null;
+    if (session === null) return;
     const answer = method === 'ping' ? { result: {} } : { error: { code: -32601, message: 'This client takes no requests.' } };
     void notify(this.#input.upstream, session, JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
   }

@@ -67,6 +67,7 @@ export class Downstream {
 
   /** From now on silence is filled with comments, which begins the stream if nothing else has. */
   keepAlive(): void {
+    if (this.#over) return;
     this.#keepAlive ??= setTimeout(() => {
       if (!this.isCommitted) this.#beginEvents();
       if (!this.isGone) this.#response.write(COMMENT);

@@ -37,9 +37,11 @@ export function readSession({ server }: Upstream, { body, headers, status }: Ask
   const span = sliceMember(body, ['result', 'protocolVersion']);
   const protocolVersion: unknown = span === null ? null : JSON.parse(body.toString('utf8', span.start, span.end));
   if (typeof protocolVersion !== 'string') return refuseBroken(server.slug, 'refused initialize, or answered it without a version');
-  if (!isLegacyVersion(protocolVersion)) return refuseBroken(server.slug, 'answered initialize with a protocol version that it was not offered');
+  if (!isLegacyVersion(protocolVersion))
+    return refuseBroken(server.slug, 'answered initialize with a protocol version that it was not offered');
   const id = headers['mcp-session-id'] ?? null;
-  if (id !== null && (typeof id !== 'string' || !SESSION_ID_FORM.test(id))) return refuseBroken(server.slug, 'gave a session id that is not a header value');
+  if (id !== null && (typeof id !== 'string' || !SESSION_ID_FORM.test(id)))
+    return refuseBroken(server.slug, 'gave a session id that is not a header value');
   return { id, protocolVersion };
 }
 
@@ -52,7 +54,14 @@ export function notify(upstream: Upstream, session: SessionHeaders, body: Buffer
 export async function closeSession(upstream: Upstream, session: SessionHeaders): Promise<void> {
   if (session.id === null) return;
   const { timeouts, slug } = upstream.server;
-  const request = { pool: upstream.pool, method: 'DELETE', path: upstream.path, headers: legacyHeaders(upstream, session), body: null, timeoutMs: timeouts.requestMs } as const;
+  const request = {
+    pool: upstream.pool,
+    method: 'DELETE',
+    path: upstream.path,
+    headers: legacyHeaders(upstream, session),
+    body: null,
+    timeoutMs: timeouts.requestMs,
+  } as const;
   await ask({ request, slug, id: null });
 }
 

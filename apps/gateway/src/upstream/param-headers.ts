@@ -6,7 +6,11 @@ const NONE: readonly ParamAnnotation[] = [];
 const known = new WeakMap<CompiledEntry, readonly ParamAnnotation[]>();
 
 /** The `Mcp-Param-*` headers that a call of a modern server's tool needs, for a client whose revision does not send them. */
-export function paramHeadersFor(server: CompiledServer, tool: string, { body, message }: { body: Buffer; message: ScannedMessage }): Record<string, string> {
+export function paramHeadersFor(
+  server: CompiledServer,
+  tool: string,
+  { body, message }: { body: Buffer; message: ScannedMessage },
+): Record<string, string> {
   const entry = server.catalogue?.tools.get(tool);
   if (entry === undefined || message.argumentsSpan === null) return {};
   const annotations = annotationsOf(entry);

@@ -7,10 +7,16 @@ import type { ResolveUpstream, Upstream } from './upstreams.ts';
 export type ReachDeps = { readonly credentials: CredentialResolver; readonly resolveUpstream: ResolveUpstream };
 
 /** A server with its credential, for messages of a session rather than calls; those take the pipeline's own steps. */
-export async function reach({ credentials, resolveUpstream }: ReachDeps, ctx: CallContext, server: CompiledServer): Promise<Upstream | Refusal> {
+export async function reach(
+  { credentials, resolveUpstream }: ReachDeps,
+  ctx: CallContext,
+  server: CompiledServer,
+): Promise<Upstream | Refusal> {
   const { principal, snapshot, tokenHash } = ctx;
   if (principal === null || snapshot === null) return refusal('internal');
-  const credential = server.hasCredential ? await credentials.resolve({ organisationId: principal.organisationId, tokenHash, server }) : null;
+  const credential = server.hasCredential
+    ? await credentials.resolve({ organisationId: principal.organisationId, tokenHash, server })
+    : null;
   if (credential !== null && 'code' in credential) return credential;
   return resolveUpstream(snapshot, server, credential?.headers ?? null);
 }

@@ -20,7 +20,6 @@ export type RelayEnd =
 
 export type RelayInput = {
   readonly slug: string;
-  readonly method: string;
   /** The client's id, as JSON text. */
   readonly clientId: string;
   readonly isModernClient: boolean;
@@ -138,15 +137,29 @@ export class Relay implements Receiver {
 
   #finishHeld(bytes: Buffer): void {
     if (this.upstreamStatus >= 300) {
-      const { isModernClient, isStdio, method, slug } = this.#input;
-      const error = readErrorBody(bytes, { status: this.upstreamStatus, slug, isStdio, isModernClient, method });
-      if (error.kind === 'refusal') this.#refuse(error.refusal);
-      else this.#deliver(error.status, Buffer.from(`{"jsonrpc":"2.0","id":${this.#input.clientId},"error":${error.error}}`), false);
+      this.#finishError(bytes);
       return;
     }
     const scanned = scanMessage(bytes, SCAN);
-    if (!scanned.ok || scanned.message.kind !== 'response') this.#refuse(refuseBroken(this.#input.slug, 'answered with a body that is not a JSON-RPC response'));
+    if (!scanned.ok || scanned.message.kind !== 'response')
+      this.#refuse(refuseBroken(this.#input.slug, 'answered with a body that is not a JSON-RPC response'));
     else this.#answer(bytes, scanned.message);
+  }
+
+  #finishError(bytes: Buffer): void {
+    const { bridge, hasSession, isModernClient, isStdio, slug } = this.#input;
+    const error = readErrorBody(bytes, { status: this.upstreamStatus, slug, isStdio, isModernClient, hasSession });
+    if (error.kind === 'refusal') {
+      this.#refuse(error.refusal);
+    } else if (error.kind === 'session-gone') {
+      this.#settle({ kind: 'gone' });
+    } else {
+      // Such bodies often have no id: nothing else can be meant than this request.
+      const response = Buffer.from(`{"jsonrpc":"2.0","id":${JSON.stringify(bridge.upstreamId)},"error":${error.error}}`);
+      const scanned = scanMessage(response, SCAN);
+      if (scanned.ok) this.#answer(response, scanned.message, error.status);
+      else this.#refuse(refuseBroken(slug, `answered HTTP ${this.upstreamStatus} with an error that is not JSON-RPC`));
+    }
   }
 
   #readEvents(chunk: Buffer): void {
@@ -184,7 +197,7 @@ export class Relay implements Receiver {
     }
   }
 
-  #answer(bytes: Buffer, message: ScannedMessage): void {
+  #answer(bytes: Buffer, message: ScannedMessage, status = 200): void {
     const { bridge, isStdio, slug } = this.#input;
     if (message.id !== bridge.upstreamId) {
       this.#refuse(refuseBroken(slug, 'answered with the id of another request'));
@@ -193,7 +206,7 @@ export class Relay implements Receiver {
     const hostRefusal = isStdio && message.errorSpan !== null ? readHostRefusal(bytes) : null;
     const answer = hostRefusal ?? bridge.answer(bytes, message);
     if ('code' in answer) this.#refuse(answer);
-    else this.#deliver(200, answer, message.resultSpan !== null && isToolError(bytes));
+    else this.#deliver(status, answer, message.resultSpan !== null && isToolError(bytes));
   }
 
   #deliver(status: number, body: Buffer, isError: boolean): void {

@@ -153,10 +153,17 @@ class StoredSessions implements SessionRegistry {
     return stands;
   }
 
-  async #write(organisationId: OrganisationId, key: string, { record, expected }: { record: string; expected: string | null }): Promise<string> {
+  async #write(
+    organisationId: OrganisationId,
+    key: string,
+    { record, expected }: { record: string; expected: string | null },
+  ): Promise<string> {
     const { store } = this.#deps;
     if (expected === null) return store.setIfAbsent(organisationId, key, record, RECORD_LIFETIME_MS);
-    return (await store.compareAndSet(organisationId, key, expected, record, RECORD_LIFETIME_MS)) ?? store.setIfAbsent(organisationId, key, record, RECORD_LIFETIME_MS);
+    return (
+      (await store.compareAndSet(organisationId, key, expected, record, RECORD_LIFETIME_MS)) ??
+      store.setIfAbsent(organisationId, key, record, RECORD_LIFETIME_MS)
+    );
   }
 
   #unseal(organisationId: OrganisationId, key: string, record: string): UpstreamSession | null {

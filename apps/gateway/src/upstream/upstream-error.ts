@@ -1,5 +1,4 @@
 import { catalog, type ErrorCode, type Refusal, refusal } from '@patchbay/errors';
-import { legacyErrorCode, modernErrorCode } from '@patchbay/mcp-wire';
 import { isOfOurHop } from './bridge/answers.ts';
 import { refuseBroken } from './judge.ts';
 
@@ -8,32 +7,40 @@ export type ErrorContext = {
   readonly slug: string;
   readonly isStdio: boolean;
   readonly isModernClient: boolean;
-  readonly method: string;
+  /** Whether the request named an upstream session. */
+  readonly hasSession: boolean;
 };
 
-/** An upstream's JSON-RPC error under an HTTP error status: relayed as the answer, or turned into a refusal of ours. */
+/** An upstream's JSON-RPC error under an HTTP error status: its answer (`error`: JSON text), or a refusal of ours. */
 export type ErrorAnswer =
   | { readonly kind: 'error'; readonly status: number; readonly error: string }
-  | { readonly kind: 'refusal'; readonly refusal: Refusal };
+  | { readonly kind: 'refusal'; readonly refusal: Refusal }
+  | { readonly kind: 'session-gone' };
 
+/** How SDKs refuse a POST before they look at the message. */
+const TRANSPORT_ERROR = -32000;
+/** Many servers are built after an SDK example that says this with HTTP 400 where the transport asks for 404. */
+const SESSION_UNKNOWN = /no valid session id/i;
 const MESSAGE_CHARACTERS_MAX = 2_000;
 
 /** Reads the body of a 4xx or 5xx answer. */
 export function readErrorBody(bytes: Buffer, context: ErrorContext): ErrorAnswer {
   const error = parseError(bytes);
-  const { isModernClient, isStdio, method, slug, status } = context;
+  const { hasSession, isModernClient, isStdio, slug, status } = context;
   if (error === null) return { kind: 'refusal', refusal: refuseBroken(slug, `answered HTTP ${status}`) };
   const ours = isStdio ? hostRefusal(error) : null;
   if (ours !== null) return { kind: 'refusal', refusal: ours };
-  // −32000 is how SDKs refuse a POST before they look at the message: it judges our request, like the codes of our hop.
-  if (isOfOurHop(error.code) || error.code === -32000) {
-    return { kind: 'refusal', refusal: refuseBroken(slug, `refused the request with HTTP ${status}: ${error.message.slice(0, MESSAGE_CHARACTERS_MAX)}`) };
+  if (error.code === TRANSPORT_ERROR && hasSession && SESSION_UNKNOWN.test(error.message)) return { kind: 'session-gone' };
+  // They judge our request, not the client's.
+  if (isOfOurHop(error.code) || error.code === TRANSPORT_ERROR) {
+    return {
+      kind: 'refusal',
+      refusal: refuseBroken(slug, `refused the request with HTTP ${status}: ${error.message.slice(0, MESSAGE_CHARACTERS_MAX)}`),
+    };
   }
-  const code = isModernClient ? modernErrorCode(error.code) : legacyErrorCode(method, error.code);
   // Statuses mean something to modern clients only; to others a non-2xx is a broken transport (architecture.md §4).
   const keepsStatus = isModernClient && (status === 400 || status === 404);
-  const body = JSON.stringify({ code, message: error.message, ...(error.data === undefined ? {} : { data: error.data }) });
-  return { kind: 'error', status: keepsStatus ? status : 200, error: body };
+  return { kind: 'error', status: keepsStatus ? status : 200, error: JSON.stringify(error) };
 }
 
 /**

@@ -34,9 +34,16 @@ export function makeResolveUpstream({ pools, stdioHost }: UpstreamsDeps): Resolv
     const { organisationId } = snapshot;
     if (server.url !== null) {
       const { origin, pathname, search } = server.url;
-      return { organisationId, server, pool: pools.get(snapshot, server, origin), path: pathname + search, headers: credential ?? NO_HEADERS };
+      return {
+        organisationId,
+        server,
+        pool: pools.get(snapshot, server, origin),
+        path: pathname + search,
+        headers: credential ?? NO_HEADERS,
+      };
     }
-    if (stdioHost === null) return refusal('upstream.unreachable', `Server "${server.slug}" is a stdio server and no stdio host is configured.`);
+    if (stdioHost === null)
+      return refusal('upstream.unreachable', `Server "${server.slug}" is a stdio server and no stdio host is configured.`);
     const headers = { authorization: `Bearer ${stdioHost.secret.reveal()}`, [STDIO_HOST.generationHeader]: server.generation };
     return { organisationId, server, pool: stdioHost.pool, path: stdioHost.basePath + STDIO_HOST.path(organisationId, server.id), headers };
   };

@@ -22,7 +22,14 @@ import { makeRun } from '../../src/pipeline/run.ts';
 import { createGatewayServer } from '../../src/server.ts';
 import { makeSessionOpener } from '../../src/sessions/session-opener.ts';
 import { makeTombstones } from '../../src/sessions/tombstones.ts';
-import type { CompiledCatalogue, CompiledEntry, CompiledServer, CompiledSnapshot, EntryKind, ExposedEntry } from '../../src/snapshot/compiled.ts';
+import type {
+  CompiledCatalogue,
+  CompiledEntry,
+  CompiledServer,
+  CompiledSnapshot,
+  EntryKind,
+  ExposedEntry,
+} from '../../src/snapshot/compiled.ts';
 import { makeInFlight } from '../../src/upstream/in-flight.ts';
 import { makeNextId } from '../../src/upstream/next-id.ts';
 import { makePools } from '../../src/upstream/pool.ts';
@@ -123,7 +130,9 @@ export async function startGateway({ servers, store = memoryStore(), releaseCred
     outcomes.push(ctx.outcome);
     calls.push(ctx);
   };
-  const server = createGatewayServer(makeRun({ steps, record, logger: { error: (...logged: unknown[]) => outcomes.push(`fault ${JSON.stringify(logged, withErrors)}`) } }));
+  const server = createGatewayServer(
+    makeRun({ steps, record, logger: { error: (...logged: unknown[]) => outcomes.push(`fault ${JSON.stringify(logged, withErrors)}`) } }),
+  );
   const port = await listenOn(server);
   return {
     url: (slug) => `http://127.0.0.1:${port}/acme/${slug === null ? '' : `${slug}/`}mcp`,
@@ -143,7 +152,12 @@ function authenticateAs(snapshot: CompiledSnapshot): Step {
   return (ctx) => {
     const user = ctx.request.headers.authorization?.slice('Bearer '.length) ?? 'ada';
     const userId = USERS[user] ?? UserId.parse(randomUUID());
-    ctx.principal = { organisationId: ORGANISATION, userId, tokenId: TokenId.parse(randomUUID()), subjects: [`user:${userId}`, 'everyone'] };
+    ctx.principal = {
+      organisationId: ORGANISATION,
+      userId,
+      tokenId: TokenId.parse(randomUUID()),
+      subjects: [`user:${userId}`, 'everyone'],
+    };
     ctx.tokenHash = Buffer.from(user).toString('hex').padEnd(64, '0');
     ctx.snapshot = snapshot;
     ctx.organisationSlug = 'acme';
@@ -160,7 +174,12 @@ function listenOn(server: Server): Promise<number> {
 function snapshotOf(specs: readonly ServerSpec[]): CompiledSnapshot {
   const servers = specs.map(serverOf);
   const names = (kind: 'tools' | 'prompts'): ReadonlyMap<string, ExposedEntry> => exposedOf(servers, kind);
-  const grants = servers.map(({ id }) => ({ id: GrantId.parse(randomUUID()), subject: { kind: 'everyone' as const }, serverId: id, tools: { mode: 'all' as const } }));
+  const grants = servers.map(({ id }) => ({
+    id: GrantId.parse(randomUUID()),
+    subject: { kind: 'everyone' as const },
+    serverId: id,
+    tools: { mode: 'all' as const },
+  }));
   return {
     organisationId: ORGANISATION,
     organisationSlug: 'acme',
@@ -180,13 +199,25 @@ function snapshotOf(specs: readonly ServerSpec[]): CompiledSnapshot {
 }
 
 function exposedOf(servers: readonly CompiledServer[], kind: 'tools' | 'prompts'): ReadonlyMap<string, ExposedEntry> {
-  const all = servers.flatMap((server) => [...(server.catalogue?.[kind].values() ?? [])].map((entry) => ({ server, entry, serverSlug: server.slug, name: entry.name })));
+  const all = servers.flatMap((server) =>
+    [...(server.catalogue?.[kind].values() ?? [])].map((entry) => ({ server, entry, serverSlug: server.slug, name: entry.name })),
+  );
   return new Map([...buildNameTable(all)].map(([exposedName, { entry, server }]) => [exposedName, { entry, exposedName, server }]));
 }
 
 function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
   const entries = (kind: EntryKind, names: readonly string[]): Map<string, CompiledEntry> =>
-    new Map(names.map((name) => [name, { kind, name, definition: Buffer.from(spec.definitions?.[name] ?? JSON.stringify({ name, inputSchema: { type: 'object' } })), contractHash: name }]));
+    new Map(
+      names.map((name) => [
+        name,
+        {
+          kind,
+          name,
+          definition: Buffer.from(spec.definitions?.[name] ?? JSON.stringify({ name, inputSchema: { type: 'object' } })),
+          contractHash: name,
+        },
+      ]),
+    );
   const catalogue: CompiledCatalogue = {
     era,
     protocolVersion: era === 'legacy' ? LEGACY_VERSIONS[3] : '2026-07-28',

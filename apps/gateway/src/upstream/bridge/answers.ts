@@ -12,7 +12,12 @@ export function sameEraAnswer(bytes: Buffer, message: ScannedMessage, { id }: An
 const URL_ELICITATION_REQUIRED = -32042;
 
 /** A legacy answer for a modern client: results completed, codes that the revision retired replaced. */
-export function legacyToModernAnswer(bytes: Buffer, message: ScannedMessage, changes: AnswerChanges, serverInfo: string | null): Buffer | Refusal {
+export function legacyToModernAnswer(
+  bytes: Buffer,
+  message: ScannedMessage,
+  changes: AnswerChanges,
+  serverInfo: string | null,
+): Buffer | Refusal {
   const edits = idEdit(message, changes.id);
   if (message.resultSpan !== null) {
     const { end, start } = message.resultSpan;
@@ -23,7 +28,8 @@ export function legacyToModernAnswer(bytes: Buffer, message: ScannedMessage, cha
   }
   const error = errorOf(bytes);
   if (error === null) return refusal('upstream.broken', `Server "${changes.slug}" answered with an error that has no code.`);
-  if (error.code === URL_ELICITATION_REQUIRED) return refusal('upstream.era', `Server "${changes.slug}" asks its user to open a link first.`);
+  if (error.code === URL_ELICITATION_REQUIRED)
+    return refusal('upstream.era', `Server "${changes.slug}" asks its user to open a link first.`);
   const code = modernErrorCode(error.code);
   if (code !== error.code) edits.push({ ...error.codeSpan, replacement: String(code) });
   return apply(bytes, edits);
@@ -56,7 +62,10 @@ export function isOfOurHop(code: number): boolean {
 }
 
 function needsMore(slug: string): Refusal {
-  return refusal('upstream.era', `Server "${slug}" asks its client for more, which your client's revision cannot be asked for through Patchbay yet.`);
+  return refusal(
+    'upstream.era',
+    `Server "${slug}" asks its client for more, which your client's revision cannot be asked for through Patchbay yet.`,
+  );
 }
 
 function idEdit({ idSpan }: ScannedMessage, id: string | null): Edit[] {

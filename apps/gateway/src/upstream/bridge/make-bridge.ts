@@ -12,7 +12,13 @@ export type UpstreamTarget = Extract<Target, { kind: 'upstream' }>;
 export type NextId = () => string;
 
 /** Whether the upstream session belongs to one client session alone: then its ids and progress tokens pass unchanged. */
-export type BridgeInput = { readonly ctx: CallContext; readonly message: ScannedMessage; readonly target: UpstreamTarget; readonly isExclusive: boolean; readonly nextId: NextId };
+export type BridgeInput = {
+  readonly ctx: CallContext;
+  readonly message: ScannedMessage;
+  readonly target: UpstreamTarget;
+  readonly isExclusive: boolean;
+  readonly nextId: NextId;
+};
 
 /** Chooses by the pair of eras: client → upstream (protocol.md §2.2). Same era: byte for byte, but for what must differ. */
 export function makeBridge({ ctx, isExclusive, message, nextId, target }: BridgeInput): Bridge {
@@ -29,7 +35,11 @@ export function makeBridge({ ctx, isExclusive, message, nextId, target }: Bridge
     notification: (bytes: Buffer, notification: ScannedMessage) => carryNotification(bytes, notification, rules),
   };
   if (!rules.crossesEras) {
-    return { ...way, body: sameEraRequest(ctx.body, message, changes), answer: (bytes, answered) => sameEraAnswer(bytes, answered, answerChanges) };
+    return {
+      ...way,
+      body: sameEraRequest(ctx.body, message, changes),
+      answer: (bytes, answered) => sameEraAnswer(bytes, answered, answerChanges),
+    };
   }
   if (upstreamEra === 'legacy') {
     const serverInfo = catalogue === null ? null : JSON.stringify(catalogue.serverInfo);
@@ -39,7 +49,11 @@ export function makeBridge({ ctx, isExclusive, message, nextId, target }: Bridge
       answer: (bytes, answered) => legacyToModernAnswer(bytes, answered, answerChanges, serverInfo),
     };
   }
-  return { ...way, body: legacyToModernRequest(ctx.body, message, changes), answer: (bytes, answered) => modernToLegacyAnswer(bytes, answered, answerChanges) };
+  return {
+    ...way,
+    body: legacyToModernRequest(ctx.body, message, changes),
+    answer: (bytes, answered) => modernToLegacyAnswer(bytes, answered, answerChanges),
+  };
 }
 
 /** The client's own spelling, so that "1" stays "1" and 1 stays 1. */

@@ -1,7 +1,10 @@
 import { type MessageId, type ScannedMessage, sliceMember, splice } from '@patchbay/mcp-wire';
 
 /** `token`: what the upstream knows the progress as, and the client's own text for it; null where both are one. */
-export type NotificationRules = { readonly token: { readonly upstream: MessageId; readonly client: string | null } | null; readonly crossesEras: boolean };
+export type NotificationRules = {
+  readonly token: { readonly upstream: MessageId; readonly client: string | null } | null;
+  readonly crossesEras: boolean;
+};
 
 /**
  * What of an upstream's notifications on a call's stream reaches its client. List changes never do: clients hear of them after the

@@ -1,4 +1,13 @@
-import { addMetaMembers, type Edit, META_KEYS, MODERN_VERSION, type MessageId, type ScannedMessage, sliceMembers, splice } from '@patchbay/mcp-wire';
+import {
+  addMetaMembers,
+  type Edit,
+  META_KEYS,
+  MODERN_VERSION,
+  type MessageId,
+  type ScannedMessage,
+  sliceMembers,
+  splice,
+} from '@patchbay/mcp-wire';
 import { SERVER_INFO } from '../../methods/self.ts';
 
 /** What has to differ between the client's bytes and the upstream's; null: stays. */
@@ -22,7 +31,8 @@ function commonEdits(message: ScannedMessage, { id, name }: RequestChanges): Edi
 function metaValueEdits(message: ScannedMessage, { id, traceparent }: RequestChanges): Edit[] {
   const edits: Edit[] = [];
   if (id !== null && message.progressTokenSpan !== null) edits.push({ ...message.progressTokenSpan, replacement: JSON.stringify(id) });
-  if (traceparent !== null && message.traceparentSpan !== null) edits.push({ ...message.traceparentSpan, replacement: JSON.stringify(traceparent) });
+  if (traceparent !== null && message.traceparentSpan !== null)
+    edits.push({ ...message.traceparentSpan, replacement: JSON.stringify(traceparent) });
   return edits;
 }
 
@@ -38,9 +48,18 @@ export function modernToLegacyRequest(bytes: Buffer, message: ScannedMessage, ch
   return apply(bytes, edits);
 }
 
-const ENVELOPE_KEYS: ReadonlySet<string> = new Set([META_KEYS.protocolVersion, META_KEYS.clientCapabilities, META_KEYS.clientInfo, META_KEYS.logLevel]);
+const ENVELOPE_KEYS: ReadonlySet<string> = new Set([
+  META_KEYS.protocolVersion,
+  META_KEYS.clientCapabilities,
+  META_KEYS.clientInfo,
+  META_KEYS.logLevel,
+]);
 
-function strippedMeta(bytes: Buffer, { metaSpan, progressTokenSpan, traceparentSpan }: ScannedMessage, { id, traceparent }: RequestChanges): string {
+function strippedMeta(
+  bytes: Buffer,
+  { metaSpan, progressTokenSpan, traceparentSpan }: ScannedMessage,
+  { id, traceparent }: RequestChanges,
+): string {
   if (metaSpan === null) return '{}';
   const meta = bytes.subarray(metaSpan.start, metaSpan.end);
   const kept: string[] = [];
