@@ -8,7 +8,7 @@ const STATE_FILE = 'patchbay-port';
 export async function choosePort(dataDir: string, avoid: number | null = null): Promise<number> {
   const last = readLastPort(dataDir);
   const port = last !== null && last !== avoid && (await isFree(last)) ? last : await freePort();
-  if (port !== last) writeFileSync(join(dataDir, STATE_FILE), `${port}\n`, { mode: 0o600 });
+  if (port !== last) writeFileSync(join(dataDir, STATE_FILE), `${port}\n`);
   return port;
 }
 

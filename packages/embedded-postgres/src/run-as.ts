@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { chownSync, readFileSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { EmbeddedPostgresError } from './error.ts';
 
 /** How to start a program of Postgres, which refuses to run as root. */
@@ -13,37 +14,54 @@ export type RunAs = {
 };
 
 const AS_WE_ARE: RunAs = { prefix: [], own: () => undefined };
-const MAPPED = ['unshare', '--user', '--map-user=1000', '--map-group=1000', '--'];
+type User = { readonly name: string; readonly uid: number; readonly gid: number };
 
 /**
  * As root, Postgres runs in a user namespace of its own, where root looks like an ordinary user and nothing has to change owner;
- * where the machine allows no user namespaces, as the user `postgres` or `nobody`. `folder` exists and will hold the data.
+ * where the machine allows no user namespaces, as the user `postgres` or `nobody`. A user without a name, as containers have them,
+ * gets one in the same way. `folder` exists and will hold the data; `binary` is what will be run.
  */
-export function runAs(folder: string): RunAs {
-  if (process.getuid?.() !== 0) return AS_WE_ARE;
+export function runAs(folder: string, binary: string): RunAs {
+  const uid = process.getuid?.();
+  if (uid === undefined || (uid !== 0 && hasName())) return AS_WE_ARE;
   const owner = statSync(folder);
-  if (owner.uid !== 0) return asUser(owner.uid, owner.gid);
-  if (spawnSync(MAPPED[0] ?? '', [...MAPPED.slice(1), 'true'], { stdio: 'ignore' }).status === 0)
-    return { prefix: MAPPED, own: () => undefined };
+  if (owner.uid !== uid) return asUser(owner);
   const user = findUser(['postgres', 'nobody']);
   if (user === null)
+    throw new EmbeddedPostgresError(`${refusal(uid)} There is no user "postgres" or "nobody" to run it as either. ${ADVICE}`);
+  const mapped = ['unshare', '--user', `--map-user=${user.uid}`, `--map-group=${user.gid}`, '--'];
+  if (succeeds([...mapped, 'true'])) return { prefix: mapped, own: () => undefined };
+  if (uid !== 0) throw new EmbeddedPostgresError(`${refusal(uid)} This machine allows no user namespaces. ${ADVICE}`);
+  for (const needed of [dirname(folder), dirname(binary)]) {
+    if (succeeds(['/bin/sh', '-c', 'cd "$1"', 'sh', needed], user)) continue;
     throw new EmbeddedPostgresError(
-      'Postgres refuses to run as root, and this machine has neither user namespaces nor a user "postgres" or "nobody". Run Patchbay as an ordinary user.',
-    );
-  const reach = spawnSync('/bin/sh', ['-c', 'cd "$1/.." && pwd', 'sh', folder], { uid: user.uid, gid: user.gid, stdio: 'ignore' });
-  if (reach.status !== 0) {
-    throw new EmbeddedPostgresError(
-      `Postgres refuses to run as root, and the user "${user.name}" may not enter ${folder}. Run Patchbay as an ordinary user, or set PATCHBAY_HOME to a folder below one that everyone may enter, such as /var/lib/patchbay.`,
+      `${refusal(uid)} This machine allows no user namespaces, and the user "${user.name}" may not enter ${needed}. ${ADVICE} Or let others enter that folder and those above it (chmod o+x).`,
     );
   }
-  return asUser(user.uid, user.gid);
+  return asUser(user);
 }
 
-function asUser(uid: number, gid: number): RunAs {
+const ADVICE = 'Run Patchbay as an ordinary user.';
+
+function refusal(uid: number): string {
+  return uid === 0 ? 'Postgres refuses to run as root.' : `Postgres refuses to run as a user without a name (${uid}).`;
+}
+
+/** Elsewhere than on Linux every process has a user that is known by name. */
+function hasName(): boolean {
+  return process.platform !== 'linux' || succeeds(['id', '-un']);
+}
+
+function succeeds([command = '', ...args]: readonly string[], as: { uid?: number; gid?: number } = {}): boolean {
+  const ids = as.uid === undefined || as.gid === undefined ? {} : { uid: as.uid, gid: as.gid };
+  return spawnSync(command, args, { ...ids, stdio: 'ignore' }).status === 0;
+}
+
+function asUser({ uid, gid }: { uid: number; gid: number }): RunAs {
   return { prefix: [], uid, gid, own: (path) => chownSync(path, uid, gid) };
 }
 
-function findUser(names: readonly string[]): { name: string; uid: number; gid: number } | null {
+function findUser(names: readonly string[]): User | null {
   const rows = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .map((line) => line.split(':'));

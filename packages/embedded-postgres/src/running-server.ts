@@ -36,7 +36,10 @@ export function isPostgresOf(pid: number, dataDir: string): boolean {
   } catch {
     return false;
   }
-  if (process.platform === 'win32') return true;
+  if (process.platform === 'win32') {
+    const list = spawnSync('tasklist', ['/NH', '/FO', 'CSV', '/FI', `PID eq ${pid}`], { encoding: 'utf8' });
+    return list.stdout.includes('postgres.exe');
+  }
   const { stdout } = spawnSync('ps', ['-o', 'state=,command=', '-p', String(pid)], { encoding: 'utf8' });
   return !stdout.trimStart().startsWith('Z') && stdout.includes('postgres') && stdout.includes(dataDir);
 }

@@ -39,7 +39,8 @@ export type RunningPostgres = {
 };
 
 const START_TIMEOUT_MS = 60_000;
-const ADOPT_TIMEOUT_MS = 15_000;
+const ADOPT_TIMEOUT_MS = 5_000;
+const STOP_GRACE_MS = 15_000;
 const POLL_MS = 20;
 const ATTEMPTS = 5;
 
@@ -55,7 +56,7 @@ export async function startPostgres(given: StartOptions): Promise<RunningPostgre
   if (adopted !== null) return handle(options, adopted, { adopted: true, created: false });
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const binaries = findBinaries();
-  const as = runAs(dataDir);
+  const as = runAs(dataDir, binaries.postgres);
   const created = !isInitialized(dataDir);
   if (created) await initialize(dataDir, options.superuserPassword, { binaries, as });
   let failure: unknown;
@@ -85,7 +86,7 @@ type Started = { readonly pid: number; readonly port: number; readonly child: Ch
 async function adopt({ dataDir, superuserPassword }: StartOptions): Promise<Started | null> {
   const found = readLockFile(dataDir);
   if (found === null) return null;
-  const deadline = performance.now() + ADOPT_TIMEOUT_MS;
+  const startedAt = performance.now();
   while (isPostgresOf(found.pid, dataDir)) {
     const lock = readLockFile(dataDir);
     if (lock?.pid === found.pid && lock.isReady) {
@@ -96,7 +97,9 @@ async function adopt({ dataDir, superuserPassword }: StartOptions): Promise<Star
           `The Postgres that runs on ${dataDir} (process ${lock.pid}) has another password than ours: its keys folder was replaced. Put the old keys back.`,
         );
     }
-    if (performance.now() > deadline) await end({ pid: found.pid, dataDir, graceMs: 0 });
+    // One that says it is ready but does not answer hangs; one that is not ready may be recovering from a crash.
+    const patienceMs = lock?.isReady === true ? ADOPT_TIMEOUT_MS : START_TIMEOUT_MS;
+    if (performance.now() - startedAt > patienceMs) await end({ pid: found.pid, dataDir, graceMs: 0 });
     else await sleep(POLL_MS);
   }
   // Postgres takes any living process of that number for a server of its own and refuses to start.
@@ -146,7 +149,9 @@ async function launch(options: StartOptions, port: number, tools: { binaries: Bi
 function handle(options: StartOptions, started: Started, how: { adopted: boolean; created: boolean }): RunningPostgres {
   const { pid, port, child } = started;
   const { dataDir, superuserPassword } = options;
-  const exited = child === null ? watch(pid, dataDir) : new Promise<void>((done) => child.once('exit', () => done()));
+  const { promise: exited, resolve: gone } = Promise.withResolvers<void>();
+  if (child === null) watch(pid, dataDir, gone);
+  else child.once('exit', () => gone());
   return {
     port,
     pid,
@@ -155,19 +160,19 @@ function handle(options: StartOptions, started: Started, how: { adopted: boolean
       `postgres://${SUPERUSER}:${encodeURIComponent(superuserPassword)}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
     exited,
     async stop() {
-      await end({ pid, dataDir, graceMs: 15_000 });
+      await end({ pid, dataDir, graceMs: STOP_GRACE_MS });
+      // Nothing may be left that would tell: neither the child nor the watch keeps the event loop alive.
+      gone();
     },
   };
 }
 
 /** An adopted server is not our child: its end is found by looking. */
-function watch(pid: number, dataDir: string): Promise<void> {
-  return new Promise((done) => {
-    const timer = setInterval(() => {
-      if (isPostgresOf(pid, dataDir)) return;
-      clearInterval(timer);
-      done();
-    }, 250);
-    timer.unref();
-  });
+function watch(pid: number, dataDir: string, gone: () => void): void {
+  const timer = setInterval(() => {
+    if (isPostgresOf(pid, dataDir)) return;
+    clearInterval(timer);
+    gone();
+  }, 250);
+  timer.unref();
 }

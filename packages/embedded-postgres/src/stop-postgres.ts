@@ -3,7 +3,7 @@ import { EmbeddedPostgresError } from './error.ts';
 import { isPostgresOf } from './running-server.ts';
 
 const POLL_MS = 20;
-const IMMEDIATE_MS = 5_000;
+const IMMEDIATE_MS = 2_000;
 const KILL_MS = 5_000;
 
 /** Ends a server: fast shutdown for `graceMs`, then immediate, then by force. Resolves when its process is gone. */

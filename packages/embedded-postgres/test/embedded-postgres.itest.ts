@@ -136,6 +136,16 @@ test('a lock file whose pid now belongs to another program does not stop it, and
   stranger.kill();
 });
 
+test('a server that hangs is replaced', async () => {
+  const first = await start();
+  await ask(first.superuserUrl('postgres'), 'create table kept as select 3 as n');
+  process.kill(first.pid, 'SIGSTOP');
+  const second = await start();
+  expect(second.adopted).toBe(false);
+  expect(alive(first.pid)).toBe(false);
+  expect(await ask(second.superuserUrl('postgres'), 'select n from kept')).toBe(3);
+});
+
 test('a remembered port that somebody else has taken meanwhile is replaced', async () => {
   const first = await start();
   await first.stop();
