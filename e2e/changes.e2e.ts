@@ -49,7 +49,8 @@ test('a revoked token is refused within 250 ms, a fresh one works at once', asyn
 
 test('a removed server is gone within 250 ms, and its slug can be used again', async () => {
   await platform.api.register('passing', upstream.url);
-  const call = (): ReturnType<typeof callModern> => callModern(platform.mcpUrl('passing'), platform.facts.token, 'tools/call', { name: 'echo', arguments: { message: 'x' } });
+  const call = (): ReturnType<typeof callModern> =>
+    callModern(platform.mcpUrl('passing'), platform.facts.token, 'tools/call', { name: 'echo', arguments: { message: 'x' } });
   await until(async () => served(await call()), { what: 'the first call' });
   await platform.api.expect(204, 'DELETE', '/servers/passing');
   expect(await enforcedMs(async () => (await call()).status === 403)).toBeLessThan(ENFORCED_WITHIN_MS);
@@ -59,7 +60,11 @@ test('a removed server is gone within 250 ms, and its slug can be used again', a
 
 test('a grant of named tools opens those and nothing else', async () => {
   await platform.api.register('narrow', upstream.url, { grant: false });
-  await platform.api.expect(201, 'POST', '/grants', { subject: { kind: 'everyone' }, server: 'narrow', tools: { mode: 'names', names: ['echo'] } });
+  await platform.api.expect(201, 'POST', '/grants', {
+    subject: { kind: 'everyone' },
+    server: 'narrow',
+    tools: { mode: 'names', names: ['echo'] },
+  });
   const url = platform.mcpUrl('narrow');
   const { token } = platform.facts;
   await until(async () => (await callModern(url, token, 'tools/list')).status === 200, { what: 'the grant' });

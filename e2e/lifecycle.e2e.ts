@@ -15,7 +15,10 @@ afterEach(async () => {
 });
 
 const works = async (): Promise<boolean> => {
-  const { json } = await callModern(platform.mcpUrl(), platform.facts.token, 'tools/call', { name: 'everything_echo', arguments: { message: 'x' } });
+  const { json } = await callModern(platform.mcpUrl(), platform.facts.token, 'tools/call', {
+    name: 'everything_echo',
+    arguments: { message: 'x' },
+  });
   return json.result?.['isError'] === undefined && json.result?.['content'] !== undefined;
 };
 const worksAgain = (what: string): Promise<boolean> => until(() => works().catch(() => false), { what, timeoutMs: 20_000 });
@@ -24,7 +27,10 @@ test('a restart keeps organisation, token and data; a stop leaves no process beh
   platform = await Platform.start();
   const { token } = platform.facts;
   const client = await connect('2025-11-25 (client 1.32)', platform.mcpUrl('memory'), token);
-  await client.callTool({ name: 'create_entities', arguments: { entities: [{ name: 'kept', entityType: 'test', observations: ['before the restart'] }] } });
+  await client.callTool({
+    name: 'create_entities',
+    arguments: { entities: [{ name: 'kept', entityType: 'test', observations: ['before the restart'] }] },
+  });
   expect(await platform.down('SIGINT')).toBe(0);
   expect(processesOf(platform.home)).toEqual([]);
 
@@ -45,9 +51,13 @@ test('kill -9 of any one child is healed', async () => {
     process.kill(Math.min(...victims), 'SIGKILL');
     await worksAgain(`healing of ${program}`);
   }
-  await until(async () => (await platform.api.org('GET', '/servers').catch(() => null))?.status === 200, { what: 'the API after its database died' });
+  await until(async () => (await platform.api.org('GET', '/servers').catch(() => null))?.status === 200, {
+    what: 'the API after its database died',
+  });
   const minted = await platform.api.expect(201, 'POST', '/tokens', { name: 'after' });
-  await until(async () => (await callModern(platform.mcpUrl('memory'), String(minted['token']), 'tools/list')).status === 200, { what: 'a token minted after the database died' });
+  await until(async () => (await callModern(platform.mcpUrl('memory'), String(minted['token']), 'tools/list')).status === 200, {
+    what: 'a token minted after the database died',
+  });
 });
 
 test('after kill -9 of the supervisor the next start cleans up what is left, and serves', async () => {
@@ -101,7 +111,9 @@ test('with the control plane away: known tokens work, one never seen gets 503 an
   } finally {
     for (const pid of stopped) process.kill(pid, 'SIGCONT');
   }
-  await until(async () => (await callModern(platform.mcpUrl(), String(unseen['token']), 'tools/list')).status === 200, { what: 'the token, once it can be looked up' });
+  await until(async () => (await callModern(platform.mcpUrl(), String(unseen['token']), 'tools/list')).status === 200, {
+    what: 'the token, once it can be looked up',
+  });
 });
 
 test('a change committed just before the control plane is killed reaches the gateway all the same', async () => {

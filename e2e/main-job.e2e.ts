@@ -22,7 +22,10 @@ async function open(how: (typeof REVISIONS)[number], server?: string): ReturnTyp
 
 beforeAll(async () => {
   [platform, legacy, modern] = await Promise.all([Platform.start(), startLegacyUpstream(), startModernUpstream()]);
-  await Promise.all([platform.api.register('old', legacy.url, { headers: { 'x-upstream-key': 'sealed-value' } }), platform.api.register('new', modern.url)]);
+  await Promise.all([
+    platform.api.register('old', legacy.url, { headers: { 'x-upstream-key': 'sealed-value' } }),
+    platform.api.register('new', modern.url),
+  ]);
 });
 
 afterAll(async () => {
@@ -51,7 +54,16 @@ test('the Inspector, as the start page shows it, lists and calls a tool', async 
   const common = ['--cli', platform.facts.mcpUrl, '--transport', 'http', '--header', `Authorization: Bearer ${platform.facts.token}`];
   const list = await promisify(execFile)(process.execPath, [inspector, ...common, '--method', 'tools/list']);
   expect(list.stdout).toContain('everything_echo');
-  const call = await promisify(execFile)(process.execPath, [inspector, ...common, '--method', 'tools/call', '--tool-name', 'everything_echo', '--tool-arg', 'message=inspected']);
+  const call = await promisify(execFile)(process.execPath, [
+    inspector,
+    ...common,
+    '--method',
+    'tools/call',
+    '--tool-name',
+    'everything_echo',
+    '--tool-arg',
+    'message=inspected',
+  ]);
   expect(call.stdout).toContain('inspected');
 }, 60_000);
 
@@ -101,7 +113,9 @@ describe.each(REVISIONS)('an official client of %s', (how) => {
   test('sees the progress of a long call as it happens', async () => {
     const client = await open(how, 'old');
     const seen: number[] = [];
-    const result = await client.callTool({ name: 'steps', arguments: { steps: 5 } }, { onprogress: ({ progress }: { progress: number }) => seen.push(progress) } as never);
+    const result = await client.callTool({ name: 'steps', arguments: { steps: 5 } }, {
+      onprogress: ({ progress }: { progress: number }) => seen.push(progress),
+    } as never);
     expect(textOf(result)).toBe('5 steps');
     expect(seen).toEqual([1, 2, 3, 4, 5]);
   });
@@ -128,13 +142,19 @@ describe.each(REVISIONS)('an official client of %s', (how) => {
 
 test('two clients of one principal with equal request ids never get each other’s answers', async () => {
   const answers = await Promise.all(
-    Array.from({ length: 40 }, (_, index) => callModern(platform.mcpUrl('old'), platform.facts.token, 'tools/call', { name: 'echo', arguments: { message: `m${index}` } })),
+    Array.from({ length: 40 }, (_, index) =>
+      callModern(platform.mcpUrl('old'), platform.facts.token, 'tools/call', { name: 'echo', arguments: { message: `m${index}` } }),
+    ),
   );
-  for (const [index, { json }] of answers.entries()) expect(json).toMatchObject({ id: 1, result: { content: [{ text: `legacy:m${index}` }], resultType: 'complete' } });
+  for (const [index, { json }] of answers.entries())
+    expect(json).toMatchObject({ id: 1, result: { content: [{ text: `legacy:m${index}` }], resultType: 'complete' } });
 });
 
 test('legacy sessions keep their own state on the upstream', async () => {
-  const [first, second] = await Promise.all([legacyClient(platform.mcpUrl('old'), platform.facts.token), legacyClient(platform.mcpUrl('old'), platform.facts.token)]);
+  const [first, second] = await Promise.all([
+    legacyClient(platform.mcpUrl('old'), platform.facts.token),
+    legacyClient(platform.mcpUrl('old'), platform.facts.token),
+  ]);
   clients.push(first, second);
   await first.callTool({ name: 'count' });
   expect(textOf(await first.callTool({ name: 'count' }))).toBe('2');
@@ -181,7 +201,12 @@ test('deleting a session ends it for good', async () => {
   await transport.terminateSession();
   const answer = await fetch(platform.mcpUrl('old'), {
     method: 'POST',
-    headers: { authorization: `Bearer ${platform.facts.token}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'mcp-session-id': sessionId },
+    headers: {
+      authorization: `Bearer ${platform.facts.token}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-session-id': sessionId,
+    },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
   });
   expect(answer.status).toBe(404);

@@ -74,7 +74,9 @@ function timed(url: string, headers: Record<string, string>, { agent, body }: { 
     const startedAt = performance.now();
     const sent = request(url, { method: 'POST', agent, headers: { ...headers, 'content-length': Buffer.byteLength(body) } }, (response) => {
       response.resume();
-      response.on('end', () => (response.statusCode === 200 ? resolve(performance.now() - startedAt) : reject(new Error(`status ${response.statusCode}`))));
+      response.on('end', () =>
+        response.statusCode === 200 ? resolve(performance.now() - startedAt) : reject(new Error(`status ${response.statusCode}`)),
+      );
     });
     sent.on('error', reject);
     sent.end(body);

@@ -4,7 +4,13 @@ import { Platform } from './support/platform.ts';
 import { MODERN_META, post } from './support/raw.ts';
 import { until } from './support/until.ts';
 
-type Span = { traceId: string; spanId: string; parentSpanId?: string; name: string; attributes: { key: string; value: { stringValue?: string } }[] };
+type Span = {
+  traceId: string;
+  spanId: string;
+  parentSpanId?: string;
+  name: string;
+  attributes: { key: string; value: { stringValue?: string } }[];
+};
 
 let platform: Platform;
 let upstream: Awaited<ReturnType<typeof startModernUpstream>>;
@@ -36,7 +42,12 @@ const TRACE = '0af7651916cd43dd8448eb211c80319c';
 
 async function callTraced(): Promise<void> {
   const _meta = { ...MODERN_META, traceparent: `00-${TRACE}-b7ad6b7169203331-01` };
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: { message: 'x' }, _meta } });
+  const body = JSON.stringify({
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: 'echo', arguments: { message: 'x' }, _meta },
+  });
   const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'echo' };
   expect((await post(platform.mcpUrl('traced'), platform.facts.token, body, headers)).status).toBe(200);
 }
@@ -47,7 +58,13 @@ test('a call’s span continues the client’s trace, is named after the MCP con
   expect(span.traceId).toBe(TRACE);
   expect(span.parentSpanId).toBe('b7ad6b7169203331');
   const attributes = Object.fromEntries(span.attributes.map(({ key, value }) => [key, value.stringValue]));
-  expect(attributes).toMatchObject({ 'mcp.method.name': 'tools/call', 'gen_ai.tool.name': 'echo', 'mcp.protocol.version': '2026-07-28', 'patchbay.organisation': 'default', 'patchbay.server': 'traced' });
+  expect(attributes).toMatchObject({
+    'mcp.method.name': 'tools/call',
+    'gen_ai.tool.name': 'echo',
+    'mcp.protocol.version': '2026-07-28',
+    'patchbay.organisation': 'default',
+    'patchbay.server': 'traced',
+  });
   const traced = upstream.seenHeaders.find((headers) => String(headers['traceparent']).includes(TRACE));
   expect(traced?.['traceparent']).toContain(span.spanId);
   expect(JSON.stringify(spans)).not.toContain(platform.facts.token);
@@ -58,7 +75,9 @@ test('metrics count calls by organisation, server, method and outcome, and name 
   const url = `http://127.0.0.1:${platform.ports.admin}`;
   const metrics = await (await fetch(`${url}/metrics`)).text();
   expect(metrics).toMatch(/patchbay_gateway_calls_total\{organisation="default",server="traced",method="tools\/call",outcome="ok"\} [1-9]/);
-  expect(metrics).toMatch(/patchbay_gateway_call_duration_seconds_bucket\{organisation="default",server="traced",method="tools\/call",outcome="ok",le="/);
+  expect(metrics).toMatch(
+    /patchbay_gateway_call_duration_seconds_bucket\{organisation="default",server="traced",method="tools\/call",outcome="ok",le="/,
+  );
   for (const private_ of ['echo', platform.facts.token, platform.facts.adminEmail]) expect(metrics).not.toContain(private_);
   expect((await fetch(`${url}/readyz`)).status).toBe(200);
   expect((await fetch(`${url}/livez`)).status).toBe(200);

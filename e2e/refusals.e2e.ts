@@ -47,7 +47,9 @@ describe('who is asking', () => {
   });
 
   test('a stranger’s body is never read: the 401 comes before it', async () => {
-    const answer = await raw(`POST /default/mcp HTTP/1.1\r\nHost: 127.0.0.1:${platform.ports.gateway}\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n`);
+    const answer = await raw(
+      `POST /default/mcp HTTP/1.1\r\nHost: 127.0.0.1:${platform.ports.gateway}\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n\r\n`,
+    );
     expect(answer).toMatch(/^HTTP\/1\.1 401 /);
   });
 
@@ -56,7 +58,9 @@ describe('who is asking', () => {
   });
 
   test('a foreign Host and a foreign Origin are turned away', async () => {
-    const host = await raw(`POST /default/mcp HTTP/1.1\r\nHost: evil.example\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\n\r\n`);
+    const host = await raw(
+      `POST /default/mcp HTTP/1.1\r\nHost: evil.example\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\n\r\n`,
+    );
     expect(host).toMatch(/^HTTP\/1\.1 421 /);
     expect((await post(url, token, LIST, { origin: 'https://evil.example' })).status).toBe(403);
   });
@@ -95,7 +99,12 @@ describe('what is asked for', () => {
   });
 
   test('neither listChanged nor subscribe nor logging is advertised', async () => {
-    const initialize = { jsonrpc: '2.0', id: 0, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: { roots: {} }, clientInfo: { name: 'x', version: '1' } } };
+    const initialize = {
+      jsonrpc: '2.0',
+      id: 0,
+      method: 'initialize',
+      params: { protocolVersion: '2025-11-25', capabilities: { roots: {} }, clientInfo: { name: 'x', version: '1' } },
+    };
     for (const endpoint of [url, platform.mcpUrl()]) {
       const legacy = parse(await post(endpoint, token, JSON.stringify(initialize)));
       const discovered = (await callModern(endpoint, token, 'server/discover')).json;
@@ -116,7 +125,12 @@ describe('the message itself', () => {
     ['no JSON-RPC', '{"hello":1}', 400, -32600],
     ['a null id', '{"jsonrpc":"2.0","id":null,"method":"tools/list"}', 400, -32600],
     ['100,000 nested brackets', '['.repeat(100_000), 400, -32600],
-    ['nested brackets in arguments', `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":${'['.repeat(100_000)}`, 400, -32600],
+    [
+      'nested brackets in arguments',
+      `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":${'['.repeat(100_000)}`,
+      400,
+      -32600,
+    ],
     ['a duplicate key', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","name":"get-env"}}', 400, -32600],
     ['keys that differ in case', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","Name":"get-env"}}', 400, -32600],
     ['an escaped twin', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","na\\u006de":"get-env"}}', 400, -32600],
@@ -133,7 +147,9 @@ describe('the message itself', () => {
 
   test('a body over the limit is 413, announced or not', async () => {
     const big = Buffer.alloc(1024 * 1024 + 1, 0x20);
-    const announced = await raw(`POST /default/mcp HTTP/1.1\r\nHost: 127.0.0.1:${platform.ports.gateway}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${big.length}\r\n\r\n`);
+    const announced = await raw(
+      `POST /default/mcp HTTP/1.1\r\nHost: 127.0.0.1:${platform.ports.gateway}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${big.length}\r\n\r\n`,
+    );
     expect(announced).toMatch(/^HTTP\/1\.1 413 /);
     const chunked = await raw(
       `POST /default/mcp HTTP/1.1\r\nHost: 127.0.0.1:${platform.ports.gateway}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${big.length.toString(16)}\r\n${big.toString()}\r\n0\r\n\r\n`,
@@ -156,23 +172,30 @@ describe('the message itself', () => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 7, method: 'tools/list', params: { _meta: meta } });
     const answer = await post(url, token, body, { 'mcp-protocol-version': '2099-01-01', 'mcp-method': 'tools/list' });
     expect(answer.status).toBe(400);
-    expect(parse(answer)).toMatchObject({ id: 7, error: { code: -32022, data: { supported: expect.arrayContaining(['2026-07-28']), requested: '2099-01-01' } } });
+    expect(parse(answer)).toMatchObject({
+      id: 7,
+      error: { code: -32022, data: { supported: expect.arrayContaining(['2026-07-28']), requested: '2099-01-01' } },
+    });
   });
 });
 
 describe('an upstream that misbehaves', () => {
-  const call = (name: string): ReturnType<typeof callModern> => callModern(platform.mcpUrl('hostile'), token, 'tools/call', { name, arguments: {} });
+  const call = (name: string): ReturnType<typeof callModern> =>
+    callModern(platform.mcpUrl('hostile'), token, 'tools/call', { name, arguments: {} });
 
-  test.each(['hang', 'die', 'html', 'redirect', 'garbage', 'not-json', 'wrong-id', 'cut-stream', 'unauthorized', 'empty'])('%s: an error that names the server, in time, and the next call works', async (tool) => {
-    const startedAt = performance.now();
-    const { status, json } = await call(tool);
-    expect(performance.now() - startedAt).toBeLessThan(3_000);
-    expect(status).toBe(200);
-    expect(json.id).toBe(1);
-    expect(JSON.stringify(json.result ?? json.error)).toContain('hostile');
-    expect(json.result === undefined ? json.error : json.result['isError']).toBeTruthy();
-    expect((await call('ok')).json.result).toMatchObject({ content: [{ text: 'fine' }] });
-  });
+  test.each(['hang', 'die', 'html', 'redirect', 'garbage', 'not-json', 'wrong-id', 'cut-stream', 'unauthorized', 'empty'])(
+    '%s: an error that names the server, in time, and the next call works',
+    async (tool) => {
+      const startedAt = performance.now();
+      const { status, json } = await call(tool);
+      expect(performance.now() - startedAt).toBeLessThan(3_000);
+      expect(status).toBe(200);
+      expect(json.id).toBe(1);
+      expect(JSON.stringify(json.result ?? json.error)).toContain('hostile');
+      expect(json.result === undefined ? json.error : json.result['isError']).toBeTruthy();
+      expect((await call('ok')).json.result).toMatchObject({ content: [{ text: 'fine' }] });
+    },
+  );
 
   test('one that is gone is named too', async () => {
     await hostile.close();

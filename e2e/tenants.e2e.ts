@@ -34,7 +34,12 @@ async function asSecond(method: string, path: string, body?: unknown): ReturnTyp
   const base = `http://127.0.0.1:${platform.ports.api}`;
   const response = await fetch(`${base}${path}`, {
     method,
-    headers: { origin: base, 'patchbay-request': '1', ...(cookie === undefined ? {} : { cookie }), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: {
+      origin: base,
+      'patchbay-request': '1',
+      ...(cookie === undefined ? {} : { cookie }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
@@ -56,7 +61,11 @@ test('the API of another organisation answers like one that does not exist', asy
 });
 
 test('equal slugs in two organisations stay two servers, each with its own callers', async () => {
-  const registered = await asSecond('POST', '/api/v1/orgs/second/servers', { kind: 'streamable-http', slug: 'everything', url: upstream.url });
+  const registered = await asSecond('POST', '/api/v1/orgs/second/servers', {
+    kind: 'streamable-http',
+    slug: 'everything',
+    url: upstream.url,
+  });
   expect(registered.status).toBe(201);
   const grant = { subject: { kind: 'everyone' }, server: 'everything', tools: { mode: 'all' } };
   expect((await asSecond('POST', '/api/v1/orgs/second/grants', grant)).status).toBe(201);
@@ -65,14 +74,22 @@ test('equal slugs in two organisations stay two servers, each with its own calle
   const token = String(minted.body['token']);
   const call = (organisation: string, bearer: string): ReturnType<typeof callModern> =>
     callModern(platform.mcpUrl('everything', organisation), bearer, 'tools/call', { name: 'echo', arguments: { message: 'x' } });
-  await until(async () => JSON.stringify((await call('second', token)).json).includes('legacy:x'), { what: 'the second organisation’s server', timeoutMs: 15_000 });
+  await until(async () => JSON.stringify((await call('second', token)).json).includes('legacy:x'), {
+    what: 'the second organisation’s server',
+    timeoutMs: 15_000,
+  });
   expect((await call('default', token)).status).toBe(401);
   expect((await call('second', platform.facts.token)).status).toBe(401);
   expect((await call('default', platform.facts.token)).status).toBe(200);
 });
 
 test('a session of one organisation opens nothing in another', async () => {
-  const initialize = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'x', version: '1' } } });
+  const initialize = JSON.stringify({
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'initialize',
+    params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'x', version: '1' } },
+  });
   const opened = await post(platform.mcpUrl(), platform.facts.token, initialize);
   const sessionId = opened.headers.get('mcp-session-id') ?? '';
   const minted = await asSecond('POST', '/api/v1/orgs/second/tokens', { name: 'other' });
@@ -92,7 +109,11 @@ test('with a second organisation, registering a stdio server is an operator’s 
 });
 
 test('with a second organisation, private addresses stay closed unless an operator opened them', async () => {
-  await asSecond('POST', '/api/v1/orgs/second/servers', { kind: 'streamable-http', slug: 'inside', url: `http://127.0.0.1:${platform.ports.api}/api/v1` });
+  await asSecond('POST', '/api/v1/orgs/second/servers', {
+    kind: 'streamable-http',
+    slug: 'inside',
+    url: `http://127.0.0.1:${platform.ports.api}/api/v1`,
+  });
   const detail = await until(
     async () => {
       const { body } = await asSecond('GET', '/api/v1/orgs/second/servers/inside');

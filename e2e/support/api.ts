@@ -51,6 +51,9 @@ export class Api {
   }
 
   async discovered(slug: string): Promise<void> {
-    await until(async () => (await this.org('GET', `/servers/${slug}`)).body['status'] === 'ready', { what: `discovery of ${slug}`, timeoutMs: 20_000 });
+    await until(async () => (await this.org('GET', `/servers/${slug}`)).body['status'] === 'ready', {
+      what: `discovery of ${slug}`,
+      timeoutMs: 20_000,
+    });
   }
 }

@@ -10,7 +10,8 @@ export function processesOf(home: string): Found[] {
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     const command = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
     if (command === '' || isZombie(pid)) continue;
-    if (command.includes(home) || read(`/proc/${pid}/environ`).includes(home) || link(`/proc/${pid}/cwd`).startsWith(home)) found.push({ pid, command });
+    if (command.includes(home) || read(`/proc/${pid}/environ`).includes(home) || link(`/proc/${pid}/cwd`).startsWith(home))
+      found.push({ pid, command });
   }
   return found;
 }

@@ -1,5 +1,10 @@
 /** One POST of raw bytes to an MCP endpoint; what came back, whole. */
-export async function post(url: string, token: string | null, body: string | Buffer, headers: Record<string, string> = {}): Promise<{ status: number; text: string; headers: Headers }> {
+export async function post(
+  url: string,
+  token: string | null,
+  body: string | Buffer,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; text: string; headers: Headers }> {
   const response = await fetch(url, {
     method: 'POST',
     headers: {
@@ -19,7 +24,11 @@ export const MODERN_META = {
 } as const;
 
 /** A well-formed 2026-07-28 request with its headers. */
-export function modern(method: string, params: Record<string, unknown> = {}, id: string | number = 1): { body: string; headers: Record<string, string> } {
+export function modern(
+  method: string,
+  params: Record<string, unknown> = {},
+  id: string | number = 1,
+): { body: string; headers: Record<string, string> } {
   const name = params['name'] ?? params['uri'];
   return {
     body: JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, _meta: MODERN_META } }),
@@ -27,17 +36,29 @@ export function modern(method: string, params: Record<string, unknown> = {}, id:
   };
 }
 
-export async function callModern(url: string, token: string, method: string, params: Record<string, unknown> = {}): Promise<{ status: number; json: RpcAnswer }> {
+export async function callModern(
+  url: string,
+  token: string,
+  method: string,
+  params: Record<string, unknown> = {},
+): Promise<{ status: number; json: RpcAnswer }> {
   const { body, headers } = modern(method, params);
   const answer = await post(url, token, body, headers);
   return { status: answer.status, json: parse(answer) };
 }
 
-export type RpcAnswer = { id: unknown; result?: Record<string, unknown>; error?: { code: number; message: string; data?: Record<string, unknown> } };
+export type RpcAnswer = {
+  id: unknown;
+  result?: Record<string, unknown>;
+  error?: { code: number; message: string; data?: Record<string, unknown> };
+};
 
 /** The JSON-RPC answer of a JSON or SSE response. */
 export function parse({ headers, text }: { headers: Headers; text: string }): RpcAnswer {
   if (headers.get('content-type')?.startsWith('text/event-stream') !== true) return JSON.parse(text) as RpcAnswer;
-  const last = text.split('\n').filter((line) => line.startsWith('data:')).at(-1);
+  const last = text
+    .split('\n')
+    .filter((line) => line.startsWith('data:'))
+    .at(-1);
   return JSON.parse(last?.slice(5) ?? 'null') as RpcAnswer;
 }

@@ -1,5 +1,8 @@
 /** Asks again every 20 ms until the answer is truthy; fails naming `what` after `timeoutMs` (10 s). */
-export async function until<T>(ask: () => T | Promise<T>, { what, timeoutMs = 10_000 }: { what: string; timeoutMs?: number }): Promise<NonNullable<T>> {
+export async function until<T>(
+  ask: () => T | Promise<T>,
+  { what, timeoutMs = 10_000 }: { what: string; timeoutMs?: number },
+): Promise<NonNullable<T>> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const answer = await ask();

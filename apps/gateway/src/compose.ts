@@ -44,8 +44,15 @@ const INTERNAL_LIMITS = { timeoutMs: 5_000, maxBytes: 64 * 1024 * 1024 };
 /** The only place that builds long-lived objects of the gateway. Dials nothing. */
 export async function compose(config: Config, logger: Logger): Promise<Gateway> {
   const sealingKeys = loadKeyring(config.sessionSealingKeyFile);
-  const ports = createPostgresPorts({ connectionString: loadSecret(config.portsDatabaseUrlFile).reveal(), onError: (error) => logger.warn({ err: error }, 'a port failed') });
-  const internal = createInternalFetch({ baseUrl: config.controlPlaneInternalUrl, bearer: loadSecret(config.gatewaySecretFile), ...INTERNAL_LIMITS });
+  const ports = createPostgresPorts({
+    connectionString: loadSecret(config.portsDatabaseUrlFile).reveal(),
+    onError: (error) => logger.warn({ err: error }, 'a port failed'),
+  });
+  const internal = createInternalFetch({
+    baseUrl: config.controlPlaneInternalUrl,
+    bearer: loadSecret(config.gatewaySecretFile),
+    ...INTERNAL_LIMITS,
+  });
   const credentials = makeCredentialResolver({ post: postOver(internal) });
   const state = await makeState({
     ports,
@@ -91,11 +98,25 @@ type StepDeps = {
   readonly tracing: Tracing;
 };
 
-function makeSteps({ config, credentials, logger, pools, sealingKeys, state, stdioPool, store, tracing }: StepDeps): ReturnType<typeof makePipeline> {
+function makeSteps({
+  config,
+  credentials,
+  logger,
+  pools,
+  sealingKeys,
+  state,
+  stdioPool,
+  store,
+  tracing,
+}: StepDeps): ReturnType<typeof makePipeline> {
   const tombstones = makeTombstones({ store, clock });
   const sessionOpener = makeSessionOpener({ keyring: sealingKeys, tombstones, clock, logger });
   const sessions = makeSessionRegistry({ store, keyring: sealingKeys, tombstones, logger });
-  const stdioHost = { pool: stdioPool, basePath: config.stdioHostUrl.pathname.replace(/\/$/, ''), secret: loadSecret(config.toStdioHostSecretFile) };
+  const stdioHost = {
+    pool: stdioPool,
+    basePath: config.stdioHostUrl.pathname.replace(/\/$/, ''),
+    secret: loadSecret(config.toStdioHostSecretFile),
+  };
   const resolveUpstream = makeResolveUpstream({ pools, stdioHost });
   const inFlight = makeInFlight();
   const reach = { credentials, resolveUpstream };
@@ -126,7 +147,8 @@ function postOver(internal: ReturnType<typeof createInternalFetch>): InternalPos
 function forgetCredentials(credentials: CredentialResolver): ChangeListener {
   return {
     invalidated(organisationId, invalidations) {
-      for (const invalidation of invalidations) if (invalidation.kind === 'credential') credentials.drop(organisationId, invalidation.serverId);
+      for (const invalidation of invalidations)
+        if (invalidation.kind === 'credential') credentials.drop(organisationId, invalidation.serverId);
     },
     missed(organisationId) {
       credentials.dropAll(organisationId);

@@ -46,13 +46,26 @@ const headerName = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, { err
 const secretValue = z.string().max(8192);
 const noControl = z.string().regex(/^[^\0]*$/, { error: 'must not contain NUL' });
 /** Write-only values by name. In a change: a name left out keeps its value, null removes it. */
-const envInput = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, { error: 'is not an environment variable name' }), secretValue);
+const envInput = z.record(
+  z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, { error: 'is not an environment variable name' }),
+  secretValue,
+);
 const headersInput = z.record(headerName, secretValue.regex(/^[\t\x20-\x7e]*$/, { error: 'must be visible ASCII' }));
 
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).max(2048).refine(
-  (value) => { try { const url = new URL(value); return url.username === '' && url.password === '' && url.hash === ''; } catch { return false; } },
-  { error: 'must have neither credentials nor a fragment: put credentials into headers' },
-);
+const httpUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+  .max(2048)
+  .refine(
+    (value) => {
+      try {
+        const url = new URL(value);
+        return url.username === '' && url.password === '' && url.hash === '';
+      } catch {
+        return false;
+      }
+    },
+    { error: 'must have neither credentials nor a fragment: put credentials into headers' },
+  );
 
 const common = {
   description: z.string().max(2000).default(''),
@@ -108,7 +121,14 @@ const serverView = {
 export const MASK = '••••••••';
 export const Server = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('streamable-http'), ...serverView, url: z.string(), headers: z.record(z.string(), z.string()) }),
-  z.object({ kind: z.literal('stdio'), ...serverView, command: z.string(), args: z.array(z.string()), env: z.record(z.string(), z.string()), isolation: Isolation }),
+  z.object({
+    kind: z.literal('stdio'),
+    ...serverView,
+    command: z.string(),
+    args: z.array(z.string()),
+    env: z.record(z.string(), z.string()),
+    isolation: Isolation,
+  }),
 ]);
 export type Server = z.infer<typeof Server>;
 
@@ -163,5 +183,13 @@ export const MintedToken = Token.extend({ token: z.string() });
 export type MintedToken = z.infer<typeof MintedToken>;
 
 /** Scopes of an API token. */
-export const ApiScope = z.enum(['servers:read', 'servers:write', 'grants:read', 'grants:write', 'tokens:read', 'tokens:mint', 'organisations:write']);
+export const ApiScope = z.enum([
+  'servers:read',
+  'servers:write',
+  'grants:read',
+  'grants:write',
+  'tokens:read',
+  'tokens:mint',
+  'organisations:write',
+]);
 export type ApiScope = z.infer<typeof ApiScope>;

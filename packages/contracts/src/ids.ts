@@ -37,9 +37,7 @@ export const OrganisationSlug = slug
 export type OrganisationSlug = z.infer<typeof OrganisationSlug>;
 
 /** Second path segment of a server's own endpoint; unique within its organisation. */
-export const ServerSlug = slug
-  .refine((value) => !RESERVED_SERVER_SLUGS.includes(value), { error: 'is reserved' })
-  .brand<'ServerSlug'>();
+export const ServerSlug = slug.refine((value) => !RESERVED_SERVER_SLUGS.includes(value), { error: 'is reserved' }).brand<'ServerSlug'>();
 export type ServerSlug = z.infer<typeof ServerSlug>;
 
 /** Position in an organisation's single order of changes. Starts at 1; never reused within an epoch. */

@@ -29,9 +29,7 @@ export const DirectoryAnswer = z.object({ entry: z.string().nullable(), revision
 export type DirectoryAnswer = z.infer<typeof DirectoryAnswer>;
 
 export const Revisions = z.object({
-  organisations: z.array(
-    z.object({ organisationId: OrganisationId, slug: OrganisationSlug, epoch: z.number().int(), revision: Revision }),
-  ),
+  organisations: z.array(z.object({ organisationId: OrganisationId, slug: OrganisationSlug, epoch: z.number().int(), revision: Revision })),
 });
 export type Revisions = z.infer<typeof Revisions>;
 

@@ -15,13 +15,28 @@ export type CatalogRow = {
 export const catalog = {
   // who is asking
   'auth.invalid_token': { http: 401, rpc: -31401, owner: 'caller', say: 'The access token is missing, unknown, expired or revoked.' },
-  'auth.unavailable': { http: 503, rpc: -31503, owner: 'patchbay', say: 'The access token cannot be checked right now. Try again shortly.' },
+  'auth.unavailable': {
+    http: 503,
+    rpc: -31503,
+    owner: 'patchbay',
+    say: 'The access token cannot be checked right now. Try again shortly.',
+  },
   'auth.sign_in_failed': { http: 401, rpc: -31401, owner: 'caller', say: 'The organisation, email or password is wrong.' },
   'auth.signed_out': { http: 401, rpc: -31401, owner: 'caller', say: 'Sign in, or send an API token as a bearer.' },
   'auth.forbidden': { http: 403, rpc: -31403, owner: 'caller', say: 'You are not allowed to do this.' },
-  'auth.recent_sign_in_required': { http: 403, rpc: -31403, owner: 'caller', say: 'Sign in again: this change needs a session signed in within the last 15 minutes.' },
+  'auth.recent_sign_in_required': {
+    http: 403,
+    rpc: -31403,
+    owner: 'caller',
+    say: 'Sign in again: this change needs a session signed in within the last 15 minutes.',
+  },
   'auth.too_many_attempts': { http: 429, rpc: -31429, owner: 'caller', say: 'Too many attempts. Wait before trying again.' },
-  'auth.cross_site': { http: 403, rpc: -31403, owner: 'caller', say: 'A request with a session cookie must come from the same origin and carry the Patchbay-Request header.' },
+  'auth.cross_site': {
+    http: 403,
+    rpc: -31403,
+    owner: 'caller',
+    say: 'A request with a session cookie must come from the same origin and carry the Patchbay-Request header.',
+  },
   // the HTTP request
   'http.host': { http: 421, rpc: -31421, owner: 'caller', say: 'This listener does not serve that Host.' },
   'http.origin': { http: 403, rpc: -31403, owner: 'caller', say: 'This Origin is not allowed.' },
@@ -46,7 +61,12 @@ export const catalog = {
   // what is asked for (unknown and not granted are one answer)
   'endpoint.forbidden': { http: 403, rpc: -31403, owner: 'caller', say: 'There is no such server, or you may not use it.' },
   'tool.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Unknown tool.' },
-  'tool.ambiguous': { http: 200, rpc: -32602, owner: 'caller', say: 'Several servers offer a tool of this name: use one of the full names.' },
+  'tool.ambiguous': {
+    http: 200,
+    rpc: -32602,
+    owner: 'caller',
+    say: 'Several servers offer a tool of this name: use one of the full names.',
+  },
   'prompt.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Unknown prompt.' },
   'resource.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Resource not found.' },
   'completion.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Unknown completion reference.' },
@@ -56,21 +76,51 @@ export const catalog = {
   'upstream.timeout': { http: 200, rpc: -31504, owner: 'upstream', say: 'The MCP server did not answer in time.' },
   'upstream.broken': { http: 200, rpc: -31505, owner: 'upstream', say: 'The MCP server gave an answer that is not MCP.' },
   'upstream.refused': { http: 200, rpc: -31506, owner: 'admin', say: 'The MCP server refused our credential.' },
-  'upstream.era': { http: 200, rpc: -31507, owner: 'patchbay', say: 'This request cannot be carried between these protocol revisions yet.' },
+  'upstream.era': {
+    http: 200,
+    rpc: -31507,
+    owner: 'patchbay',
+    say: 'This request cannot be carried between these protocol revisions yet.',
+  },
   'upstream.egress': { http: 200, rpc: -31508, owner: 'admin', say: 'The address of this MCP server may not be reached from here.' },
-  'upstream.credential_unavailable': { http: 200, rpc: -31509, owner: 'patchbay', say: 'The credential for this MCP server cannot be had right now.' },
+  'upstream.credential_unavailable': {
+    http: 200,
+    rpc: -31509,
+    owner: 'patchbay',
+    say: 'The credential for this MCP server cannot be had right now.',
+  },
   'stdio.limit': { http: 503, rpc: -31510, owner: 'admin', say: 'No further stdio process may be started.' },
   'stdio.start_failed': { http: 502, rpc: -31511, owner: 'upstream', say: 'The stdio server could not be started.' },
-  'stdio.launch_unavailable': { http: 503, rpc: -31512, owner: 'patchbay', say: 'What to run for this stdio server cannot be had right now. Try again shortly.' },
-  'stdio.launch_gone': { http: 404, rpc: -31513, owner: 'caller', say: 'This stdio server, or this generation of it, does not exist any more.' },
+  'stdio.launch_unavailable': {
+    http: 503,
+    rpc: -31512,
+    owner: 'patchbay',
+    say: 'What to run for this stdio server cannot be had right now. Try again shortly.',
+  },
+  'stdio.launch_gone': {
+    http: 404,
+    rpc: -31513,
+    owner: 'caller',
+    say: 'This stdio server, or this generation of it, does not exist any more.',
+  },
   // the API
   'api.validation': { http: 400, rpc: -32602, owner: 'caller', say: 'The request is not valid.' },
   'api.not_found': { http: 404, rpc: -31404, owner: 'caller', say: 'Not found.' },
   'api.conflict': { http: 409, rpc: -31409, owner: 'caller', say: 'This is taken, or was changed meanwhile.' },
-  'stdio.not_allowed': { http: 403, rpc: -31403, owner: 'admin', say: 'Registering a stdio server runs a program on this installation; you may not do that here.' },
+  'stdio.not_allowed': {
+    http: 403,
+    rpc: -31403,
+    owner: 'admin',
+    say: 'Registering a stdio server runs a program on this installation; you may not do that here.',
+  },
   // ours
-  'staleness.exceeded': { http: 503, rpc: -31503, owner: 'patchbay', say: 'No news from the control plane for too long. Try again shortly.' },
-  'internal': { http: 500, rpc: -31500, owner: 'patchbay', say: 'Something went wrong on our side.' },
+  'staleness.exceeded': {
+    http: 503,
+    rpc: -31503,
+    owner: 'patchbay',
+    say: 'No news from the control plane for too long. Try again shortly.',
+  },
+  internal: { http: 500, rpc: -31500, owner: 'patchbay', say: 'Something went wrong on our side.' },
 } as const satisfies Record<string, CatalogRow>;
 
 export type ErrorCode = keyof typeof catalog;

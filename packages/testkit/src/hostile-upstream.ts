@@ -2,7 +2,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { listen, type Listening } from './listen.ts';
 
 /** How a hostile upstream answers `tools/call` for the tool of the same name. */
-export const HOSTILE_TOOLS = ['hang', 'die', 'html', 'redirect', 'garbage', 'not-json', 'wrong-id', 'cut-stream', 'unauthorized', 'empty', 'ok'] as const;
+export const HOSTILE_TOOLS = [
+  'hang',
+  'die',
+  'html',
+  'redirect',
+  'garbage',
+  'not-json',
+  'wrong-id',
+  'cut-stream',
+  'unauthorized',
+  'empty',
+  'ok',
+] as const;
 export type HostileTool = (typeof HOSTILE_TOOLS)[number];
 
 /** A legacy server that discovers well and then misbehaves, each tool in its own way; `ok` behaves. */
@@ -28,7 +40,9 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
         serverInfo: { name: 'hostile', version: '0' },
       });
     case 'tools/list':
-      return json(response, message, { tools: HOSTILE_TOOLS.map((name) => ({ name, description: name, inputSchema: { type: 'object' } })) });
+      return json(response, message, {
+        tools: HOSTILE_TOOLS.map((name) => ({ name, description: name, inputSchema: { type: 'object' } })),
+      });
     case 'tools/call':
       return misbehave(response, message, message.params?.name as HostileTool);
     default:

@@ -46,15 +46,21 @@ export async function startLegacyUpstream(port = 0): Promise<LegacyUpstream> {
 }
 
 function legacyServer(): McpServer {
-  const server = new McpServer({ name: 'legacy-fixture', version: '1.2.3' }, { instructions: 'Speak plainly.', capabilities: { logging: {} } });
+  const server = new McpServer(
+    { name: 'legacy-fixture', version: '1.2.3' },
+    { instructions: 'Speak plainly.', capabilities: { logging: {} } },
+  );
   let calls = 0;
-  server.registerTool('echo', { description: 'Says it back', inputSchema: { message: z.string() } }, ({ message }) => text(`legacy:${message}`));
+  server.registerTool('echo', { description: 'Says it back', inputSchema: { message: z.string() } }, ({ message }) =>
+    text(`legacy:${message}`),
+  );
   server.registerTool('count', { description: 'Counts calls of this session' }, () => text(String(++calls)));
   server.registerTool('fail', { description: 'Fails as a tool' }, () => ({ ...text('it failed'), isError: true }));
   server.registerTool('steps', { description: 'Reports progress', inputSchema: { steps: z.number() } }, async ({ steps }, extra) => {
     const progressToken = extra._meta?.progressToken;
     for (let progress = 1; progress <= steps; progress += 1) {
-      if (progressToken !== undefined) await extra.sendNotification({ method: 'notifications/progress', params: { progressToken, progress, total: steps } });
+      if (progressToken !== undefined)
+        await extra.sendNotification({ method: 'notifications/progress', params: { progressToken, progress, total: steps } });
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     return text(`${steps} steps`);
@@ -69,11 +75,22 @@ function legacyServer(): McpServer {
     });
     return text('slept');
   });
-  server.registerPrompt('greet', { description: 'Greets', argsSchema: { name: completable(z.string(), (value) => ['ada', 'alan', 'grace'].filter((name) => name.startsWith(value))) } }, ({ name }) => ({
-    messages: [{ role: 'user', content: { type: 'text', text: `Hello ${name}` } }],
+  server.registerPrompt(
+    'greet',
+    {
+      description: 'Greets',
+      argsSchema: { name: completable(z.string(), (value) => ['ada', 'alan', 'grace'].filter((name) => name.startsWith(value))) },
+    },
+    ({ name }) => ({
+      messages: [{ role: 'user', content: { type: 'text', text: `Hello ${name}` } }],
+    }),
+  );
+  server.registerResource('note', 'note://one', { mimeType: 'text/plain' }, (uri) => ({
+    contents: [{ uri: uri.href, text: 'first note' }],
   }));
-  server.registerResource('note', 'note://one', { mimeType: 'text/plain' }, (uri) => ({ contents: [{ uri: uri.href, text: 'first note' }] }));
-  server.registerResource('file', new ResourceTemplate('file:///{+path}', { list: undefined }), {}, (uri) => ({ contents: [{ uri: uri.href, text: `file ${uri.pathname}` }] }));
+  server.registerResource('file', new ResourceTemplate('file:///{+path}', { list: undefined }), {}, (uri) => ({
+    contents: [{ uri: uri.href, text: `file ${uri.pathname}` }],
+  }));
   return server;
 }
 

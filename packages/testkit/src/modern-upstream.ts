@@ -23,14 +23,23 @@ function modernServer(): McpServer {
   server.registerTool('echo', { description: 'Says it back', inputSchema: z.object({ message: z.string() }) }, ({ message }) => ({
     content: [{ type: 'text', text: `modern:${message}` }],
   }));
-  server.registerTool('sum', { description: 'Adds', inputSchema: z.object({ a: z.number(), b: z.number() }), outputSchema: z.object({ sum: z.number() }) }, ({ a, b }) => ({
-    content: [{ type: 'text', text: String(a + b) }],
-    structuredContent: { sum: a + b },
+  server.registerTool(
+    'sum',
+    { description: 'Adds', inputSchema: z.object({ a: z.number(), b: z.number() }), outputSchema: z.object({ sum: z.number() }) },
+    ({ a, b }) => ({
+      content: [{ type: 'text', text: String(a + b) }],
+      structuredContent: { sum: a + b },
+    }),
+  );
+  server.registerTool('fail', { description: 'Fails as a tool' }, () => ({
+    content: [{ type: 'text', text: 'it failed' }],
+    isError: true,
   }));
-  server.registerTool('fail', { description: 'Fails as a tool' }, () => ({ content: [{ type: 'text', text: 'it failed' }], isError: true }));
   server.registerPrompt('greet', { description: 'Greets', argsSchema: z.object({ name: z.string() }) }, ({ name }) => ({
     messages: [{ role: 'user', content: { type: 'text', text: `Hello ${name}` } }],
   }));
-  server.registerResource('note', 'note://modern', { mimeType: 'text/plain' }, (uri) => ({ contents: [{ uri: uri.href, text: 'modern note' }] }));
+  server.registerResource('note', 'note://modern', { mimeType: 'text/plain' }, (uri) => ({
+    contents: [{ uri: uri.href, text: 'modern note' }],
+  }));
   return server;
 }

@@ -1,4 +1,5 @@
 import { refusal } from '@patchbay/errors';
+import { within } from '../directory/within.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import type { Tombstones } from '../sessions/tombstones.ts';
@@ -13,17 +14,19 @@ export type DeleteSessionDeps = ReachDeps & {
   readonly logger: { warn(fields: object, message: string): void };
 };
 
+const STORE_TIMEOUT_MS = 3_000;
+
 /** Ends the client's session for good, then, without the client waiting, the upstream sessions that it had opened. */
 export function makeDeleteSession(deps: DeleteSessionDeps): Step {
   return async function deleteSession(ctx: CallContext): Promise<Outcome> {
     const { session } = ctx;
     if (session === null) return refusal('session.gone');
-    try {
-      await deps.tombstones.bury(session);
-    } catch (error) {
-      deps.logger.warn({ err: error }, 'cannot record that a session was ended');
-      return refusal('http.overloaded', 'The end of the session could not be recorded.');
-    }
+    const buried = await within(
+      deps.tombstones.bury(session).then(() => true),
+      STORE_TIMEOUT_MS,
+      false,
+    );
+    if (!buried) return refusal('http.overloaded', 'The end of the session could not be recorded.');
     ctx.response.statusCode = 204;
     ctx.response.end();
     void closeUpstreamSessions(deps, ctx, session);

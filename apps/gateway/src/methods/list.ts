@@ -49,7 +49,8 @@ function composeServer(ctx: CallContext, server: CompiledServer, method: ListMet
   const { principal, snapshot } = ctx;
   const visible: Buffer[] = [];
   for (const entry of entriesOf(server, method)) {
-    if (principal !== null && snapshot !== null && decide(snapshot.grants, principal, server.id, entry).kind === 'allow') visible.push(entry.definition);
+    if (principal !== null && snapshot !== null && decide(snapshot.grants, principal, server.id, entry).kind === 'allow')
+      visible.push(entry.definition);
   }
   return resultBody(ctx, method, visible, { serverInfo: server.catalogue?.serverInfo ?? SERVER_INFO, missing: null });
 }
@@ -89,7 +90,8 @@ function missingServers({ principal }: CallContext, snapshot: CompiledSnapshot):
   const missing: Record<string, { status: string }> = {};
   for (const server of snapshot.serversBySlug.values()) {
     if (server.catalogue !== null || principal === null) continue;
-    if (decide(snapshot.grants, principal, server.id, { kind: 'server', name: server.slug }).kind === 'allow') missing[server.slug] = { status: 'not discovered' };
+    if (decide(snapshot.grants, principal, server.id, { kind: 'server', name: server.slug }).kind === 'allow')
+      missing[server.slug] = { status: 'not discovered' };
   }
   return Object.keys(missing).length === 0 ? null : missing;
 }

@@ -29,8 +29,16 @@ type Series = { readonly calls: CounterSeries; readonly duration: HistogramSerie
 export function makeCallMetrics(metrics: Metrics): CallRecorder {
   const labels = ['organisation', 'server', 'method', 'outcome'] as const;
   const calls = metrics.counter({ name: 'patchbay_gateway_calls_total', help: 'Calls by how they ended.', labels });
-  const duration = metrics.histogram({ name: 'patchbay_gateway_call_duration_seconds', help: 'From arrival to the end of the answer.', labels });
-  const upstream = metrics.histogram({ name: 'patchbay_gateway_upstream_duration_seconds', help: 'The part of a call spent waiting for the upstream.', labels });
+  const duration = metrics.histogram({
+    name: 'patchbay_gateway_call_duration_seconds',
+    help: 'From arrival to the end of the answer.',
+    labels,
+  });
+  const upstream = metrics.histogram({
+    name: 'patchbay_gateway_upstream_duration_seconds',
+    help: 'The part of a call spent waiting for the upstream.',
+    labels,
+  });
   const bySnapshotNames = new Map<string, Map<string, Map<string, Map<string, Series>>>>();
 
   function seriesOf(organisation: string, server: string, method: string, outcome: string): Series {

@@ -5,9 +5,17 @@ import type { SnapshotStore } from '../snapshot/store.ts';
 /** Copies the snapshot's plain counts into gauges each time metrics are asked for: nothing on a call's path. */
 export function withSnapshotMetrics(metrics: Metrics, { counters, store }: { counters: SnapshotCounters; store: SnapshotStore }): Metrics {
   const revision = metrics.gauge({ name: 'patchbay_gateway_revision', help: 'The revision served.', labels: ['organisation'] });
-  const lag = metrics.gauge({ name: 'patchbay_gateway_revision_lag_seconds', help: 'How long a newer revision has been known but not served.', labels: ['organisation'] });
+  const lag = metrics.gauge({
+    name: 'patchbay_gateway_revision_lag_seconds',
+    help: 'How long a newer revision has been known but not served.',
+    labels: ['organisation'],
+  });
   const events = metrics.gauge({ name: 'patchbay_gateway_snapshot_events', help: 'Since the start, by kind.', labels: ['kind'] });
-  const refused = metrics.gauge({ name: 'patchbay_gateway_snapshot_refused', help: 'Manifests, parts and entries not taken, by reason.', labels: ['reason'] });
+  const refused = metrics.gauge({
+    name: 'patchbay_gateway_snapshot_refused',
+    help: 'Manifests, parts and entries not taken, by reason.',
+    labels: ['reason'],
+  });
   return {
     ...metrics,
     render() {

@@ -18,7 +18,10 @@ const OFF: Tracing = { begin: () => {}, end: () => {}, stop: async () => {} };
  */
 export async function startTracing({ enabled, serviceName }: { enabled: boolean; serviceName: string }): Promise<Tracing> {
   if (!enabled) return OFF;
-  const [{ NodeSDK }, { OTLPTraceExporter }] = await Promise.all([import('@opentelemetry/sdk-node'), import('@opentelemetry/exporter-trace-otlp-http')]);
+  const [{ NodeSDK }, { OTLPTraceExporter }] = await Promise.all([
+    import('@opentelemetry/sdk-node'),
+    import('@opentelemetry/exporter-trace-otlp-http'),
+  ]);
   const sdk = new NodeSDK({ serviceName, traceExporter: new OTLPTraceExporter(), instrumentations: [] });
   sdk.start();
   return { ...makeTracing(trace.getTracer('patchbay-gateway')), stop: () => sdk.shutdown() };
@@ -44,7 +47,12 @@ export function makeTracing(tracer: Tracer): Pick<Tracing, 'begin' | 'end'> {
 }
 
 function attributesOf({ message, organisationSlug, protocolVersion, serverSlug }: CallContext): Record<string, string> {
-  const attributes: Record<string, string> = { 'mcp.method.name': message?.method ?? '', 'network.transport': 'tcp', 'network.protocol.name': 'http', 'patchbay.organisation': organisationSlug };
+  const attributes: Record<string, string> = {
+    'mcp.method.name': message?.method ?? '',
+    'network.transport': 'tcp',
+    'network.protocol.name': 'http',
+    'patchbay.organisation': organisationSlug,
+  };
   if (message?.id !== null && message?.id !== undefined) attributes['jsonrpc.request.id'] = String(message.id);
   if (protocolVersion !== '') attributes['mcp.protocol.version'] = protocolVersion;
   if (serverSlug !== null) attributes['patchbay.server'] = serverSlug;
@@ -56,7 +64,8 @@ function describeOutcome(ctx: CallContext, span: Span): void {
   if (target?.kind === 'upstream') {
     span.setAttribute('patchbay.server', target.server.slug);
     // Names come from the accepted catalogue by now, so they cannot be made up by a caller.
-    if (target.object.kind === 'tool') span.setAttributes({ 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': target.object.name });
+    if (target.object.kind === 'tool')
+      span.setAttributes({ 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': target.object.name });
     if (target.object.kind === 'prompt') span.setAttribute('gen_ai.prompt.name', target.object.name);
     if (target.object.kind === 'resource') span.setAttribute('mcp.resource.uri', target.object.name);
     if (target.object.kind === 'tool' || target.object.kind === 'prompt') span.updateName(`${message?.method} ${target.object.name}`);
@@ -73,7 +82,12 @@ function parentOf({ message, request }: CallContext): ReturnType<typeof context.
   const match = carrier === null ? null : TRACEPARENT.exec(carrier);
   if (match?.[1] === undefined || match[2] === undefined || match[3] === undefined) return context.active();
   const [, traceId, spanId, flags] = match;
-  return trace.setSpanContext(context.active(), { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & TraceFlags.SAMPLED, isRemote: true });
+  return trace.setSpanContext(context.active(), {
+    traceId,
+    spanId,
+    traceFlags: Number.parseInt(flags, 16) & TraceFlags.SAMPLED,
+    isRemote: true,
+  });
 }
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;

@@ -47,7 +47,8 @@ function findEndpoint(ctx: CallContext): boolean {
   if (snapshot === null || principal === null) return false;
   if (serverSlug === null) return true;
   const server = snapshot.serversBySlug.get(serverSlug);
-  if (server === undefined || decide(snapshot.grants, principal, server.id, { kind: 'server', name: server.slug }).kind === 'deny') return false;
+  if (server === undefined || decide(snapshot.grants, principal, server.id, { kind: 'server', name: server.slug }).kind === 'deny')
+    return false;
   ctx.endpointServer = server;
   return true;
 }
@@ -55,7 +56,8 @@ function findEndpoint(ctx: CallContext): boolean {
 function judgeHeaders({ headers }: IncomingMessage, bodyLimitBytes: number): Refusal | undefined {
   const mediaType = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
   if (mediaType !== 'application/json') return refusal('http.media_type');
-  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') return refusal('http.media_type', 'Content-Encoding is not supported.');
+  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity')
+    return refusal('http.media_type', 'Content-Encoding is not supported.');
   const accept = headers.accept?.toLowerCase() ?? '*/*';
   const takesBoth = accept.includes('application/json') && accept.includes('text/event-stream');
   if (!takesBoth && !accept.includes('*/*')) return refusal('http.not_acceptable');

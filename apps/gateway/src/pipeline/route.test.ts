@@ -27,7 +27,16 @@ function server(slug: string, tools: string[]): CompiledServer {
     templates: new Map(),
   };
   const timeouts = { connectMs: 1, requestMs: 1 };
-  return { id: slug as ServerId, slug, kind: 'streamable-http', url: new URL('http://x/mcp'), timeouts, generation: '1', hasCredential: false, catalogue };
+  return {
+    id: slug as ServerId,
+    slug,
+    kind: 'streamable-http',
+    url: new URL('http://x/mcp'),
+    timeouts,
+    generation: '1',
+    hasCredential: false,
+    catalogue,
+  };
 }
 
 /** `first` held the bare name `search` before `second` did. */
@@ -63,7 +72,12 @@ function grant(serverId: string, tools: GrantsPart['grants'][number]['tools'] = 
 
 function call(name: string, grants: GrantsPart['grants']): { outcome: Outcome; target: string | null } {
   const ctx = new CallContext({} as IncomingMessage, {} as ServerResponse, 0);
-  const principal: Principal = { organisationId: 'org' as OrganisationId, userId: USER, tokenId: 't' as TokenId, subjects: [`user:${USER}`, 'everyone'] };
+  const principal: Principal = {
+    organisationId: 'org' as OrganisationId,
+    userId: USER,
+    tokenId: 't' as TokenId,
+    subjects: [`user:${USER}`, 'everyone'],
+  };
   ctx.principal = principal;
   ctx.snapshot = snapshotWith(grants);
   ctx.body = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } }));

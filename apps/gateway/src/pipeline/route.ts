@@ -17,7 +17,8 @@ function targetOf(ctx: CallContext): Target | Refusal {
   if (message === null) return builtin('session/delete', endpointServer);
   if (message.kind !== 'request') return builtin('notification', endpointServer);
   const own = ctx.era === 'modern' ? MODERN_BUILTINS[message.method] : LEGACY_BUILTINS[message.method];
-  if (own !== undefined) return endpointServer === null && own.startsWith('resources/') ? methodUnknown(message.method) : builtin(own, endpointServer);
+  if (own !== undefined)
+    return endpointServer === null && own.startsWith('resources/') ? methodUnknown(message.method) : builtin(own, endpointServer);
   if (endpointServer === null) return aggregateTarget(ctx);
   if (endpointServer.catalogue === null) return refusal('upstream.unreachable', notDiscovered(endpointServer));
   return serverTarget(ctx, endpointServer);
@@ -33,8 +34,17 @@ const LISTS = {
   'resources/list': 'resources/list',
   'resources/templates/list': 'resources/templates/list',
 } as const;
-const LEGACY_BUILTINS: Readonly<Record<string, BuiltinMethod>> = { __proto__: null, initialize: 'initialize', ping: 'ping', ...LISTS } as never;
-const MODERN_BUILTINS: Readonly<Record<string, BuiltinMethod>> = { __proto__: null, 'server/discover': 'server/discover', ...LISTS } as never;
+const LEGACY_BUILTINS: Readonly<Record<string, BuiltinMethod>> = {
+  __proto__: null,
+  initialize: 'initialize',
+  ping: 'ping',
+  ...LISTS,
+} as never;
+const MODERN_BUILTINS: Readonly<Record<string, BuiltinMethod>> = {
+  __proto__: null,
+  'server/discover': 'server/discover',
+  ...LISTS,
+} as never;
 
 function serverTarget(ctx: CallContext, server: CompiledServer): Target | Refusal {
   const object = objectOf(ctx);
@@ -89,7 +99,9 @@ function objectOf({ body, message }: CallContext): CallObject | Refusal {
     case 'resources/read':
       return named('resource', message.uri, 'params.uri must be the URI of a resource.');
     case 'completion/complete':
-      return message.refSpan === null ? refusal('rpc.params', 'params.ref is missing.') : referenced(body.subarray(message.refSpan.start, message.refSpan.end));
+      return message.refSpan === null
+        ? refusal('rpc.params', 'params.ref is missing.')
+        : referenced(body.subarray(message.refSpan.start, message.refSpan.end));
     default:
       return methodUnknown(message?.method ?? '');
   }
