@@ -4,6 +4,7 @@ import { FaultFilter } from './common/fault.filter.ts';
 import { validationPipe } from './common/validation.ts';
 import { AccessModule } from './modules/access/index.ts';
 import { DiscoveryModule } from './modules/discovery/index.ts';
+import { FirstStartModule } from './modules/first-start/index.ts';
 import { IdentityModule } from './modules/identity/index.ts';
 import { OpenApiModule } from './modules/openapi/index.ts';
 import { OrganisationsModule } from './modules/organisations/index.ts';
@@ -28,6 +29,7 @@ export class AppModule {
         AccessModule,
         PersonalTokensModule,
         OpenApiModule,
+        FirstStartModule,
       ],
       providers: [
         { provide: APP_FILTER, useClass: FaultFilter },

@@ -38,7 +38,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const settings = readEnv(
     {
       home: text(ENV.home, '.patchbay'),
-      logLevel: oneOf(ENV.logLevel, LEVELS, 'info'),
+      logLevel: oneOf<LogLevel>(ENV.logLevel, LEVELS, 'info'),
       internalPort: port(ENV.internalPort),
       apiUrl: url(ENV.apiUrl, `http://127.0.0.1:${apiPort}`),
       gatewayUrl: url(ENV.gatewayUrl, 'http://127.0.0.1:8471'),

@@ -1,5 +1,5 @@
 export { hashPart } from './builder.ts';
-export { Changes, record } from './changes.ts';
+export { Changes, record, type Announce } from './changes.ts';
 export { openingsFor } from './openings.ts';
 export { Publisher } from './publisher.ts';
 export { Signer } from './signer.ts';

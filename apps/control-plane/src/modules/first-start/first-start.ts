@@ -1,0 +1,103 @@
+import { join, resolve } from 'node:path';
+import { Injectable } from '@nestjs/common';
+import { ApiScope, ServerInput, type FirstStartResult, type OrganisationId, type OrganisationSlug, type TokenHash, type TokenId } from '@patchbay/contracts';
+import { hashToken, mintPassword, mintToken, tokenHint } from '@patchbay/tokens';
+import { Clock } from '../../common/clock.ts';
+import { newId } from '../../common/new-id.ts';
+import { Config } from '../../config/config.ts';
+import { Lookups, type Tx } from '../../prisma/index.ts';
+import { hashPassword } from '../identity/index.ts';
+import { ServersService } from '../registry/index.ts';
+import { Changes, Publisher, type Announce } from '../snapshot/index.ts';
+
+const SLUG = 'default' as OrganisationSlug;
+const EMAIL = 'admin@patchbay.local';
+const TOKEN_NAME = 'first start';
+const DAYS = 30;
+const DAY_MS = 86_400_000;
+
+/** Absolute paths of the example servers' entries. */
+export type Examples = { readonly everything: string; readonly memory: string };
+
+type Minted = Pick<FirstStartResult, 'token' | 'apiToken'>;
+
+/** Makes what is missing of a usable installation. Run again it resets the admin's password and replaces its own tokens. */
+@Injectable()
+export class FirstStart {
+  constructor(
+    private readonly lookups: Lookups,
+    private readonly changes: Changes,
+    private readonly publisher: Publisher,
+    private readonly servers: ServersService,
+    private readonly clock: Clock,
+    private readonly config: Config,
+  ) {}
+
+  /** Everything of one organisation in one transaction: a killed first start leaves nothing behind. */
+  async run(examples: Examples): Promise<FirstStartResult> {
+    const adminPassword = mintPassword();
+    const passwordHash = await hashPassword(adminPassword);
+    const found = await this.lookups.organisationBySlug(SLUG);
+    const organisationId = found?.organisationId ?? (newId() as OrganisationId);
+    const minted = await this.changes.commit(organisationId, async (tx, announce) => {
+      if (found === null) await tx.organisation.create({ data: { id: organisationId, slug: SLUG, name: 'Default', createdAt: this.clock.now() } });
+      const userId = await this.#admin(tx, organisationId, passwordHash);
+      await this.#examples(tx, { organisationId, userId }, examples);
+      return this.#tokens(tx, { organisationId, userId }, announce);
+    });
+    await this.publisher.introduce({ organisationId, slug: SLUG });
+    await this.publisher.idle();
+    return { org: SLUG, adminEmail: EMAIL, adminPassword, ...minted };
+  }
+
+  async #admin(tx: Tx, organisationId: OrganisationId, passwordHash: string): Promise<string> {
+    const key = { organisationId, email: EMAIL };
+    const { id } = await tx.user.upsert({
+      where: { organisationId_email: key },
+      create: { ...key, id: newId(), passwordHash, role: 'owner', operator: true, createdAt: this.clock.now() },
+      update: { passwordHash },
+    });
+    // Whoever signed in with the old password is out.
+    await tx.session.deleteMany({ where: { organisationId, userId: id } });
+    return id;
+  }
+
+  /** Only where there is no server yet: an example that its admin removed stays removed. */
+  async #examples(tx: Tx, { organisationId }: { organisationId: OrganisationId; userId: string }, examples: Examples): Promise<void> {
+    if ((await tx.server.count({ where: { organisationId } })) > 0) return;
+    if ((await tx.organisation.findUniqueOrThrow({ where: { id: organisationId } })).revision > 0) return;
+    const memoryId = newId();
+    const memoryFile = join(resolve(this.config.home), 'stdio', organisationId, memoryId, 'memory.json');
+    const inputs = [
+      { id: newId(), input: { kind: 'stdio', slug: 'everything', description: 'The reference server: every feature of MCP, to try things out.', command: 'node', args: [examples.everything, 'stdio'] } },
+      { id: memoryId, input: { kind: 'stdio', slug: 'memory', description: 'A knowledge graph that remembers.', command: 'node', args: [examples.memory], isolation: 'shared', env: { MEMORY_FILE_PATH: memoryFile } } },
+    ];
+    for (const { id, input } of inputs) {
+      const { server, secrets } = this.servers.newServer({ organisationId, operator: true }, ServerInput.parse(input), id);
+      await tx.server.create({ data: server });
+      await tx.serverSecret.createMany({ data: secrets });
+      await tx.grant.create({ data: { organisationId, id: newId(), subjectKind: 'everyone', userId: null, serverId: id, mode: 'all', names: [], createdAt: this.clock.now() } });
+    }
+  }
+
+  /** A token for MCP and one for the API; those that an earlier first start minted end. */
+  async #tokens(tx: Tx, { organisationId, userId }: { organisationId: OrganisationId; userId: string }, announce: Announce): Promise<Minted> {
+    const createdAt = this.clock.now();
+    const own = { organisationId, userId, name: TOKEN_NAME, revokedAt: null };
+    const old = await tx.personalToken.findMany({ where: own, select: { id: true, tokenHash: true } });
+    await tx.personalToken.updateMany({ where: own, data: { revokedAt: createdAt } });
+    await tx.apiToken.updateMany({ where: own, data: { revokedAt: createdAt } });
+    const common = { organisationId, userId, name: TOKEN_NAME, createdAt };
+    const [id, apiId] = [newId(), newId()];
+    const token = mintToken('pbpat', id as TokenId, this.config.tokenTagKey.current.key);
+    const apiToken = mintToken('pbapi', apiId as TokenId, this.config.tokenTagKey.current.key);
+    const expiresAt = new Date(createdAt.getTime() + DAYS * DAY_MS);
+    await tx.personalToken.create({ data: { ...common, id, hint: tokenHint(token), tokenHash: hashToken(token), expiresAt } });
+    await tx.apiToken.create({ data: { ...common, id: apiId, hint: tokenHint(apiToken), tokenHash: hashToken(apiToken), scopes: ApiScope.options, expiresAt: null } });
+    await announce({
+      tokenIds: [id as TokenId, ...old.map((row) => row.id as TokenId)],
+      forget: old.map(({ tokenHash }) => ({ kind: 'token', tokenHash: tokenHash as TokenHash })),
+    });
+    return { token, apiToken };
+  }
+}
