@@ -61,6 +61,8 @@ export const KEY_FILES = {
   databaseUrl: 'database.url',
   ownerDatabaseUrl: 'owner-database.url',
   portsDatabaseUrl: 'ports-database.url',
+  /** Of the embedded cluster; the supervisor alone reads it. */
+  superuserPassword: 'postgres-superuser.secret',
 } as const;
 
 /** Symmetric keys (*.key) are 32 random bytes in base64url; secrets (*.secret) likewise, used as text. */
