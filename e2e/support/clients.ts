@@ -14,7 +14,7 @@ export async function legacyClient(url: string, token: string): Promise<LegacyCl
 }
 
 /** The official client 2.4, held to one revision. */
-export async function client24(url: string, token: string, revision: 'legacy' | '2026-07-28'): Promise<ModernClient> {
+async function client24(url: string, token: string, revision: 'legacy' | '2026-07-28'): Promise<ModernClient> {
   const client = new ModernClient(INFO, { versionNegotiation: { mode: revision === 'legacy' ? 'legacy' : { pin: revision } } });
   const transport = new ModernTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } });
   await client.connect(transport);

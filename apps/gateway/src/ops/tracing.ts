@@ -28,7 +28,7 @@ export async function startTracing({ enabled, serviceName }: { enabled: boolean;
 }
 
 /** The span of one call, given a tracer. */
-export function makeTracing(tracer: Tracer): Pick<Tracing, 'begin' | 'end'> {
+function makeTracing(tracer: Tracer): Pick<Tracing, 'begin' | 'end'> {
   return {
     begin(ctx) {
       const { message } = ctx;

@@ -3,7 +3,7 @@ import type { CallContext } from './context.ts';
 import { respondJson } from './respond.ts';
 
 /** Vendor key of a refused tool call's `_meta`: code, revision. */
-export const ERROR_META_KEY = 'com.patchbay/error';
+const ERROR_META_KEY = 'com.patchbay/error';
 
 /**
  * Answers a refusal in the protocol's own form (architecture.md §4): HTTP before a JSON-RPC request stands; in-band after,

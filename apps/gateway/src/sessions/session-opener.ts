@@ -2,6 +2,7 @@ import { randomBytes as nodeRandomBytes } from 'node:crypto';
 import { type Refusal, refusal } from '@patchbay/errors';
 import type { Keyring } from '@patchbay/vault';
 import { LRUCache } from 'lru-cache';
+import { within } from '../directory/within.ts';
 import type { CallContext } from '../pipeline/context.ts';
 import type { ClientSession } from './client-session.ts';
 import { openSealedSession, SESSION_ID_CHARACTERS_MAX, type SessionBinding, sealSession } from './seal.ts';
@@ -33,6 +34,7 @@ export type SessionOpener = {
 const LIFETIME_MS = 30 * 24 * 3_600_000;
 const OPENED_MAX = 20_000;
 const KEY_BYTES = 16;
+const STORE_TIMEOUT_MS = 1_500;
 
 /** Opened ids are remembered, so that a warm call neither decrypts nor asks whether the session was ended. */
 export function makeSessionOpener(deps: SessionOpenerDeps): SessionOpener {
@@ -49,14 +51,11 @@ export function makeSessionOpener(deps: SessionOpenerDeps): SessionOpener {
   }
 
   async function admit(session: ClientSession, header: string): Promise<ClientSession | Refusal> {
-    try {
-      if (await tombstones.isDead(session.organisationId, session.key)) return GONE;
-    } catch (error) {
-      // The seal stands; without the store nobody can end a session either. Asked again at the next call.
-      logger.warn({ err: error }, 'cannot ask whether a session was ended');
-      return session;
-    }
-    opened.set(header, session);
+    const isDead = await within(tombstones.isDead(session.organisationId, session.key), STORE_TIMEOUT_MS, null);
+    if (isDead === true) return GONE;
+    // When the store does not say, the seal stands: nobody can end a session without it either. Asked again at the next call.
+    if (isDead === false) opened.set(header, session);
+    else logger.warn({ organisationId: session.organisationId }, 'cannot ask whether a session was ended');
     return session;
   }
 
