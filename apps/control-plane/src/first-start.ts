@@ -4,6 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.ts';
 import { compose } from './compose.ts';
 import { readConfig, readExamples } from './config/config.ts';
+import { DiscoveryQueue } from './modules/discovery/index.ts';
 import { FirstStart } from './modules/first-start/index.ts';
 import { Publisher } from './modules/snapshot/index.ts';
 
@@ -14,6 +15,7 @@ async function main(): Promise<void> {
     const app = await NestFactory.createApplicationContext(AppModule.of(composed), { logger: false, abortOnError: false });
     const result = await app.get(FirstStart).run(readExamples());
     await app.get(Publisher).stop();
+    await app.get(DiscoveryQueue).stop();
     await app.close();
     writeSync(process.stdout.fd, `${JSON.stringify(result)}\n`);
   } finally {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { OrganisationId, ServerId } from '@patchbay/contracts';
-import { createPostgresBackend, Queue, Worker, type Job } from 'bullmq';
+import { createPostgresBackend, Queue, Worker, type Job, type PostgresPoolConfig } from 'bullmq';
 import { z } from 'zod';
 import { Clock } from '../../common/clock.ts';
 import { Logger } from '../../common/logger.ts';
@@ -11,14 +11,28 @@ import { DiscoveryService } from './discovery.service.ts';
 const QUEUE = 'patchbay';
 const AT_ONCE = 4;
 const POOL = { max: 2, idleTimeoutMillis: 10_000 };
+/** A server that cannot be reached may just be starting: asked again after 2, 4 and 8 seconds, then on schedule. */
+const RETRIES = { attempts: 4, backoff: { type: 'exponential', delay: 2_000 }, removeOnComplete: true, removeOnFail: true };
 /** Ids, never content. */
 const DiscoverJob = z.object({ organisationId: OrganisationId, serverId: ServerId });
+
+type Connection = { readonly connection: PostgresPoolConfig };
+type Jobs = ReturnType<typeof openQueue>;
+type Takers = ReturnType<typeof openWorker>;
+
+function openQueue(options: Connection) {
+  return new Queue(QUEUE, options, createPostgresBackend);
+}
+
+function openWorker(options: Connection, run: (job: Job) => Promise<void>) {
+  return new Worker(QUEUE, run, { ...options, concurrency: AT_ONCE }, createPostgresBackend);
+}
 
 /** Discovery as jobs: when a server changes, on a schedule, and for what a killed process left undone. */
 @Injectable()
 export class DiscoveryQueue {
-  #queue: Queue | null = null;
-  #worker: Worker | null = null;
+  #queue: Jobs | null = null;
+  #worker: Takers | null = null;
 
   constructor(
     private readonly config: Config,
@@ -28,23 +42,25 @@ export class DiscoveryQueue {
     private readonly logger: Logger,
   ) {}
 
+  /** Takes jobs from now on, and finds what a killed process left undone. */
   async start(): Promise<void> {
     const everyMs = readDiscoveryEveryMs();
-    const options = { connection: { connectionString: this.config.databaseUrl.reveal(), schema: 'bullmq', migrate: false, ...POOL }, backend: createPostgresBackend };
-    const report = (error: Error): void => this.logger.warn({ err: error }, 'job queue');
-    this.#queue = new Queue(QUEUE, options as never);
-    this.#queue.on('error', report);
-    this.#worker = new Worker(QUEUE, (job: Job) => this.#run(job, everyMs), { ...options, concurrency: AT_ONCE } as never);
-    this.#worker.on('error', report);
-    this.#worker.on('failed', (_job, error) => this.logger.error({ err: error }, 'job failed'));
-    await this.#queue.upsertJobScheduler('sweep', { every: everyMs }, { name: 'sweep', opts: { removeOnComplete: true, removeOnFail: true } });
+    const worker = openWorker(this.#options(), (job) => this.#run(job, everyMs));
+    worker.on('error', (error) => this.logger.warn({ err: error }, 'job worker'));
+    worker.on('failed', (_job, error) => this.logger.debug({ err: error }, 'job failed'));
+    this.#worker = worker;
+    await this.#producer().upsertJobScheduler('sweep', { every: everyMs }, { name: 'sweep', opts: { removeOnComplete: true, removeOnFail: true } });
     await this.#sweep(everyMs);
   }
 
   /** Has a server asked soon. Never throws: what is lost here the next sweep finds. One job for one state of a server. */
-  add(organisationId: OrganisationId, serverId: ServerId, generation: string): void {
-    const opts = { jobId: `discover-${serverId}-${generation}`, removeOnComplete: true, removeOnFail: true };
-    this.#queue?.add('discover', { organisationId, serverId }, opts).catch((error: unknown) => this.logger.error({ err: error }, 'a discovery could not be queued'));
+  async add(organisationId: OrganisationId, serverId: ServerId, generation: string): Promise<void> {
+    const opts = { jobId: `discover-${serverId}-${generation}`, ...RETRIES };
+    try {
+      await this.#producer().add('discover', { organisationId, serverId }, opts);
+    } catch (error) {
+      this.logger.error({ err: error, organisationId, serverId }, 'a discovery could not be queued');
+    }
   }
 
   async stop(): Promise<void> {
@@ -52,14 +68,27 @@ export class DiscoveryQueue {
     await this.#queue?.close();
   }
 
+  /** Opened by the first job that is added. */
+  #producer(): Jobs {
+    if (this.#queue !== null) return this.#queue;
+    const queue = openQueue(this.#options());
+    queue.on('error', (error) => this.logger.warn({ err: error }, 'job queue'));
+    this.#queue = queue;
+    return queue;
+  }
+
+  #options(): Connection {
+    return { connection: { connectionString: this.config.databaseUrl.reveal(), schema: 'bullmq', migrate: false, ...POOL } };
+  }
+
   async #run(job: Job, everyMs: number): Promise<void> {
     if (job.name === 'sweep') return this.#sweep(everyMs);
     const { organisationId, serverId } = DiscoverJob.parse(job.data);
-    await this.discovery.discover(organisationId, serverId);
+    if (!(await this.discovery.discover(organisationId, serverId))) throw new Error('the server could not be discovered');
   }
 
   async #sweep(everyMs: number): Promise<void> {
     const due = await this.lookups.serversDue(new Date(this.clock.now().getTime() - everyMs * 0.9));
-    for (const { organisationId, serverId } of due) this.add(organisationId, serverId, 'sweep');
+    for (const { organisationId, serverId } of due) await this.add(organisationId, serverId, 'sweep');
   }
 }

@@ -24,22 +24,24 @@ export class DiscoveryService {
     private readonly logger: Logger,
   ) {}
 
-  /** One attempt. Its failure is kept in words and is no error; a server that is gone or has changed meanwhile is left alone. */
-  async discover(organisationId: OrganisationId, serverId: ServerId): Promise<void> {
+  /** One attempt; false when the server could not be asked, which is kept in words. A server that is gone or has changed meanwhile is left alone. */
+  async discover(organisationId: OrganisationId, serverId: ServerId): Promise<boolean> {
     const row = await this.database.withOrganisation(organisationId, (tx) =>
       tx.server.findUnique({ where: { organisationId_id: { organisationId, id: serverId } }, include: { secrets: true } }),
     );
-    if (row === null) return;
+    if (row === null) return true;
     const { secrets, ...server } = row;
     const attemptedAt = this.clock.now();
     try {
       const transport = await this.transports.to(server, secrets);
       const found = await discover({ transport, requestMs: server.requestMs, knownLegacy: server.kind === 'stdio' });
       await this.#accept(server, found, attemptedAt);
+      return true;
     } catch (error) {
       const words = wordsFor(error);
       this.logger.warn({ organisationId, serverId, err: error }, 'discovery failed');
       await this.#keepFailure(server, words, attemptedAt);
+      return false;
     }
   }
 

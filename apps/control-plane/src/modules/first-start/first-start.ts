@@ -1,11 +1,12 @@
 import { join, resolve } from 'node:path';
 import { Injectable } from '@nestjs/common';
-import { ApiScope, ServerInput, type FirstStartResult, type OrganisationId, type OrganisationSlug, type TokenHash, type TokenId } from '@patchbay/contracts';
+import { ApiScope, ServerInput, type FirstStartResult, type OrganisationId, type OrganisationSlug, type ServerId, type TokenHash, type TokenId } from '@patchbay/contracts';
 import { hashToken, mintPassword, mintToken, tokenHint } from '@patchbay/tokens';
 import { Clock } from '../../common/clock.ts';
 import { newId } from '../../common/new-id.ts';
 import { Config } from '../../config/config.ts';
-import { Lookups, type Tx } from '../../prisma/index.ts';
+import { Database, Lookups, type Tx } from '../../prisma/index.ts';
+import { DiscoveryQueue } from '../discovery/index.ts';
 import { hashPassword } from '../identity/index.ts';
 import { ServersService } from '../registry/index.ts';
 import { Changes, Publisher, type Announce } from '../snapshot/index.ts';
@@ -25,7 +26,9 @@ type Minted = Pick<FirstStartResult, 'token' | 'apiToken'>;
 @Injectable()
 export class FirstStart {
   constructor(
+    private readonly database: Database,
     private readonly lookups: Lookups,
+    private readonly queue: DiscoveryQueue,
     private readonly changes: Changes,
     private readonly publisher: Publisher,
     private readonly servers: ServersService,
@@ -45,9 +48,18 @@ export class FirstStart {
       await this.#examples(tx, { organisationId, userId }, examples);
       return this.#tokens(tx, { organisationId, userId }, announce);
     });
+    await this.#startDiscovery(organisationId);
     await this.publisher.introduce({ organisationId, slug: SLUG });
     await this.publisher.idle();
     return { org: SLUG, adminEmail: EMAIL, adminPassword, ...minted };
+  }
+
+  /** The server program takes these jobs: its own look for undiscovered servers may be minutes away. */
+  async #startDiscovery(organisationId: OrganisationId): Promise<void> {
+    const servers = await this.database.withOrganisation(organisationId, (tx) =>
+      tx.server.findMany({ where: { organisationId, catalogue: null }, select: { id: true, generation: true } }),
+    );
+    for (const { id, generation } of servers) await this.queue.add(organisationId, id as ServerId, generation);
   }
 
   async #admin(tx: Tx, organisationId: OrganisationId, passwordHash: string): Promise<string> {

@@ -54,7 +54,7 @@ export class ServersService {
         await announce();
         return this.#shown(tx, server);
       });
-      this.queue.add(organisationId, server.id as ServerId, server.generation);
+      void this.queue.add(organisationId, server.id as ServerId, server.generation);
       return this.#view(row, organisationSlug);
     } catch (error) {
       if (isTaken(error)) throw refusedField('api.conflict', '/slug', 'is taken in this organisation');
@@ -76,7 +76,7 @@ export class ServersService {
       await announce(credentialChanged ? { forget: [{ kind: 'credential', serverId: server.id as ServerId }] } : {});
       return this.#shown(tx, server);
     });
-    this.queue.add(organisationId, row.id as ServerId, row.generation);
+    void this.queue.add(organisationId, row.id as ServerId, row.generation);
     return this.#view(row, organisationSlug);
   }
 
