@@ -43,7 +43,7 @@ const TOKENS_MAX = 10_000;
 const LIMITS = { timeoutMs: 5_000, maxBytes: 256 * 1024 };
 /** What the gateway says of itself: a credential's headers cannot take their place. */
 const OURS =
-  /^(?:accept|accept-encoding|connection|content-.*|cookie2|expect|host|keep-alive|last-event-id|mcp-.*|origin|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
+  /^(?:accept|accept-encoding|connection|content-.*|expect|host|keep-alive|last-event-id|mcp-.*|origin|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
 
 export function makeCredentialResolver({ post }: CredentialResolverDeps): CredentialResolver {
   const entries = new LRUCache<string, Entry>({ max: ENTRIES_MAX });

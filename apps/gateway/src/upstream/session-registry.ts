@@ -3,6 +3,7 @@ import { type Refusal, refusal } from '@patchbay/errors';
 import type { SharedStore } from '@patchbay/ports';
 import { type Keyring, open, seal } from '@patchbay/vault';
 import { LRUCache } from 'lru-cache';
+import { within } from '../directory/within.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import type { Tombstones } from '../sessions/tombstones.ts';
 import type { SessionHeaders } from './headers.ts';
@@ -37,6 +38,7 @@ export type SessionRegistry = {
 };
 
 const KNOWN_MAX = 50_000;
+const STORE_TIMEOUT_MS = 1_500;
 const RECORD_LIFETIME_MS = 30 * 24 * 3_600_000;
 
 /** The server's generation changes with its credential, so no session outlives the credential that opened it. */
@@ -106,26 +108,19 @@ class StoredSessions implements SessionRegistry {
 
   async #isEnded(organisationId: OrganisationId, { clientSession }: SessionOwner): Promise<boolean> {
     if (clientSession === null) return false;
-    try {
-      return await this.#deps.tombstones.isDead(organisationId, clientSession.key);
-    } catch (error) {
-      this.#deps.logger.warn({ err: error }, 'cannot ask whether a session was ended');
-      return false;
-    }
+    return within(this.#deps.tombstones.isDead(organisationId, clientSession.key), STORE_TIMEOUT_MS, false);
   }
 
   /** What the store holds; null also when the store is away, for a session of our own then serves as well. */
   async #read(upstream: Upstream, owner: SessionOwner): Promise<UpstreamSession | null> {
     const key = keyOf(upstream, owner);
-    try {
-      const record = await this.#deps.store.get(upstream.organisationId, key);
-      const session = record === null ? null : this.#unseal(upstream.organisationId, key, record);
-      if (session !== null) this.#known.set(this.#cacheKey(upstream, owner), session);
-      return session;
-    } catch (error) {
-      this.#deps.logger.warn({ err: error, server: upstream.server.slug }, 'cannot read the record of an upstream session');
-      return null;
-    }
+    const { organisationId, server } = upstream;
+    const record = await within(this.#deps.store.get(organisationId, key), STORE_TIMEOUT_MS, undefined);
+    if (record === undefined)
+      this.#deps.logger.warn({ organisationId, server: server.slug }, 'cannot read the record of an upstream session');
+    const session = typeof record === 'string' ? this.#unseal(organisationId, key, record) : null;
+    if (session !== null) this.#known.set(this.#cacheKey(upstream, owner), session);
+    return session;
   }
 
   async #open(upstream: Upstream, owner: SessionOwner, expected: string | null): Promise<UpstreamSession | Refusal> {
@@ -138,17 +133,11 @@ class StoredSessions implements SessionRegistry {
     const key = keyOf(upstream, owner);
     const { organisationId } = upstream;
     const record = seal(this.#keyring, JSON.stringify([session.id, session.protocolVersion]), [key, organisationId]);
-    let stands: UpstreamSession = { ...session, record };
-    try {
-      const standing = await this.#write(organisationId, key, { record, expected });
-      const theirs = standing === record ? null : this.#unseal(organisationId, key, standing);
-      if (theirs !== null) {
-        void closeSession(upstream, session);
-        stands = theirs;
-      }
-    } catch (error) {
-      this.#deps.logger.warn({ err: error, server: upstream.server.slug }, 'cannot record an upstream session');
-    }
+    const standing = await within(this.#write(organisationId, key, { record, expected }), STORE_TIMEOUT_MS, null);
+    if (standing === null) this.#deps.logger.warn({ organisationId, server: upstream.server.slug }, 'cannot record an upstream session');
+    const theirs = standing === null || standing === record ? null : this.#unseal(organisationId, key, standing);
+    if (theirs !== null) void closeSession(upstream, session);
+    const stands = theirs ?? { ...session, record };
     this.#known.set(this.#cacheKey(upstream, owner), stands);
     return stands;
   }

@@ -33,18 +33,26 @@ export function makeResolveUpstream({ pools, stdioHost }: UpstreamsDeps): Resolv
   return function resolveUpstream(snapshot, server, credential) {
     const { organisationId } = snapshot;
     if (server.url !== null) {
-      const { origin, pathname, search } = server.url;
-      return {
-        organisationId,
-        server,
-        pool: pools.get(snapshot, server, origin),
-        path: pathname + search,
-        headers: credential ?? NO_HEADERS,
-      };
+      const { origin, path } = addressOf(server.url);
+      return { organisationId, server, pool: pools.get(snapshot, server, origin), path, headers: credential ?? NO_HEADERS };
     }
     if (stdioHost === null)
       return refusal('upstream.unreachable', `Server "${server.slug}" is a stdio server and no stdio host is configured.`);
     const headers = { authorization: `Bearer ${stdioHost.secret.reveal()}`, [STDIO_HOST.generationHeader]: server.generation };
     return { organisationId, server, pool: stdioHost.pool, path: stdioHost.basePath + STDIO_HOST.path(organisationId, server.id), headers };
   };
+}
+
+type Address = { readonly origin: string; readonly path: string };
+
+/** URL objects compute their parts anew each time; one lives as long as its snapshot. */
+const addresses = new WeakMap<URL, Address>();
+
+function addressOf(url: URL): Address {
+  let address = addresses.get(url);
+  if (address === undefined) {
+    address = { origin: url.origin, path: url.pathname + url.search };
+    addresses.set(url, address);
+  }
+  return address;
 }

@@ -1,5 +1,6 @@
 import type { MessageId, ScannedMessage } from '@patchbay/mcp-wire';
 import type { CallContext, Target } from '../../pipeline/context.ts';
+import type { CompiledCatalogue } from '../../snapshot/compiled.ts';
 import { legacyToModernAnswer, modernToLegacyAnswer, sameEraAnswer } from './answers.ts';
 import type { Bridge } from './bridge.ts';
 import { carryNotification } from './notifications.ts';
@@ -42,7 +43,7 @@ export function makeBridge({ ctx, isExclusive, message, nextId, target }: Bridge
     };
   }
   if (upstreamEra === 'legacy') {
-    const serverInfo = catalogue === null ? null : JSON.stringify(catalogue.serverInfo);
+    const serverInfo = catalogue === null ? null : serverInfoText(catalogue);
     return {
       ...way,
       body: modernToLegacyRequest(ctx.body, message, changes),
@@ -59,4 +60,15 @@ export function makeBridge({ ctx, isExclusive, message, nextId, target }: Bridge
 /** The client's own spelling, so that "1" stays "1" and 1 stays 1. */
 function textOf({ body }: CallContext, span: { start: number; end: number } | null): string | null {
   return span === null ? null : body.toString('utf8', span.start, span.end);
+}
+
+const serverInfoTexts = new WeakMap<CompiledCatalogue, string>();
+
+function serverInfoText(catalogue: CompiledCatalogue): string {
+  let text = serverInfoTexts.get(catalogue);
+  if (text === undefined) {
+    text = JSON.stringify(catalogue.serverInfo);
+    serverInfoTexts.set(catalogue, text);
+  }
+  return text;
 }
