@@ -170,6 +170,19 @@ describe('a bridged call', () => {
     expect(upstream.seen[0]?.message.params?._meta).toMatchObject(MODERN_META);
   });
 
+  it.each(['legacy', 'modern'] as const)('is refused before a %s server when Mcp-Param-* contradicts the arguments', async (era) => {
+    const definition = { name: 't', inputSchema: { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } } };
+    await start((received, response) => sendJson(response, JSON.stringify(result(received.message.id))), {
+      era,
+      definitions: { t: JSON.stringify(definition) },
+    });
+    const body = modernBody({ arguments: { region: 'eu' } });
+    const refused = await call(body, { 'mcp-param-region': 'us' });
+    expect([refused.status, ((await refused.json()) as { error: { code: number } }).error.code]).toEqual([400, -32020]);
+    expect(upstream.seen).toEqual([]);
+    expect((await call(body, { 'mcp-param-region': 'eu' })).status).toBe(200);
+  });
+
   it('answers a server that pings during a call, and refuses what else it asks', async () => {
     await start((received, response) => {
       writeEvents(

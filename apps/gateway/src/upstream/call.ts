@@ -131,7 +131,8 @@ export class UpstreamCall {
   #paramHeaders(): Record<string, string> {
     const { ctx, message, target } = this.#input;
     if (ctx.era === 'modern') return forwardedParams(ctx.request);
-    return message.method === 'tools/call' ? paramHeadersFor(target.server, target.object.name, { body: ctx.body, message }) : {};
+    if (message.method !== 'tools/call') return {};
+    return paramHeadersFor({ server: target.server, tool: target.object.name, body: ctx.body, message });
   }
 
   #conclude(end: RelayEnd): Outcome {

@@ -25,7 +25,8 @@ type Entry = {
 };
 
 const CONNECTIONS_MAX = 256;
-const KEEP_ALIVE_MS = 30_000;
+/** Under the five seconds after which common servers close: a request on a connection that is being closed cannot be sent again. */
+const KEEP_ALIVE_MS = 4_000;
 const IDLE_MS = 5 * 60_000;
 const SWEEP_MS = 60_000;
 

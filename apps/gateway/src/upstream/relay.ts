@@ -182,7 +182,8 @@ export class Relay implements Receiver {
     const { bridge, control, downstream, onRequest, slug } = this.#input;
     const scanned = scanMessage(bytes, SCAN);
     if (!scanned.ok) {
-      this.#refuse(refuseBroken(slug, 'sent an event that is not JSON-RPC'));
+      // A notification with look-alike keys is no reason to lose the call; an answer like that is missed when the stream ends.
+      if (scanned.refusal.code !== 'rpc.ambiguous') this.#refuse(refuseBroken(slug, 'sent an event that is not JSON-RPC'));
       return;
     }
     const { message } = scanned;

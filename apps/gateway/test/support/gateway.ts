@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { GrantId, OrganisationId, Revision, ServerId, TokenId, UserId } from '@patchbay/contracts';
+import { createInternalPool } from '@patchbay/egress';
 import { buildNameTable, type Era, LEGACY_VERSIONS } from '@patchbay/mcp-wire';
 import { compileGrants } from '@patchbay/policy';
 import type { SharedStore } from '@patchbay/ports';
-import { createKeyring } from '@patchbay/vault';
+import { createKeyring, Secret } from '@patchbay/vault';
 import { makeCredentialResolver } from '../../src/credentials/resolver.ts';
 import { makeDeleteSession } from '../../src/methods/delete-session.ts';
 import { makeForwardNotification } from '../../src/methods/forward-notification.ts';
@@ -44,7 +45,8 @@ export type ServerSpec = {
   /** Where two gateways of a test must mean the same server. */
   readonly id?: string;
   readonly slug: string;
-  readonly url: string;
+  /** null: a stdio server. */
+  readonly url: string | null;
   readonly era: Era;
   readonly tools: readonly string[];
   readonly prompts?: readonly string[];
@@ -83,11 +85,13 @@ export function memoryStore(): SharedStore & { readonly values: Map<string, stri
 export type GatewaySpec = {
   readonly servers: readonly ServerSpec[];
   readonly store?: SharedStore;
+  readonly stdioHostUrl?: string;
   /** What the control plane answers to a request for a credential. */
   readonly releaseCredential?: () => Promise<{ status: number; body: Buffer }>;
 };
 
 export type TestGateway = {
+  readonly organisationId: string;
   /** `slug` null: the aggregated endpoint. */
   url(slug: string | null): string;
   readonly outcomes: string[];
@@ -99,14 +103,16 @@ const KEYRING = createKeyring([Buffer.alloc(32, 7)]);
 const USERS: Readonly<Record<string, UserId>> = { ada: UserId.parse(randomUUID()), bob: UserId.parse(randomUUID()) };
 
 /** The pipeline from read to dispatch on a real listener. `Authorization: Bearer ada` or `bob` says who calls. */
-export async function startGateway({ servers, store = memoryStore(), releaseCredential }: GatewaySpec): Promise<TestGateway> {
+export async function startGateway({ servers, store = memoryStore(), releaseCredential, stdioHostUrl }: GatewaySpec): Promise<TestGateway> {
   const snapshot = snapshotOf(servers);
   const clock = { nowMs: () => Date.now() };
   const logger = { warn: () => undefined };
   const tombstones = makeTombstones({ store, clock });
   const sessionOpener = makeSessionOpener({ keyring: KEYRING, tombstones, clock, logger });
+  const stdioPool = stdioHostUrl === undefined ? null : createInternalPool(new URL(stdioHostUrl));
+  const stdioHost = stdioPool === null ? null : { pool: stdioPool, basePath: '', secret: new Secret('host-secret') };
   const pools = makePools({ refusedAddresses: [], clock });
-  const resolveUpstream = makeResolveUpstream({ pools, stdioHost: null });
+  const resolveUpstream = makeResolveUpstream({ pools, stdioHost });
   const sessions = makeSessionRegistry({ store, keyring: KEYRING, tombstones, logger });
   const credentials = makeCredentialResolver({ post: releaseCredential ?? (() => Promise.reject(new Error('no control plane'))) });
   const inFlight = makeInFlight();
@@ -135,6 +141,7 @@ export async function startGateway({ servers, store = memoryStore(), releaseCred
   );
   const port = await listenOn(server);
   return {
+    organisationId: ORGANISATION,
     url: (slug) => `http://127.0.0.1:${port}/acme/${slug === null ? '' : `${slug}/`}mcp`,
     outcomes,
     calls,
@@ -142,6 +149,7 @@ export async function startGateway({ servers, store = memoryStore(), releaseCred
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await pools.close();
+      await stdioPool?.destroy();
     },
   };
 }
@@ -232,8 +240,8 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
   return {
     id: ServerId.parse(spec.id ?? randomUUID()),
     slug,
-    kind: 'streamable-http',
-    url: new URL(url),
+    kind: url === null ? 'stdio' : 'streamable-http',
+    url: url === null ? null : new URL(url),
     timeouts: { connectMs: 500, requestMs: spec.requestMs ?? 2_000 },
     generation: spec.generation ?? 'g1',
     hasCredential: spec.hasCredential ?? false,
