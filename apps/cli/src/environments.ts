@@ -1,0 +1,125 @@
+import { delimiter, dirname, join } from 'node:path';
+import { ENV, KEY_FILES } from '@patchbay/contracts/environment';
+import type { PublicPorts } from './config.ts';
+import type { Home } from './home.ts';
+import type { InternalPorts } from './ports.ts';
+
+export type Environment = Readonly<Record<string, string>>;
+
+/** One run's places and ports, from which each program's environment follows. */
+export type Layout = {
+  readonly home: Home;
+  readonly ports: PublicPorts & InternalPorts & { readonly postgres: number };
+  readonly masterKeyFile: string | null;
+  /** Our own environment: each program gets what applies to it, and nothing else. */
+  readonly given: Readonly<Record<string, string | undefined>>;
+};
+
+/** What a program needs of its surroundings whatever it does. */
+const EVERYWHERE = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', 'SystemRoot', ENV.logLevel];
+
+/** Where the listeners are. */
+export const urlsOf = ({ ports }: Pick<Layout, 'ports'>) => ({
+  api: `http://127.0.0.1:${ports.api}`,
+  gateway: `http://127.0.0.1:${ports.gateway}`,
+  admin: `http://127.0.0.1:${ports.admin}`,
+  internal: `http://127.0.0.1:${ports.internal}`,
+  stdioHost: `http://127.0.0.1:${ports.stdioHost}`,
+});
+
+/** The migrate program alone learns the owner's password. */
+export function migrateEnvironment(layout: Layout): Environment {
+  return { ...basics(layout), ...keyFiles(layout, { [ENV.ownerDatabaseUrlFile]: KEY_FILES.ownerDatabaseUrl }) };
+}
+
+export function controlPlaneEnvironment(layout: Layout): Environment {
+  const urls = urlsOf(layout);
+  return {
+    ...basics(layout),
+    ...pass(layout, [ENV.stdio, ENV.egressAllow, 'PATCHBAY_DISCOVERY_EVERY_MS']),
+    ...keyFiles(layout, {
+      [ENV.databaseUrlFile]: KEY_FILES.databaseUrl,
+      [ENV.masterKeyFile]: KEY_FILES.master,
+      [ENV.snapshotSigningKeyFile]: KEY_FILES.snapshotSigning,
+      [ENV.tokenTagKeyFile]: KEY_FILES.tokenTag,
+      [ENV.gatewaySecretFile]: KEY_FILES.gatewaySecret,
+      [ENV.stdioHostSecretFile]: KEY_FILES.stdioHostSecret,
+      [ENV.toStdioHostSecretFile]: KEY_FILES.toStdioHostSecret,
+    }),
+    ...(layout.masterKeyFile === null ? {} : { [ENV.masterKeyFile]: layout.masterKeyFile }),
+    [ENV.apiPort]: String(layout.ports.api),
+    [ENV.internalPort]: String(layout.ports.internal),
+    [ENV.apiUrl]: urls.api,
+    [ENV.gatewayUrl]: urls.gateway,
+    [ENV.stdioHostUrl]: urls.stdioHost,
+    [ENV.refusedAddresses]: refusedAddresses(layout),
+  };
+}
+
+/** As the control plane, which it is a part of; with the entries of the example servers. */
+export function firstStartEnvironment(layout: Layout, examples: { everything: string; memory: string }): Environment {
+  return {
+    ...controlPlaneEnvironment(layout),
+    PATCHBAY_EXAMPLE_EVERYTHING: examples.everything,
+    PATCHBAY_EXAMPLE_MEMORY: examples.memory,
+  };
+}
+
+export function gatewayEnvironment(layout: Layout): Environment {
+  const urls = urlsOf(layout);
+  const telemetry = Object.keys(layout.given).filter((name) => name.startsWith('OTEL_'));
+  return {
+    ...basics(layout),
+    ...pass(layout, [ENV.bodyLimitBytes, ENV.stalenessBudgetMs, ...telemetry]),
+    ...keyFiles(layout, {
+      [ENV.portsDatabaseUrlFile]: KEY_FILES.portsDatabaseUrl,
+      [ENV.snapshotPublicKeyFile]: KEY_FILES.snapshotPublic,
+      [ENV.sessionSealingKeyFile]: KEY_FILES.sessionSealing,
+      [ENV.tokenTagKeyFile]: KEY_FILES.tokenTag,
+      [ENV.gatewaySecretFile]: KEY_FILES.gatewaySecret,
+      [ENV.toStdioHostSecretFile]: KEY_FILES.toStdioHostSecret,
+    }),
+    [ENV.gatewayPort]: String(layout.ports.gateway),
+    [ENV.adminPort]: String(layout.ports.admin),
+    [ENV.controlPlaneInternalUrl]: urls.internal,
+    [ENV.stdioHostUrl]: urls.stdioHost,
+    [ENV.refusedAddresses]: refusedAddresses(layout),
+  };
+}
+
+export function stdioHostEnvironment(layout: Layout): Environment {
+  return {
+    ...basics(layout),
+    ...pass(layout, [ENV.stdioProcessesMax, ENV.stdioIdleMs]),
+    // What a server calls `node` is the Node that we bring.
+    PATH: [dirname(process.execPath), layout.given['PATH'] ?? '/usr/local/bin:/usr/bin:/bin'].join(delimiter),
+    ...keyFiles(layout, {
+      [ENV.toStdioHostSecretFile]: KEY_FILES.toStdioHostSecret,
+      [ENV.stdioHostSecretFile]: KEY_FILES.stdioHostSecret,
+    }),
+    [ENV.stdioHostPort]: String(layout.ports.stdioHost),
+    [ENV.controlPlaneInternalUrl]: urlsOf(layout).internal,
+  };
+}
+
+/** For programs that are handed everything else another way. */
+export function bareEnvironment(layout: Pick<Layout, 'given'>): Environment {
+  return pass(layout, EVERYWHERE);
+}
+
+function basics(layout: Layout): Environment {
+  return { ...bareEnvironment(layout), [ENV.home]: layout.home.root, [ENV.exitWithParent]: '1' };
+}
+
+function pass({ given }: Pick<Layout, 'given'>, names: readonly string[]): Environment {
+  return Object.fromEntries(names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+}
+
+function keyFiles({ home }: Layout, files: Readonly<Record<string, string>>): Environment {
+  return Object.fromEntries(Object.entries(files).map(([variable, file]) => [variable, join(home.keys, file)]));
+}
+
+/** No upstream may be one of our own listeners. */
+function refusedAddresses({ ports }: Layout): string {
+  return [...new Set(Object.values(ports))].map((port) => `127.0.0.1:${port}`).join(',');
+}
