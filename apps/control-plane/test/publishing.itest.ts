@@ -1,0 +1,131 @@
+import { createPrivateKey, createPublicKey, createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Announcement, INTERNAL_PATHS, Manifest, TokenEntry } from '@patchbay/contracts';
+import { createPostgresPorts, type PostgresPorts } from '@patchbay/ports';
+import { hashToken } from '@patchbay/tokens';
+import { compactVerify } from 'jose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Installation, until } from './support/installation.ts';
+
+let installation: Installation;
+let ports: PostgresPorts;
+let organisation: Manifest['organisationId'];
+const heard: { at: number; announcement: Announcement }[] = [];
+
+beforeAll(async () => {
+  installation = await Installation.start();
+  ports = createPostgresPorts({ connectionString: `postgres://patchbay_ports:ports@127.0.0.1:${installation.postgres.port}/${installation.database}` });
+  await ports.bus.subscribe({
+    onMessage: (message) => void open('patchbay-announcement+jws', message).then((document) => heard.push({ at: performance.now(), announcement: Announcement.parse(document) })),
+    onGap: () => undefined,
+  });
+  organisation = (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0].organisationId;
+});
+
+afterAll(async () => {
+  await ports.close();
+  await installation.stop();
+});
+
+async function open(typ: string, jws: string): Promise<unknown> {
+  const key = createPublicKey(createPrivateKey(readFileSync(`${installation.home}/keys/snapshot-signing.pem`)));
+  const { payload, protectedHeader } = await compactVerify(jws, key, { algorithms: ['EdDSA'] });
+  expect(protectedHeader.typ).toBe(typ);
+  return JSON.parse(Buffer.from(payload).toString());
+}
+
+async function manifest(): Promise<Manifest> {
+  const jws = await ports.parts.getManifest(organisation);
+  return Manifest.parse(await open('patchbay-manifest+jws', jws ?? ''));
+}
+
+const revision = async (): Promise<number> => (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0].revision;
+
+test('every part of the manifest lies in the store under the hash of its bytes', async () => {
+  const { parts } = await manifest();
+  expect(new Set(parts.map(({ kind }) => kind))).toEqual(new Set(['organisation', 'server', 'grants']));
+  const stored = await ports.parts.getParts(organisation, parts.map(({ hash }) => hash));
+  for (const { hash, bytes } of parts) {
+    expect(createHash('sha256').update(stored.get(hash) ?? '').digest('hex')).toBe(hash);
+    expect(stored.get(hash)?.length).toBe(bytes);
+  }
+});
+
+test('a change re-sends only the parts it touched', async () => {
+  const before = await manifest();
+  await installation.api('PATCH', '/servers/memory', { timeouts: { requestMs: 1234 } });
+  const after = await until(async () => { const next = await manifest(); return next.revision > before.revision && next; }, 'the manifest of the change');
+  const known = new Set(before.parts.map(({ hash }) => hash));
+  expect(after.parts.filter(({ hash }) => !known.has(hash)).map(({ kind }) => kind)).toEqual(['server']);
+});
+
+test('a revoked token is in the directory as revoked before pods are told, and soon', async () => {
+  const minted = (await installation.api('POST', '/tokens', { name: 'short' })).body;
+  const tokenHash = hashToken(minted.token);
+  const entry = async (): Promise<TokenEntry> => TokenEntry.parse(await open('patchbay-token+jws', (await ports.directory.getToken(organisation, tokenHash)).entry ?? ''));
+  await until(async () => (await ports.directory.getToken(organisation, tokenHash)).entry, 'the token in the directory');
+  expect(await entry()).toMatchObject({ revoked: false, tokenId: minted.id });
+  const from = performance.now();
+  expect((await installation.api('DELETE', `/tokens/${minted.id}`)).status).toBe(204);
+  const told = await until(
+    async () => heard.find(({ announcement }) => announcement.invalidations.some((each) => each.kind === 'token' && each.tokenHash === tokenHash)),
+    'the invalidation',
+  );
+  expect(await entry()).toMatchObject({ revoked: true });
+  expect(told.at - from).toBeLessThan(250);
+  await until(async () => (await manifest()).invalidations.some((each) => each.kind === 'token' && each.tokenHash === tokenHash), 'the invalidation in the manifest');
+});
+
+test('a change is announced within a fraction of its 250 ms', async () => {
+  const latencies: number[] = [];
+  for (let round = 0; round < 15; round += 1) {
+    const from = performance.now();
+    await installation.api('PATCH', '/servers/memory', { description: `round ${round}`, timeouts: { requestMs: 2_000 + round } });
+    const answered = performance.now();
+    const now = await revision();
+    const told = await until(async () => heard.find(({ announcement }) => announcement.revision >= now), 'the announcement');
+    latencies.push(Math.max(told.at - answered, 0));
+    expect(told.at - from).toBeLessThan(250);
+  }
+  console.info(`commit → announced, p50: ${latencies.sort((a, b) => a - b)[7]?.toFixed(1)} ms`);
+});
+
+test('a change whose publisher was killed between commit and publish is published by the next start', async () => {
+  const before = await manifest();
+  const lock = await installation.sql();
+  await lock.query('begin');
+  await lock.query('lock table ports.manifests in access exclusive mode');
+  expect((await installation.api('POST', '/servers', { kind: 'streamable-http', slug: 'orphan', url: 'http://127.0.0.1:9/mcp' })).status).toBe(201);
+  const waiting = `select count(*)::int as count from pg_locks where not granted and relation = 'ports.manifests'::regclass`;
+  const watcher = await installation.sql();
+  await until(async () => (await watcher.query<{ count: number }>(waiting)).rows[0]?.count !== 0, 'the publisher at the locked table');
+  await installation.kill('SIGKILL');
+  // What the killed process had already sent waits in Postgres and would still be carried out.
+  await watcher.query(`select pg_terminate_backend(pid) from pg_locks where not granted and relation = 'ports.manifests'::regclass`);
+  await lock.query('rollback');
+  expect((await manifest()).revision).toBe(before.revision);
+  const unpublished = 'select count(*)::int as count from outbox where published_at is null';
+  expect((await watcher.query<{ count: number }>(unpublished)).rows[0]?.count).toBeGreaterThan(0);
+  await installation.up();
+  const after = await manifest();
+  expect(after.revision).toBeGreaterThan(before.revision);
+  const slugs = await Promise.all(after.parts.filter(({ kind }) => kind === 'server').map(async ({ hash }) => JSON.parse(String((await ports.parts.getParts(organisation, [hash])).get(hash))).slug));
+  expect(slugs).toContain('orphan');
+  await until(async () => (await watcher.query<{ count: number }>(unpublished)).rows[0]?.count === 0, 'the outbox to be empty');
+  await Promise.all([lock.end(), watcher.end()]);
+});
+
+test('after a crash of Postgres emptied the stores, everything is published again without a change', async () => {
+  const superuser = await installation.sql();
+  const { rows } = await superuser.query<{ name: string }>(`select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = 'ports'`);
+  await superuser.query(`truncate ${rows.map(({ name }) => name).join(', ')}`);
+  await superuser.end();
+  await until(async () => (await ports.parts.getManifest(organisation)) !== null, 'the manifest');
+  expect(await ports.directory.getOrganisation('default')).not.toBeNull();
+  expect((await ports.directory.getToken(organisation, hashToken(installation.first.token))).entry).not.toBeNull();
+});
+
+test('SIGTERM ends it in order', async () => {
+  expect(await installation.kill('SIGTERM')).toBe(0);
+  await installation.up();
+});
