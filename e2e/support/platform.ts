@@ -7,7 +7,7 @@ import { BootstrapFile } from '@patchbay/contracts';
 import { Api } from './api.ts';
 import { until } from './until.ts';
 
-const ROOT = join(import.meta.dirname, '..');
+const ROOT = join(import.meta.dirname, '../..');
 const PROGRAM = join(ROOT, 'apps/cli/dist/main.js');
 
 export type Ports = { api: number; gateway: number; admin: number };
