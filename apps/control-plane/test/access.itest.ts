@@ -1,0 +1,189 @@
+import { INTERNAL_PATHS, type CredentialRequest } from '@patchbay/contracts';
+import { hashToken } from '@patchbay/tokens';
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Installation } from './support/installation.ts';
+
+let installation: Installation;
+let operator: Record<string, string>;
+const roles: Record<string, Record<string, string>> = {};
+const PASSWORD = 'a long enough passphrase';
+const OWNER = { email: 'owner@second.example', password: PASSWORD };
+const STDIO = { kind: 'stdio', command: 'node', args: ['-e', '1'] };
+
+beforeAll(async () => {
+  installation = await Installation.start();
+  operator = await installation.signIn('default', installation.first.adminEmail, installation.first.adminPassword);
+  const superuser = await installation.sql();
+  const copy = `insert into users (organisation_id, id, email, password_hash, role, operator)
+    select organisation_id, gen_random_uuid(), $1 || '@default.example', password_hash, $1, false from users where operator limit 1`;
+  for (const role of ['owner', 'admin', 'member', 'auditor']) {
+    await superuser.query(copy, [role]);
+    roles[role] = await installation.signIn('default', `${role}@default.example`, installation.first.adminPassword);
+  }
+  await superuser.end();
+});
+
+afterAll(() => installation.stop());
+
+const as = (who: Record<string, string>, method: string, path: string, body?: unknown): ReturnType<Installation['call']> =>
+  installation.call(method, path, { headers: who, body });
+const at = (path: string, organisation = 'default'): string => `/api/v1/orgs/${organisation}${path}`;
+
+describe('while there is one organisation', () => {
+  test.each(['owner', 'admin'])('an %s registers stdio servers', async (role) => {
+    expect((await as(roles[role] ?? {}, 'POST', at('/servers'), { ...STDIO, slug: `by-${role}` })).status).toBe(201);
+  });
+
+  test('members and auditors change nothing', async () => {
+    for (const role of ['member', 'auditor']) {
+      const who = roles[role] ?? {};
+      expect((await as(who, 'GET', at('/servers'))).status).toBe(200);
+      for (const [method, path, body] of [
+        ['POST', '/servers', { ...STDIO, slug: 'no' }],
+        ['PATCH', '/servers/memory', {}],
+        ['DELETE', '/servers/memory', undefined],
+        ['POST', '/servers/memory/discover', undefined],
+        ['POST', '/grants', { subject: { kind: 'everyone' }, server: 'memory', tools: { mode: 'all' } }],
+      ] as const) {
+        expect((await as(who, method, at(path), body)).body.code, `${role} ${method} ${path}`).toBe('auth.forbidden');
+      }
+    }
+    expect((await as(roles['member'] ?? {}, 'GET', at('/grants'))).status).toBe(403);
+    expect((await as(roles['auditor'] ?? {}, 'GET', at('/grants'))).status).toBe(200);
+    expect((await as(roles['auditor'] ?? {}, 'POST', at('/tokens'), { name: 'x' })).status).toBe(403);
+  });
+
+  test('a member sees and ends only tokens of their own', async () => {
+    const mine = await as(roles['member'] ?? {}, 'POST', at('/tokens'), { name: 'mine' });
+    const theirs = await as(roles['owner'] ?? {}, 'POST', at('/tokens'), { name: 'theirs' });
+    expect((await as(roles['member'] ?? {}, 'GET', at('/tokens'))).body.items.map(({ id }: { id: string }) => id)).toEqual([mine.body.id]);
+    expect((await as(roles['member'] ?? {}, 'DELETE', at(`/tokens/${theirs.body.id}`))).status).toBe(404);
+    expect((await as(roles['owner'] ?? {}, 'DELETE', at(`/tokens/${mine.body.id}`))).status).toBe(204);
+  });
+
+  test('an API token does only what its scopes say, and never more than its user', async () => {
+    const superuser = await installation.sql();
+    const bearer = { authorization: `Bearer ${installation.first.apiToken}` };
+    try {
+      await superuser.query(`update api_tokens set scopes = '{servers:read}'`);
+      expect((await as(bearer, 'GET', at('/servers'))).status).toBe(200);
+      expect((await as(bearer, 'DELETE', at('/servers/memory'))).body.code).toBe('auth.forbidden');
+      await superuser.query(`update api_tokens set scopes = '{servers:read,servers:write}'`);
+      await superuser.query(`update users set role = 'member' where operator`);
+      expect((await as(bearer, 'DELETE', at('/servers/memory'))).body.code).toBe('auth.forbidden');
+    } finally {
+      await superuser.query(`update users set role = 'owner' where operator`);
+      await superuser.query(`update api_tokens set scopes = '{servers:read,servers:write,grants:read,grants:write,tokens:read,tokens:mint,organisations:write}'`);
+      await superuser.end();
+    }
+  });
+
+  test('only an operator creates organisations, and only soon after signing in', async () => {
+    const body = { slug: 'second', name: 'Second', owner: OWNER };
+    expect((await as(roles['owner'] ?? {}, 'POST', '/api/v1/orgs', body)).body.code).toBe('auth.forbidden');
+    const superuser = await installation.sql();
+    await superuser.query(`update sessions set created_at = created_at - interval '16 minutes'`);
+    expect((await as(operator, 'POST', '/api/v1/orgs', body)).body.code).toBe('auth.recent_sign_in_required');
+    await superuser.query(`update sessions set created_at = created_at + interval '16 minutes'`);
+    await superuser.end();
+    expect((await as(operator, 'POST', '/api/v1/orgs', body)).status).toBe(201);
+  });
+});
+
+describe('with a second organisation', () => {
+  let second: Record<string, string>;
+  beforeAll(async () => {
+    second = await installation.signIn('second', OWNER.email, OWNER.password);
+  });
+
+  test('what a stdio server runs is an operator’s to say, on every route', async () => {
+    for (const [who, path] of [[second, at('/servers', 'second')], [roles['owner'], at('/servers')], [roles['admin'], at('/servers')]] as const) {
+      expect((await as(who ?? {}, 'POST', path, { ...STDIO, slug: 'mine' })).body.code).toBe('stdio.not_allowed');
+    }
+    for (const change of [{ command: 'sh' }, { args: [] }, { env: { A: '1' } }, { isolation: 'shared' }]) {
+      expect((await as(roles['owner'] ?? {}, 'PATCH', at('/servers/memory'), change)).body.code).toBe('stdio.not_allowed');
+    }
+    expect((await as(roles['owner'] ?? {}, 'PATCH', at('/servers/memory'), { description: 'described' })).status).toBe(200);
+    expect((await as(roles['owner'] ?? {}, 'POST', at('/servers/by-owner/discover'))).body.code).toBe('stdio.not_allowed');
+    expect((await as(roles['owner'] ?? {}, 'POST', at('/servers/memory/discover'))).status).toBe(200);
+    expect((await as(operator, 'POST', at('/servers'), { ...STDIO, slug: 'operated' })).status).toBe(201);
+  });
+
+  const FOREIGN: [string, string, unknown][] = [
+    ['GET', '/servers', undefined],
+    ['POST', '/servers', { kind: 'streamable-http', slug: 'x', url: 'http://x.example/' }],
+    ['GET', '/servers/memory', undefined],
+    ['PATCH', '/servers/memory', { description: 'stolen' }],
+    ['DELETE', '/servers/memory', undefined],
+    ['GET', '/servers/memory/catalogue', undefined],
+    ['POST', '/servers/memory/discover', undefined],
+    ['GET', '/grants', undefined],
+    ['POST', '/grants', { subject: { kind: 'everyone' }, server: 'memory', tools: { mode: 'all' } }],
+    ['DELETE', `/grants/${randomUUID()}`, undefined],
+    ['GET', '/tokens', undefined],
+    ['POST', '/tokens', { name: 'x' }],
+    ['DELETE', `/tokens/${randomUUID()}`, undefined],
+  ];
+  test.each(FOREIGN)('%s %s of another organisation answers like one that does not exist', async (method, path, body) => {
+    const foreign = await as(second, method, at(path), body);
+    const missing = await as(second, method, at(path, 'never-created'), body);
+    expect(foreign.status).toBe(404);
+    expect(foreign.text).toBe(missing.text);
+  });
+
+  test('an id of another organisation is no id', async () => {
+    const { items } = (await as(operator, 'GET', at('/grants'))).body;
+    expect((await as(second, 'DELETE', at(`/grants/${items[0].id}`, 'second'))).status).toBe(404);
+    const { items: tokens } = (await as(operator, 'GET', at('/tokens'))).body;
+    expect((await as(second, 'DELETE', at(`/tokens/${tokens[0].id}`, 'second'))).status).toBe(404);
+    const foreignUser = (await as(operator, 'GET', '/api/v1/session')).body.user.id;
+    await as(second, 'POST', at('/servers', 'second'), { kind: 'streamable-http', slug: 'own', url: 'http://x.example/' });
+    const grant = await as(second, 'POST', at('/grants', 'second'), { subject: { kind: 'user', userId: foreignUser }, server: 'own', tools: { mode: 'all' } });
+    expect(grant.body.errors[0].pointer).toBe('/subject/userId');
+  });
+});
+
+describe('our own programs', () => {
+  test('are told apart by their secrets', async () => {
+    const { organisationId } = (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0];
+    const launch = INTERNAL_PATHS.launch(organisationId, randomUUID());
+    expect((await installation.internal(INTERNAL_PATHS.revisions, { as: 'nonsense' })).status).toBe(401);
+    expect((await installation.internal(INTERNAL_PATHS.revisions, { as: 'stdioHostSecret' })).status).toBe(401);
+    expect((await installation.internal(launch, { as: 'gatewaySecret' })).status).toBe(401);
+    expect((await installation.internal(launch, { as: 'stdioHostSecret' })).status).toBe(404);
+    expect((await installation.internal(INTERNAL_PATHS.organisation('never'))).status).toBe(404);
+    expect((await installation.internal(INTERNAL_PATHS.token(organisationId, 'f'.repeat(64)))).body).toMatchObject({ entry: null, revision: expect.any(Number) });
+  });
+
+  test('a stdio host gets the revealed env of exactly the present generation', async () => {
+    const { organisationId } = (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0];
+    const superuser = await installation.sql();
+    const { rows } = await superuser.query(`select id, generation from servers where slug = 'memory'`);
+    await superuser.end();
+    const path = INTERNAL_PATHS.launch(organisationId, rows[0].id);
+    const spec = await installation.internal(`${path}?generation=${rows[0].generation}`, { as: 'stdioHostSecret' });
+    expect(spec.body).toMatchObject({ slug: 'memory', command: 'node', isolation: 'shared', env: { MEMORY_FILE_PATH: expect.stringContaining(rows[0].id) } });
+    expect((await installation.internal(`${path}?generation=older`, { as: 'stdioHostSecret' })).status).toBe(404);
+  });
+
+  test('header values are released only against a token that is valid now and may use that server now', async () => {
+    await as(operator, 'POST', at('/servers'), { kind: 'streamable-http', slug: 'keyed', url: 'http://x.example/', headers: { 'X-Key': 'the value' } });
+    const { token, id } = (await as(operator, 'POST', at('/tokens'), { name: 'caller' })).body;
+    const superuser = await installation.sql();
+    const { rows } = await superuser.query(`select organisation_id, id, generation from servers where slug = 'keyed'`);
+    await superuser.end();
+    const body = { organisationId: rows[0].organisation_id, serverId: rows[0].id, generation: rows[0].generation, tokenHash: hashToken(token) } as CredentialRequest;
+    const ask = (more = {}): ReturnType<Installation['internal']> => installation.internal(INTERNAL_PATHS.credential, { method: 'POST', body: { ...body, ...more } });
+    expect((await ask()).status).toBe(403);
+    const grant = (await as(operator, 'POST', at('/grants'), { subject: { kind: 'everyone' }, server: 'keyed', tools: { mode: 'all' } })).body;
+    expect((await ask()).body).toEqual({ headers: { 'X-Key': 'the value' } });
+    expect((await ask({ generation: 'older' })).status).toBe(404);
+    expect((await ask({ tokenHash: 'a'.repeat(64) })).status).toBe(403);
+    await as(operator, 'DELETE', at(`/grants/${grant.id}`));
+    expect((await ask()).status).toBe(403);
+    await as(operator, 'POST', at('/grants'), { subject: { kind: 'everyone' }, server: 'keyed', tools: { mode: 'all' } });
+    await as(operator, 'DELETE', at(`/tokens/${id}`));
+    expect((await ask()).status).toBe(403);
+  });
+});
