@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Refusal } from '@patchbay/errors';
+import { type Refusal, refusal } from '@patchbay/errors';
 import { type MessageId, scanMessage, SseParser } from '@patchbay/mcp-wire';
 import { Exchange, type ExchangeFailure, type ExchangeRequest, type Receiver } from './exchange.ts';
 import { judgeHead, refuseBroken, refuseFailure } from './judge.ts';
@@ -37,17 +37,19 @@ function attempt(options: AskOptions): Promise<Asked | Refusal | ExchangeFailure
   });
 }
 
+type Settle = (outcome: Asked | Refusal | ExchangeFailure) => void;
+
 class AskReceiver implements Receiver {
   stop: () => void = () => undefined;
   readonly #options: AskOptions;
-  readonly #settle: (outcome: Asked | Refusal | ExchangeFailure) => void;
+  readonly #settle: Settle;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #status = 0;
   #headers: IncomingHttpHeaders = {};
   #events: SseParser | null = null;
 
-  constructor(options: AskOptions, settle: (outcome: Asked | Refusal | ExchangeFailure) => void) {
+  constructor(options: AskOptions, settle: Settle) {
     this.#options = options;
     this.#settle = settle;
   }
@@ -79,6 +81,11 @@ class AskReceiver implements Receiver {
 
   failed(failure: ExchangeFailure): void {
     this.#settle(failure);
+  }
+
+  /** A refusal rather than a rejection: many of these exchanges are waited for by nobody. */
+  crashed(): void {
+    this.#settle(refusal('internal'));
   }
 
   #wantsStatusOnly(): boolean {

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import type { Refusal } from '@patchbay/errors';
+import { Fault, type Refusal } from '@patchbay/errors';
 import { mcpNameOf, type MessageId, type ScannedMessage } from '@patchbay/mcp-wire';
 import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
 import type { Bridge } from './bridge/bridge.ts';
@@ -152,6 +152,8 @@ export class UpstreamCall {
       case 'refused':
         this.#tellTimedOut(end.refusal);
         return end.refusal;
+      case 'crashed':
+        throw new Fault('internal', `relaying an answer of "${target.server.slug}" failed`, end.error);
       case 'gone':
         return refuseFailure('cut', target.server.slug);
       case 'dial':

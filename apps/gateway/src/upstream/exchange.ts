@@ -19,12 +19,14 @@ export type ExchangeRequest = {
  */
 export type ExchangeFailure = 'dial' | 'connect-timeout' | 'egress' | 'timeout' | 'cut' | 'malformed';
 
-/** Told once of a head, of each chunk, and then of exactly one of end and failure; of nothing after `abort`. */
+/** Told once of a head, of each chunk, and then of exactly one of end, failure and crash; of nothing after `abort`. */
 export interface Receiver {
   head(status: number, headers: IncomingHttpHeaders): void;
   data(chunk: Buffer): void;
   end(): void;
   failed(failure: ExchangeFailure): void;
+  /** In place of end or failure, when the receiver itself threw. Must not throw. */
+  crashed(error: unknown): void;
 }
 
 const PROGRESS_FACTOR_MAX = 10;
@@ -90,25 +92,35 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (status >= 200 && !this.#over) this.#receiver.head(status, headers);
+    if (status >= 200 && !this.#over) this.#tell(() => this.#receiver.head(status, headers));
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.#over) this.#receiver.data(chunk);
+    if (!this.#over) this.#tell(() => this.#receiver.data(chunk));
   }
 
   onResponseEnd(): void {
-    if (this.#finish()) this.#receiver.end();
+    if (this.#finish()) this.#tell(() => this.#receiver.end());
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    if (this.#finish()) this.#receiver.failed(failureOf(error, this.#controller !== null));
+    if (this.#finish()) this.#tell(() => this.#receiver.failed(failureOf(error, this.#controller !== null)));
   }
 
   #fail(failure: ExchangeFailure): void {
     if (!this.#finish()) return;
     this.#controller?.abort(new Error(failure));
-    this.#receiver.failed(failure);
+    this.#tell(() => this.#receiver.failed(failure));
+  }
+
+  /** What a receiver throws would be lost in undici or the event loop, and its call would wait for ever. */
+  #tell(say: () => void): void {
+    try {
+      say();
+    } catch (error) {
+      this.abort();
+      this.#receiver.crashed(error);
+    }
   }
 
   #finish(): boolean {

@@ -13,6 +13,8 @@ export type RelayEnd =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** The refusal, or the break itself, has already been said on the client's stream. */
   | { readonly kind: 'broken-off'; readonly refusal: Refusal }
+  /** A fault of ours. */
+  | { readonly kind: 'crashed'; readonly error: unknown }
   /** The client wants no answer any more. */
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'gone' }
@@ -101,6 +103,10 @@ export class Relay implements Receiver {
     if (this.#mode === 'over') return;
     if (failure === 'dial') this.#settle({ kind: 'dial' });
     else this.#refuse(refuseFailure(failure, this.#input.slug));
+  }
+
+  crashed(error: unknown): void {
+    this.#settle({ kind: 'crashed', error });
   }
 
   /** Ends it from our side: what comes from the upstream no longer matters. */
