@@ -13,7 +13,8 @@ const METHODS_WITH_ROUTES = ['GET', 'POST', 'PATCH', 'DELETE', 'PUT'];
 
 /** No page of ours runs inline scripts, is framed, or loads anything from elsewhere. */
 const SECURITY_HEADERS = {
-  'content-security-policy': "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+  'content-security-policy':
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',
@@ -22,13 +23,22 @@ const SECURITY_HEADERS = {
 
 /** The API over HTTP, ready to listen. */
 export async function createHttpApp(platform: Platform): Promise<NestFastifyApplication> {
-  const adapter = new FastifyAdapter({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, requestTimeout: 30_000, onProtoPoisoning: 'error' });
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_BYTES_MAX,
+    forceCloseConnections: true,
+    requestTimeout: 30_000,
+    onProtoPoisoning: 'error',
+  });
   const instance: FastifyInstance = adapter.getInstance();
   const patterns = collectRoutes(instance);
   // JSON and nothing else: what a foreign page can send without asking never reaches a route.
   instance.removeContentTypeParser('text/plain');
   guardRequests(instance, platform.config.apiUrl, platform.config.apiPort);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, { logger: false, bodyParser: false, abortOnError: false });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, {
+    logger: false,
+    bodyParser: false,
+    abortOnError: false,
+  });
   app.enableShutdownHooks([]);
   await app.init();
   await instance.ready();

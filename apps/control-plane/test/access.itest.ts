@@ -74,7 +74,9 @@ describe('while there is one organisation', () => {
       expect((await as(bearer, 'DELETE', at('/servers/memory'))).body.code).toBe('auth.forbidden');
     } finally {
       await superuser.query(`update users set role = 'owner' where operator`);
-      await superuser.query(`update api_tokens set scopes = '{servers:read,servers:write,grants:read,grants:write,tokens:read,tokens:mint,organisations:write}'`);
+      await superuser.query(
+        `update api_tokens set scopes = '{servers:read,servers:write,grants:read,grants:write,tokens:read,tokens:mint,organisations:write}'`,
+      );
       await superuser.end();
     }
   });
@@ -98,7 +100,11 @@ describe('with a second organisation', () => {
   });
 
   test('what a stdio server runs is an operator’s to say, on every route', async () => {
-    for (const [who, path] of [[second, at('/servers', 'second')], [roles['owner'], at('/servers')], [roles['admin'], at('/servers')]] as const) {
+    for (const [who, path] of [
+      [second, at('/servers', 'second')],
+      [roles['owner'], at('/servers')],
+      [roles['admin'], at('/servers')],
+    ] as const) {
       expect((await as(who ?? {}, 'POST', path, { ...STDIO, slug: 'mine' })).body.code).toBe('stdio.not_allowed');
     }
     for (const change of [{ command: 'sh' }, { args: [] }, { env: { A: '1' } }, { isolation: 'shared' }]) {
@@ -139,7 +145,11 @@ describe('with a second organisation', () => {
     expect((await as(second, 'DELETE', at(`/tokens/${tokens[0].id}`, 'second'))).status).toBe(404);
     const foreignUser = (await as(operator, 'GET', '/api/v1/session')).body.user.id;
     await as(second, 'POST', at('/servers', 'second'), { kind: 'streamable-http', slug: 'own', url: 'http://x.example/' });
-    const grant = await as(second, 'POST', at('/grants', 'second'), { subject: { kind: 'user', userId: foreignUser }, server: 'own', tools: { mode: 'all' } });
+    const grant = await as(second, 'POST', at('/grants', 'second'), {
+      subject: { kind: 'user', userId: foreignUser },
+      server: 'own',
+      tools: { mode: 'all' },
+    });
     expect(grant.body.errors[0].pointer).toBe('/subject/userId');
   });
 });
@@ -153,7 +163,10 @@ describe('our own programs', () => {
     expect((await installation.internal(launch, { as: 'gatewaySecret' })).status).toBe(401);
     expect((await installation.internal(launch, { as: 'stdioHostSecret' })).status).toBe(404);
     expect((await installation.internal(INTERNAL_PATHS.organisation('never'))).status).toBe(404);
-    expect((await installation.internal(INTERNAL_PATHS.token(organisationId, 'f'.repeat(64)))).body).toMatchObject({ entry: null, revision: expect.any(Number) });
+    expect((await installation.internal(INTERNAL_PATHS.token(organisationId, 'f'.repeat(64)))).body).toMatchObject({
+      entry: null,
+      revision: expect.any(Number),
+    });
   });
 
   test('a stdio host gets the revealed env of exactly the present generation', async () => {
@@ -163,20 +176,37 @@ describe('our own programs', () => {
     await superuser.end();
     const path = INTERNAL_PATHS.launch(organisationId, rows[0].id);
     const spec = await installation.internal(`${path}?generation=${rows[0].generation}`, { as: 'stdioHostSecret' });
-    expect(spec.body).toMatchObject({ slug: 'memory', command: 'node', isolation: 'shared', env: { MEMORY_FILE_PATH: expect.stringContaining(rows[0].id) } });
+    expect(spec.body).toMatchObject({
+      slug: 'memory',
+      command: 'node',
+      isolation: 'shared',
+      env: { MEMORY_FILE_PATH: expect.stringContaining(rows[0].id) },
+    });
     expect((await installation.internal(`${path}?generation=older`, { as: 'stdioHostSecret' })).status).toBe(404);
   });
 
   test('header values are released only against a token that is valid now and may use that server now', async () => {
-    await as(operator, 'POST', at('/servers'), { kind: 'streamable-http', slug: 'keyed', url: 'http://x.example/', headers: { 'X-Key': 'the value' } });
+    await as(operator, 'POST', at('/servers'), {
+      kind: 'streamable-http',
+      slug: 'keyed',
+      url: 'http://x.example/',
+      headers: { 'X-Key': 'the value' },
+    });
     const { token, id } = (await as(operator, 'POST', at('/tokens'), { name: 'caller' })).body;
     const superuser = await installation.sql();
     const { rows } = await superuser.query(`select organisation_id, id, generation from servers where slug = 'keyed'`);
     await superuser.end();
-    const body = { organisationId: rows[0].organisation_id, serverId: rows[0].id, generation: rows[0].generation, tokenHash: hashToken(token) } as CredentialRequest;
-    const ask = (more = {}): ReturnType<Installation['internal']> => installation.internal(INTERNAL_PATHS.credential, { method: 'POST', body: { ...body, ...more } });
+    const body = {
+      organisationId: rows[0].organisation_id,
+      serverId: rows[0].id,
+      generation: rows[0].generation,
+      tokenHash: hashToken(token),
+    } as CredentialRequest;
+    const ask = (more = {}): ReturnType<Installation['internal']> =>
+      installation.internal(INTERNAL_PATHS.credential, { method: 'POST', body: { ...body, ...more } });
     expect((await ask()).status).toBe(403);
-    const grant = (await as(operator, 'POST', at('/grants'), { subject: { kind: 'everyone' }, server: 'keyed', tools: { mode: 'all' } })).body;
+    const grant = (await as(operator, 'POST', at('/grants'), { subject: { kind: 'everyone' }, server: 'keyed', tools: { mode: 'all' } }))
+      .body;
     expect((await ask()).body).toEqual({ headers: { 'X-Key': 'the value' } });
     expect((await ask({ generation: 'older' })).status).toBe(404);
     expect((await ask({ tokenHash: 'a'.repeat(64) })).status).toBe(403);

@@ -58,7 +58,12 @@ describe('a request that is wrong', () => {
 
   test('another Host is 421, so that a rebound name reaches nothing', async () => {
     const status = await new Promise((resolve, reject) => {
-      request({ port: installation.apiPort, host: '127.0.0.1', path: '/api/docs', headers: { host: `evil.example:${installation.apiPort}` } }, (response) => resolve(response.statusCode)).on('error', reject).end();
+      request(
+        { port: installation.apiPort, host: '127.0.0.1', path: '/api/docs', headers: { host: `evil.example:${installation.apiPort}` } },
+        (response) => resolve(response.statusCode),
+      )
+        .on('error', reject)
+        .end();
     });
     expect(status).toBe(421);
   });
@@ -66,10 +71,18 @@ describe('a request that is wrong', () => {
 
 describe('servers', () => {
   test('secret values are write-only, and change by name', async () => {
-    const created = await api('POST', '/servers', { ...HTTP, slug: 'secretive', headers: { 'X-Key': 'hunter2-value', 'X-Other': 'other' } });
+    const created = await api('POST', '/servers', {
+      ...HTTP,
+      slug: 'secretive',
+      headers: { 'X-Key': 'hunter2-value', 'X-Other': 'other' },
+    });
     expect(created.status).toBe(201);
     const server = Server.parse(created.body);
-    expect(server).toMatchObject({ headers: { 'X-Key': MASK, 'X-Other': MASK }, status: 'pending', mcpUrl: expect.stringMatching(/\/default\/secretive\/mcp$/) });
+    expect(server).toMatchObject({
+      headers: { 'X-Key': MASK, 'X-Other': MASK },
+      status: 'pending',
+      mcpUrl: expect.stringMatching(/\/default\/secretive\/mcp$/),
+    });
     const changed = await api('PATCH', '/servers/secretive', { headers: { 'x-key': 'hunter3-value', 'X-Other': null } });
     expect(changed.body.headers).toEqual({ 'x-key': MASK });
     const superuser = await installation.sql();
@@ -81,7 +94,10 @@ describe('servers', () => {
 
   test('moving to another origin drops header values and says so; moving within it keeps them', async () => {
     await api('POST', '/servers', { ...HTTP, slug: 'moving', headers: { 'X-Key': 'value' } });
-    expect((await api('PATCH', '/servers/moving', { url: 'http://127.0.0.1:9/other' })).body).toMatchObject({ headers: { 'X-Key': MASK }, statusDetail: null });
+    expect((await api('PATCH', '/servers/moving', { url: 'http://127.0.0.1:9/other' })).body).toMatchObject({
+      headers: { 'X-Key': MASK },
+      statusDetail: null,
+    });
     const moved = (await api('PATCH', '/servers/moving', { url: 'http://127.0.0.1:10/mcp' })).body;
     expect(moved.headers).toEqual({});
     expect(moved.statusDetail).toMatch(/dropped and have to be typed again/);
@@ -93,7 +109,10 @@ describe('servers', () => {
     const catalogue = await api('POST', '/servers/absent/discover');
     expect(catalogue.status).toBe(200);
     expect(Catalogue.parse(catalogue.body).error).toMatch(/could not be reached\. Nothing listens/);
-    expect((await api('GET', '/servers/absent')).body).toMatchObject({ status: 'unreachable', statusDetail: expect.stringMatching(/could not be reached/) });
+    expect((await api('GET', '/servers/absent')).body).toMatchObject({
+      status: 'unreachable',
+      statusDetail: expect.stringMatching(/could not be reached/),
+    });
   });
 
   test('one of our own listeners is never an upstream', async () => {
@@ -103,12 +122,23 @@ describe('servers', () => {
 
   test('removing a server removes its grants; it is gone afterwards', async () => {
     await api('POST', '/servers', { ...HTTP, slug: 'leaving' });
-    const grant = Grant.parse((await api('POST', '/grants', { subject: { kind: 'everyone' }, server: 'leaving', tools: { mode: 'names', names: ['a', 'a'] } })).body);
+    const grant = Grant.parse(
+      (await api('POST', '/grants', { subject: { kind: 'everyone' }, server: 'leaving', tools: { mode: 'names', names: ['a', 'a'] } }))
+        .body,
+    );
     expect(grant.tools).toEqual({ mode: 'names', names: ['a'] });
     expect((await api('DELETE', '/servers/leaving')).status).toBe(204);
     expect((await api('GET', '/grants')).text).not.toContain(grant.id);
-    for (const [method, path] of [['GET', ''], ['PATCH', ''], ['DELETE', ''], ['GET', '/catalogue'], ['POST', '/discover']] as const) {
-      expect((await api(method, `/servers/leaving${path}`, method === 'PATCH' ? {} : undefined)).body.code, method + path).toBe('api.not_found');
+    for (const [method, path] of [
+      ['GET', ''],
+      ['PATCH', ''],
+      ['DELETE', ''],
+      ['GET', '/catalogue'],
+      ['POST', '/discover'],
+    ] as const) {
+      expect((await api(method, `/servers/leaving${path}`, method === 'PATCH' ? {} : undefined)).body.code, method + path).toBe(
+        'api.not_found',
+      );
     }
   });
 
@@ -118,11 +148,16 @@ describe('servers', () => {
   });
 
   test('lists come in pages that join without gap or repetition', async () => {
-    const all = z.object({ items: z.array(Server) }).parse((await api('GET', '/servers')).body).items.map(({ slug }) => slug);
+    const all = z
+      .object({ items: z.array(Server) })
+      .parse((await api('GET', '/servers')).body)
+      .items.map(({ slug }) => slug);
     const paged: string[] = [];
     for (let cursor: string | null = ''; cursor !== null; ) {
-      const { items, nextCursor } = (await api('GET', `/servers?limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`)).body;
-      paged.push(...items.map(({ slug }: { slug: string }) => slug));
+      const { items, nextCursor }: { items: { slug: string }[]; nextCursor: string | null } = (
+        await api('GET', `/servers?limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`)
+      ).body;
+      paged.push(...items.map(({ slug }) => slug));
       cursor = nextCursor;
     }
     expect(paged).toEqual(all);
@@ -154,7 +189,9 @@ describe('signing in', () => {
     const headers = { origin: installation.url, 'patchbay-request': '1' };
     const statuses: number[] = [];
     for (let tries = 0; tries < 12; tries += 1) {
-      statuses.push((await installation.call('POST', '/api/v1/session', { headers, body: { email: 'victim@example.com', password: 'x' } })).status);
+      statuses.push(
+        (await installation.call('POST', '/api/v1/session', { headers, body: { email: 'victim@example.com', password: 'x' } })).status,
+      );
     }
     expect(statuses.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => 401));
     expect(statuses.slice(10)).toEqual([429, 429]);
@@ -186,7 +223,10 @@ describe('signing in', () => {
 describe('tokens', () => {
   test('are shown once, listed by hint, revoked for good', async () => {
     const minted = MintedToken.parse((await api('POST', '/tokens', { name: 'laptop' })).body);
-    const listed = z.object({ items: z.array(Token) }).parse((await api('GET', '/tokens')).body).items.find(({ id }) => id === minted.id);
+    const listed = z
+      .object({ items: z.array(Token) })
+      .parse((await api('GET', '/tokens')).body)
+      .items.find(({ id }) => id === minted.id);
     expect(listed).toMatchObject({ name: 'laptop', hint: minted.hint, revokedAt: null });
     expect(JSON.stringify(listed)).not.toContain(minted.token);
     expect((await api('DELETE', `/tokens/${minted.id}`)).status).toBe(204);
@@ -206,7 +246,9 @@ test('another first start replaces its own tokens and the password, and nothing 
   const before = (await api('GET', '/servers')).body.items.map(({ slug }: { slug: string }) => slug);
   const old = installation.first;
   installation.first = JSON.parse(await installation.run('first-start.js'));
-  expect((await installation.call('GET', '/api/v1/orgs/default/servers', { headers: { authorization: `Bearer ${old.apiToken}` } })).status).toBe(401);
+  expect(
+    (await installation.call('GET', '/api/v1/orgs/default/servers', { headers: { authorization: `Bearer ${old.apiToken}` } })).status,
+  ).toBe(401);
   expect((await api('GET', '/servers')).body.items.map(({ slug }: { slug: string }) => slug)).toEqual(before);
   expect((await installation.call('GET', '/api/v1/session', { headers: admin })).status).toBe(401);
   await expect(installation.signIn('default', old.adminEmail, old.adminPassword)).rejects.toThrow(/401/);
@@ -218,12 +260,27 @@ test('the OpenAPI document is valid and names every route', async () => {
   expect(result.errors ?? []).toEqual([]);
   expect(result.valid).toBe(true);
   expect(body.openapi).toBe('3.1.0');
-  const routes = Object.entries(body.paths).flatMap(([path, methods]) => Object.keys(methods as object).map((method) => `${method} ${path}`));
+  const routes = Object.entries(body.paths).flatMap(([path, methods]) =>
+    Object.keys(methods as object).map((method) => `${method} ${path}`),
+  );
   expect(routes.sort()).toEqual([
-    'delete /api/v1/orgs/{org}/grants/{id}', 'delete /api/v1/orgs/{org}/servers/{slug}', 'delete /api/v1/orgs/{org}/tokens/{id}', 'delete /api/v1/session',
-    'get /api/v1/orgs/{org}/grants', 'get /api/v1/orgs/{org}/servers', 'get /api/v1/orgs/{org}/servers/{slug}', 'get /api/v1/orgs/{org}/servers/{slug}/catalogue',
-    'get /api/v1/orgs/{org}/tokens', 'get /api/v1/session', 'patch /api/v1/orgs/{org}/servers/{slug}', 'post /api/v1/orgs', 'post /api/v1/orgs/{org}/grants',
-    'post /api/v1/orgs/{org}/servers', 'post /api/v1/orgs/{org}/servers/{slug}/discover', 'post /api/v1/orgs/{org}/tokens', 'post /api/v1/session',
+    'delete /api/v1/orgs/{org}/grants/{id}',
+    'delete /api/v1/orgs/{org}/servers/{slug}',
+    'delete /api/v1/orgs/{org}/tokens/{id}',
+    'delete /api/v1/session',
+    'get /api/v1/orgs/{org}/grants',
+    'get /api/v1/orgs/{org}/servers',
+    'get /api/v1/orgs/{org}/servers/{slug}',
+    'get /api/v1/orgs/{org}/servers/{slug}/catalogue',
+    'get /api/v1/orgs/{org}/tokens',
+    'get /api/v1/session',
+    'patch /api/v1/orgs/{org}/servers/{slug}',
+    'post /api/v1/orgs',
+    'post /api/v1/orgs/{org}/grants',
+    'post /api/v1/orgs/{org}/servers',
+    'post /api/v1/orgs/{org}/servers/{slug}/discover',
+    'post /api/v1/orgs/{org}/tokens',
+    'post /api/v1/session',
   ]);
 });
 
@@ -237,8 +294,14 @@ test('the readable page runs no script and loads nothing from elsewhere', async 
 
 test('what organisations look like is what the contract says', async () => {
   const owner = { email: 'o@x.example', password: 'a long enough passphrase' };
-  const created = await installation.call('POST', '/api/v1/orgs', { headers: { authorization: `Bearer ${installation.first.apiToken}` }, body: { slug: 'shape', name: 'Shape', owner } });
+  const created = await installation.call('POST', '/api/v1/orgs', {
+    headers: { authorization: `Bearer ${installation.first.apiToken}` },
+    body: { slug: 'shape', name: 'Shape', owner },
+  });
   expect(Organisation.parse(created.body)).toMatchObject({ slug: 'shape' });
-  const again = await installation.call('POST', '/api/v1/orgs', { headers: { authorization: `Bearer ${installation.first.apiToken}` }, body: { slug: 'shape', name: 'Shape', owner } });
+  const again = await installation.call('POST', '/api/v1/orgs', {
+    headers: { authorization: `Bearer ${installation.first.apiToken}` },
+    body: { slug: 'shape', name: 'Shape', owner },
+  });
   expect(again.body).toMatchObject({ status: 409, errors: [{ pointer: '/slug' }] });
 });

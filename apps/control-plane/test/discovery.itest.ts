@@ -30,7 +30,11 @@ async function discovered(slug: string, url: string): Promise<Awaited<ReturnType
   return (await api('GET', `/servers/${slug}/catalogue`)).body;
 }
 
-type Answer = (message: { id?: number; method: string; params?: Record<string, unknown> }, response: ServerResponse, request: IncomingMessage) => void;
+type Answer = (
+  message: { id?: number; method: string; params?: Record<string, unknown> },
+  response: ServerResponse,
+  request: IncomingMessage,
+) => void;
 
 async function upstream(answer: Answer): Promise<string> {
   const server = createServer(async (request, response) => {
@@ -39,18 +43,25 @@ async function upstream(answer: Answer): Promise<string> {
     answer(text === '' ? { method: request.method ?? '' } : JSON.parse(text), response, request);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  closers.push(async () => { server.closeAllConnections(); server.close(); });
+  closers.push(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
 }
 
-const json = (response: ServerResponse, body: string, status = 200): void => void response.writeHead(status, { 'content-type': 'application/json' }).end(body);
+const json = (response: ServerResponse, body: string, status = 200): void =>
+  void response.writeHead(status, { 'content-type': 'application/json' }).end(body);
 const INITIALIZED = '"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"raw","version":"1"}}';
 
 /** A legacy server whose tools/list is whatever the test says. */
 function legacy(list: (cursor: unknown, id: number) => string, seen: string[] = []): Promise<string> {
   return upstream((message, response) => {
     seen.push(message.method);
-    if (message.method === 'initialize') return void response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 's1' }).end(`{"jsonrpc":"2.0","id":${message.id},${INITIALIZED}}`);
+    if (message.method === 'initialize')
+      return void response
+        .writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 's1' })
+        .end(`{"jsonrpc":"2.0","id":${message.id},${INITIALIZED}}`);
     if (message.method === 'notifications/initialized') return void response.writeHead(202).end();
     if (message.method === 'tools/list') return json(response, list(message.params?.['cursor'], message.id ?? 0));
     if (message.method === 'DELETE') return void response.writeHead(200).end();
@@ -86,24 +97,44 @@ test('definitions keep the server’s own bytes, pages are followed, an empty cu
   const catalogue = await discovered('paged', url);
   expect(catalogue.accepted.tools.map(({ name }: { name: string }) => name)).toEqual(['big', 'second']);
   const superuser = await installation.sql();
-  const { rows } = await superuser.query(`select accepted from server_catalogues c join servers s on s.id = c.server_id where s.slug = 'paged'`);
+  const { rows } = await superuser.query(
+    `select accepted from server_catalogues c join servers s on s.id = c.server_id where s.slug = 'paged'`,
+  );
   await superuser.end();
   expect(String(rows[0].accepted)).toContain(tool);
   expect(seen.at(-1)).toBe('DELETE');
 });
 
 test('what is malformed, doubled or too large is left out and said; the rest is published', async () => {
-  const tools = ['{"name":"good","inputSchema":{}}', '{"name":"good","inputSchema":{}}', '{"name":"bare"}', '{"inputSchema":{}}', '7', `{"name":"huge","inputSchema":{},"description":"${'x'.repeat(70_000)}"}`];
-  const catalogue = await discovered('messy', await legacy((_cursor, id) => `{"jsonrpc":"2.0","id":${id},"result":{"tools":[${tools.join(',')}]}}`));
+  const tools = [
+    '{"name":"good","inputSchema":{}}',
+    '{"name":"good","inputSchema":{}}',
+    '{"name":"bare"}',
+    '{"inputSchema":{}}',
+    '7',
+    `{"name":"huge","inputSchema":{},"description":"${'x'.repeat(70_000)}"}`,
+  ];
+  const catalogue = await discovered(
+    'messy',
+    await legacy((_cursor, id) => `{"jsonrpc":"2.0","id":${id},"result":{"tools":[${tools.join(',')}]}}`),
+  );
   expect(catalogue.accepted.tools.map(({ name }: { name: string }) => name)).toEqual(['good']);
   const { statusDetail, status } = (await api('GET', '/servers/messy')).body;
   expect(status).toBe('ready');
-  expect(statusDetail).toMatch(/Left out: .*whose name appeared before.*without an inputSchema.*2 tools without a proper name.*larger than 64 KB/);
+  expect(statusDetail).toMatch(
+    /Left out: .*whose name appeared before.*without an inputSchema.*2 tools without a proper name.*larger than 64 KB/,
+  );
 });
 
 test('a list that never ends is cut', async () => {
   let page = 0;
-  const catalogue = await discovered('endless', await legacy((_cursor, id) => `{"jsonrpc":"2.0","id":${id},"result":{"tools":[{"name":"t${(page += 1)}","inputSchema":{}}],"nextCursor":"${page}"}}`));
+  const catalogue = await discovered(
+    'endless',
+    await legacy(
+      (_cursor, id) =>
+        `{"jsonrpc":"2.0","id":${id},"result":{"tools":[{"name":"t${(page += 1)}","inputSchema":{}}],"nextCursor":"${page}"}}`,
+    ),
+  );
   expect(catalogue.accepted.tools).toHaveLength(100);
 });
 
@@ -120,7 +151,9 @@ test('a bare name belongs to whoever held it first, and passes on when that one 
   await discovered('holder-two', url);
   const holder = async (): Promise<string> => {
     const superuser = await installation.sql();
-    const { rows } = await superuser.query(`select s.slug from bare_names b join servers s on s.id = b.server_id where b.name = 'shared_name'`);
+    const { rows } = await superuser.query(
+      `select s.slug from bare_names b join servers s on s.id = b.server_id where b.name = 'shared_name'`,
+    );
     await superuser.end();
     return rows[0]?.slug;
   };
@@ -133,10 +166,36 @@ const FAILURES: [string, Answer, RegExp][] = [
   ['refuses us', (_message, response) => void response.writeHead(401).end(), /refused our credential \(HTTP 401\)/],
   ['breaks', (_message, response) => void response.writeHead(500).end('boom'), /HTTP 500/],
   ['is a web page', (_message, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'), /is not MCP/],
-  ['redirects', (_message, response) => void response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(), /redirect, which is not followed/],
+  [
+    'redirects',
+    (_message, response) => void response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
+    /redirect, which is not followed/,
+  ],
   ['hangs up', (_message, response) => void response.destroy(), /closed the connection/],
-  ['speaks a revision we do not', (message, response) => json(response, message.method === 'initialize' ? `{"jsonrpc":"2.0","id":${message.id},"result":{"protocolVersion":"1999-01-01","capabilities":{}}}` : '{}', message.method === 'initialize' ? 200 : 400), /revision “1999-01-01”/],
-  ['says something hostile', (message, response) => json(response, message.method === 'initialize' ? `{"jsonrpc":"2.0","id":${message.id},"error":{"code":-1,"message":"\\u001b[31m\\u202eevil"}}` : '{}', message.method === 'initialize' ? 200 : 404), /\\u\{1b\}\[31m\\u\{202e\}evil/],
+  [
+    'speaks a revision we do not',
+    (message, response) =>
+      json(
+        response,
+        message.method === 'initialize'
+          ? `{"jsonrpc":"2.0","id":${message.id},"result":{"protocolVersion":"1999-01-01","capabilities":{}}}`
+          : '{}',
+        message.method === 'initialize' ? 200 : 400,
+      ),
+    /revision “1999-01-01”/,
+  ],
+  [
+    'says something hostile',
+    (message, response) =>
+      json(
+        response,
+        message.method === 'initialize'
+          ? `{"jsonrpc":"2.0","id":${message.id},"error":{"code":-1,"message":"\\u001b[31m\\u202eevil"}}`
+          : '{}',
+        message.method === 'initialize' ? 200 : 404,
+      ),
+    /\\u\{1b\}\[31m\\u\{202e\}evil/,
+  ],
 ];
 test.each(FAILURES)('a server that %s is kept, with the reason in words', async (what, answer, words) => {
   const slug = what.replaceAll(' ', '-');
@@ -151,7 +210,8 @@ test('a server that does not answer fails within its own timeout, and keeps what
   const url = await upstream((message, response) => {
     if (hang) return;
     if (message.method === 'initialize') return json(response, `{"jsonrpc":"2.0","id":${message.id},${INITIALIZED}}`);
-    if (message.method === 'tools/list') return json(response, `{"jsonrpc":"2.0","id":${message.id},"result":{"tools":[{"name":"kept","inputSchema":{}}]}}`);
+    if (message.method === 'tools/list')
+      return json(response, `{"jsonrpc":"2.0","id":${message.id},"result":{"tools":[{"name":"kept","inputSchema":{}}]}}`);
     return void response.writeHead(message.method === 'notifications/initialized' ? 202 : 404).end();
   });
   await register('silent', url, { timeouts: { requestMs: 300 } });

@@ -14,9 +14,14 @@ const heard: { at: number; announcement: Announcement }[] = [];
 
 beforeAll(async () => {
   installation = await Installation.start();
-  ports = createPostgresPorts({ connectionString: `postgres://patchbay_ports:ports@127.0.0.1:${installation.postgres.port}/${installation.database}` });
+  ports = createPostgresPorts({
+    connectionString: `postgres://patchbay_ports:ports@127.0.0.1:${installation.postgres.port}/${installation.database}`,
+  });
   await ports.bus.subscribe({
-    onMessage: (message) => void open('patchbay-announcement+jws', message).then((document) => heard.push({ at: performance.now(), announcement: Announcement.parse(document) })),
+    onMessage: (message) =>
+      void open('patchbay-announcement+jws', message).then((document) =>
+        heard.push({ at: performance.now(), announcement: Announcement.parse(document) }),
+      ),
     onGap: () => undefined,
   });
   organisation = (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0].organisationId;
@@ -44,9 +49,16 @@ const revision = async (): Promise<number> => (await installation.internal(INTER
 test('every part of the manifest lies in the store under the hash of its bytes', async () => {
   const { parts } = await manifest();
   expect(new Set(parts.map(({ kind }) => kind))).toEqual(new Set(['organisation', 'server', 'grants']));
-  const stored = await ports.parts.getParts(organisation, parts.map(({ hash }) => hash));
+  const stored = await ports.parts.getParts(
+    organisation,
+    parts.map(({ hash }) => hash),
+  );
   for (const { hash, bytes } of parts) {
-    expect(createHash('sha256').update(stored.get(hash) ?? '').digest('hex')).toBe(hash);
+    expect(
+      createHash('sha256')
+        .update(stored.get(hash) ?? '')
+        .digest('hex'),
+    ).toBe(hash);
     expect(stored.get(hash)?.length).toBe(bytes);
   }
 });
@@ -54,7 +66,10 @@ test('every part of the manifest lies in the store under the hash of its bytes',
 test('a change re-sends only the parts it touched', async () => {
   const before = await manifest();
   await installation.api('PATCH', '/servers/memory', { timeouts: { requestMs: 1234 } });
-  const after = await until(async () => { const next = await manifest(); return next.revision > before.revision && next; }, 'the manifest of the change');
+  const after = await until(async () => {
+    const next = await manifest();
+    return next.revision > before.revision && next;
+  }, 'the manifest of the change');
   const known = new Set(before.parts.map(({ hash }) => hash));
   expect(after.parts.filter(({ hash }) => !known.has(hash)).map(({ kind }) => kind)).toEqual(['server']);
 });
@@ -62,18 +77,23 @@ test('a change re-sends only the parts it touched', async () => {
 test('a revoked token is in the directory as revoked before pods are told, and soon', async () => {
   const minted = (await installation.api('POST', '/tokens', { name: 'short' })).body;
   const tokenHash = hashToken(minted.token);
-  const entry = async (): Promise<TokenEntry> => TokenEntry.parse(await open('patchbay-token+jws', (await ports.directory.getToken(organisation, tokenHash)).entry ?? ''));
+  const entry = async (): Promise<TokenEntry> =>
+    TokenEntry.parse(await open('patchbay-token+jws', (await ports.directory.getToken(organisation, tokenHash)).entry ?? ''));
   await until(async () => (await ports.directory.getToken(organisation, tokenHash)).entry, 'the token in the directory');
   expect(await entry()).toMatchObject({ revoked: false, tokenId: minted.id });
   const from = performance.now();
   expect((await installation.api('DELETE', `/tokens/${minted.id}`)).status).toBe(204);
   const told = await until(
-    async () => heard.find(({ announcement }) => announcement.invalidations.some((each) => each.kind === 'token' && each.tokenHash === tokenHash)),
+    async () =>
+      heard.find(({ announcement }) => announcement.invalidations.some((each) => each.kind === 'token' && each.tokenHash === tokenHash)),
     'the invalidation',
   );
   expect(await entry()).toMatchObject({ revoked: true });
   expect(told.at - from).toBeLessThan(250);
-  await until(async () => (await manifest()).invalidations.some((each) => each.kind === 'token' && each.tokenHash === tokenHash), 'the invalidation in the manifest');
+  await until(
+    async () => (await manifest()).invalidations.some((each) => each.kind === 'token' && each.tokenHash === tokenHash),
+    'the invalidation in the manifest',
+  );
 });
 
 test('a change is announced within a fraction of its 250 ms', async () => {
@@ -95,7 +115,9 @@ test('a change whose publisher was killed between commit and publish is publishe
   const lock = await installation.sql();
   await lock.query('begin');
   await lock.query('lock table ports.manifests in access exclusive mode');
-  expect((await installation.api('POST', '/servers', { kind: 'streamable-http', slug: 'orphan', url: 'http://127.0.0.1:9/mcp' })).status).toBe(201);
+  expect(
+    (await installation.api('POST', '/servers', { kind: 'streamable-http', slug: 'orphan', url: 'http://127.0.0.1:9/mcp' })).status,
+  ).toBe(201);
   const waiting = `select count(*)::int as count from pg_locks where not granted and relation = 'ports.manifests'::regclass`;
   const watcher = await installation.sql();
   await until(async () => (await watcher.query<{ count: number }>(waiting)).rows[0]?.count !== 0, 'the publisher at the locked table');
@@ -109,7 +131,11 @@ test('a change whose publisher was killed between commit and publish is publishe
   await installation.up();
   const after = await manifest();
   expect(after.revision).toBeGreaterThan(before.revision);
-  const slugs = await Promise.all(after.parts.filter(({ kind }) => kind === 'server').map(async ({ hash }) => JSON.parse(String((await ports.parts.getParts(organisation, [hash])).get(hash))).slug));
+  const slugs = await Promise.all(
+    after.parts
+      .filter(({ kind }) => kind === 'server')
+      .map(async ({ hash }) => JSON.parse(String((await ports.parts.getParts(organisation, [hash])).get(hash))).slug),
+  );
   expect(slugs).toContain('orphan');
   await until(async () => (await watcher.query<{ count: number }>(unpublished)).rows[0]?.count === 0, 'the outbox to be empty');
   await Promise.all([lock.end(), watcher.end()]);
@@ -117,7 +143,9 @@ test('a change whose publisher was killed between commit and publish is publishe
 
 test('after a crash of Postgres emptied the stores, everything is published again without a change', async () => {
   const superuser = await installation.sql();
-  const { rows } = await superuser.query<{ name: string }>(`select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = 'ports'`);
+  const { rows } = await superuser.query<{ name: string }>(
+    `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = 'ports'`,
+  );
   await superuser.query(`truncate ${rows.map(({ name }) => name).join(', ')}`);
   await superuser.end();
   await until(async () => (await ports.parts.getManifest(organisation)) !== null, 'the manifest');

@@ -25,10 +25,24 @@ afterAll(async () => {
   await installation.stop();
 });
 
-const TABLES = ['organisations', 'users', 'sessions', 'api_tokens', 'personal_tokens', 'servers', 'server_secrets', 'server_catalogues', 'grants', 'bare_names', 'outbox'];
+const TABLES = [
+  'organisations',
+  'users',
+  'sessions',
+  'api_tokens',
+  'personal_tokens',
+  'servers',
+  'server_secrets',
+  'server_catalogues',
+  'grants',
+  'bare_names',
+  'outbox',
+];
 
 test('every table of the schema is a tenant table that this suite knows', async () => {
-  const { rows } = await app.query(`select tablename from pg_tables where schemaname = 'public' and tablename <> '_prisma_migrations' order by 1`);
+  const { rows } = await app.query(
+    `select tablename from pg_tables where schemaname = 'public' and tablename <> '_prisma_migrations' order by 1`,
+  );
   expect(rows.map(({ tablename }) => tablename)).toEqual([...TABLES].sort());
 });
 

@@ -16,4 +16,10 @@ type Shapes = { readonly response?: z.ZodType; readonly body?: z.ZodType; readon
 
 /** Describes a route. `status` is documentation: the route itself sets it. */
 export const Answers = (status: number, summary: string, { response, body, query }: Shapes = {}): MethodDecorator =>
-  SetMetadata(DESCRIPTION, { status, summary, response: response ?? null, body: body ?? null, query: query ?? null } satisfies RouteDescription);
+  SetMetadata(DESCRIPTION, {
+    status,
+    summary,
+    response: response ?? null,
+    body: body ?? null,
+    query: query ?? null,
+  } satisfies RouteDescription);

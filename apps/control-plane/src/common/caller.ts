@@ -20,7 +20,13 @@ export type Caller = {
 };
 
 const ALL: readonly Permission[] = [
-  'servers:read', 'servers:write', 'grants:read', 'grants:write', 'tokens:read', 'tokens:mint', 'organisations:write',
+  'servers:read',
+  'servers:write',
+  'grants:read',
+  'grants:write',
+  'tokens:read',
+  'tokens:mint',
+  'organisations:write',
 ];
 
 const BY_ROLE: Readonly<Record<Role, readonly Permission[]>> = {

@@ -19,7 +19,8 @@ export class FaultFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     const { problem, ours } = answerTo(error);
     if (problem.code === 'http.not_found') return this.#nothingThere(request, reply);
-    if (ours) this.logger.error({ err: error, method: request.method, route: request.routeOptions.url, code: problem.code }, 'request failed');
+    if (ours)
+      this.logger.error({ err: error, method: request.method, route: request.routeOptions.url, code: problem.code }, 'request failed');
     if (problem.status === 503) reply.header('retry-after', '1');
     if (problem.code === 'auth.signed_out') reply.header('www-authenticate', 'Bearer realm="patchbay-api"');
     reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));

@@ -19,7 +19,13 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 /** RFC 9457 document of a refusal. */
 export function problemOf(refused: Refusal, fields: readonly FieldError[] = []): Problem {
   const row = catalog[refused.code];
-  const problem = { type: `urn:patchbay:error:${refused.code}`, title: row.say, status: row.http, detail: sayOf(refused), code: refused.code };
+  const problem = {
+    type: `urn:patchbay:error:${refused.code}`,
+    title: row.say,
+    status: row.http,
+    detail: sayOf(refused),
+    code: refused.code,
+  };
   return fields.length === 0 ? problem : { ...problem, errors: [...fields] };
 }
 
@@ -43,5 +49,7 @@ function statusOf(error: unknown): number | null {
 /** The database is away or has no connection free: the caller may try again. */
 function isUnavailable(error: unknown): boolean {
   if (typeof error !== 'object' || error === null || !('code' in error)) return false;
-  return ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028', 'ECONNREFUSED', 'ECONNRESET', '57P01', '57P03'].includes(String(error.code));
+  return ['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2028', 'ECONNREFUSED', 'ECONNRESET', '57P01', '57P03'].includes(
+    String(error.code),
+  );
 }

@@ -100,6 +100,10 @@ export function parseAddresses(value: string): { host: string; port: number }[] 
   });
 }
 
-const list = (value: string): string[] => value.split(',').map((item) => item.trim()).filter((item) => item !== '');
+const list = (value: string): string[] =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
 
 const isPort = (value: number): boolean => Number.isInteger(value) && value >= 1 && value <= 65_535;

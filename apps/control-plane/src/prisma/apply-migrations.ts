@@ -27,9 +27,14 @@ export async function applyMigrations(client: Client, directory: string): Promis
   await client.query('select pg_advisory_lock($1)', [LOCK]);
   try {
     await client.query(TABLE);
-    const { rows } = await client.query<Recorded>('select migration_name, checksum, finished_at from _prisma_migrations where rolled_back_at is null');
+    const { rows } = await client.query<Recorded>(
+      'select migration_name, checksum, finished_at from _prisma_migrations where rolled_back_at is null',
+    );
     const recorded = new Map(rows.map((row) => [row.migration_name, row]));
-    const files = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name).sort();
+    const files = readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+      .sort();
     const applied: string[] = [];
     for (const name of files) {
       const sql = readFileSync(join(directory, name, 'migration.sql'), 'utf8');
@@ -46,8 +51,10 @@ export async function applyMigrations(client: Client, directory: string): Promis
 
 function isApplied(name: string, checksum: string, recorded: Recorded | undefined): boolean {
   if (recorded === undefined) return false;
-  if (recorded.finished_at === null) throw new Error(`migration ${name} failed before: repair the database, then set its row's rolled_back_at in _prisma_migrations.`);
-  if (recorded.checksum !== checksum) throw new Error(`migration ${name} was edited after it was applied: restore its text and write a new migration.`);
+  if (recorded.finished_at === null)
+    throw new Error(`migration ${name} failed before: repair the database, then set its row's rolled_back_at in _prisma_migrations.`);
+  if (recorded.checksum !== checksum)
+    throw new Error(`migration ${name} was edited after it was applied: restore its text and write a new migration.`);
   return true;
 }
 
@@ -63,6 +70,8 @@ async function apply(client: Client, { name, sql, checksum }: { name: string; sq
     await client.query('rollback');
     // Rolled back whole, so the next start may try again.
     await client.query('update _prisma_migrations set rolled_back_at = now(), logs = $2 where id = $1', [id, String(error)]);
-    throw new Error(`migration ${name} failed and was rolled back: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`migration ${name} failed and was rolled back: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
 }

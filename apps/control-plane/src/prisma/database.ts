@@ -17,18 +17,31 @@ export class Database {
 
   constructor(url: string) {
     this.#prisma = new PrismaClient({
-      adapter: new PrismaPg({ connectionString: url, max: CONNECTIONS_MAX, idleTimeoutMillis: 10_000, application_name: 'patchbay control plane' }),
+      adapter: new PrismaPg({
+        connectionString: url,
+        max: CONNECTIONS_MAX,
+        idleTimeoutMillis: 10_000,
+        application_name: 'patchbay control plane',
+      }),
     });
   }
 
   /** The one way to a tenant table. Commits when `work` resolves; nothing is written when it throws. */
-  async withOrganisation<T>(organisationId: OrganisationId, work: (tx: Tx) => Promise<T>, { repeatableRead = false, timeoutMs = TIMEOUT_MS }: TransactionOptions = {}): Promise<T> {
+  async withOrganisation<T>(
+    organisationId: OrganisationId,
+    work: (tx: Tx) => Promise<T>,
+    { repeatableRead = false, timeoutMs = TIMEOUT_MS }: TransactionOptions = {},
+  ): Promise<T> {
     return this.#prisma.$transaction(
       async (tx) => {
         await enterOrganisation(tx, organisationId);
         return work(tx);
       },
-      { maxWait: WAIT_MS, timeout: timeoutMs, ...(repeatableRead ? { isolationLevel: Prisma.TransactionIsolationLevel.RepeatableRead } : {}) },
+      {
+        maxWait: WAIT_MS,
+        timeout: timeoutMs,
+        ...(repeatableRead ? { isolationLevel: Prisma.TransactionIsolationLevel.RepeatableRead } : {}),
+      },
     );
   }
 

@@ -3,7 +3,12 @@ import { Injectable } from '@nestjs/common';
 import { Prisma } from '../generated/prisma/client.ts';
 import { Database } from './database.ts';
 
-export type Position = { readonly organisationId: OrganisationId; readonly slug: OrganisationSlug; readonly epoch: number; readonly revision: Revision };
+export type Position = {
+  readonly organisationId: OrganisationId;
+  readonly slug: OrganisationSlug;
+  readonly epoch: number;
+  readonly revision: Revision;
+};
 
 type Who = {
   readonly organisationId: OrganisationId;
@@ -32,7 +37,9 @@ export class Lookups {
   }
 
   /** A session that has not expired. */
-  async sessionByHash(hash: string): Promise<(Who & { readonly sessionId: string; readonly signedInAt: Date; readonly expiresAt: Date }) | null> {
+  async sessionByHash(
+    hash: string,
+  ): Promise<(Who & { readonly sessionId: string; readonly signedInAt: Date; readonly expiresAt: Date }) | null> {
     const [row] = await this.database.query<Who & { sessionId: string; signedInAt: Date; expiresAt: Date }>(
       Prisma.sql`select organisation_id as "organisationId", slug, session_id as "sessionId", user_id as "userId", email, role, operator,
         signed_in_at as "signedInAt", expires_at as "expiresAt" from session_by_hash(${hash})`,

@@ -89,7 +89,11 @@ export class Installation {
   }
 
   /** Any request. Object bodies go as JSON; text as it is. */
-  async call(method: string, path: string, { headers = {}, body }: { headers?: Record<string, string>; body?: unknown } = {}): Promise<Answered> {
+  async call(
+    method: string,
+    path: string,
+    { headers = {}, body }: { headers?: Record<string, string>; body?: unknown } = {},
+  ): Promise<Answered> {
     const json = body === undefined ? {} : { 'content-type': 'application/json' };
     const response = await fetch(`${this.url}${path}`, {
       method,
@@ -107,11 +111,26 @@ export class Installation {
   }
 
   /** As one of our own programs. */
-  async internal(path: string, { as = 'gatewaySecret', method = 'GET', body }: { as?: string; method?: string; body?: unknown } = {}): Promise<Answered> {
-    const headers = { authorization: `Bearer ${this.#secrets[as] ?? as}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
-    const response = await fetch(`http://127.0.0.1:${this.internalPort}${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  async internal(
+    path: string,
+    { as = 'gatewaySecret', method = 'GET', body }: { as?: string; method?: string; body?: unknown } = {},
+  ): Promise<Answered> {
+    const headers = {
+      authorization: `Bearer ${this.#secrets[as] ?? as}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    };
+    const response = await fetch(`http://127.0.0.1:${this.internalPort}${path}`, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, text, body: /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : null };
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : null,
+    };
   }
 
   /** Headers of a signed-in browser. */
@@ -161,7 +180,10 @@ export class Installation {
     const keys = join(this.home, 'keys');
     mkdirSync(keys, { mode: 0o700 });
     const random = (): string => randomBytes(32).toString('base64url');
-    const { privateKey } = generateKeyPairSync('ed25519', { privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } });
+    const { privateKey } = generateKeyPairSync('ed25519', {
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+    });
     this.#secrets = { gatewaySecret: random(), stdioHostSecret: random(), toStdioHostSecret: random() };
     const files: [string, string, string][] = [
       [ENV.masterKeyFile, KEY_FILES.master, random()],

@@ -5,8 +5,7 @@ import { Clock } from '../../common/clock.ts';
 import { newId } from '../../common/new-id.ts';
 import { startAfter, toPage, type Page, type PageQuery } from '../../common/page.ts';
 import { Refused, refusedField } from '../../common/refused.ts';
-import type { Grant } from '../../generated/prisma/client.ts';
-import { Database } from '../../prisma/index.ts';
+import { Database, type Grant } from '../../prisma/index.ts';
 import { Changes } from '../snapshot/index.ts';
 
 type Row = Grant & { readonly server: { readonly slug: string } };
@@ -40,11 +39,23 @@ export class GrantsService {
       const server = await tx.server.findUnique({ where: { organisationId_slug: { organisationId, slug } }, select: { id: true } });
       if (server === null) throw refusedField('api.validation', '/server', 'is no server of this organisation');
       const userId = subject.kind === 'user' ? subject.userId : null;
-      if (userId !== null && (await tx.user.findUnique({ where: { organisationId_id: { organisationId, id: userId } }, select: { id: true } })) === null) {
+      if (
+        userId !== null &&
+        (await tx.user.findUnique({ where: { organisationId_id: { organisationId, id: userId } }, select: { id: true } })) === null
+      ) {
         throw refusedField('api.validation', '/subject/userId', 'is no user of this organisation');
       }
       const names = tools.mode === 'names' ? [...new Set(tools.names)] : [];
-      const data = { organisationId, id: newId(), subjectKind: subject.kind, userId, serverId: server.id, mode: tools.mode, names, createdAt: this.clock.now() };
+      const data = {
+        organisationId,
+        id: newId(),
+        subjectKind: subject.kind,
+        userId,
+        serverId: server.id,
+        mode: tools.mode,
+        names,
+        createdAt: this.clock.now(),
+      };
       const row = await tx.grant.create({ data, include: { server: { select: { slug: true } } } });
       await announce();
       return view(row);

@@ -14,12 +14,16 @@ export async function claimBareNames(tx: Tx, organisationId: OrganisationId): Pr
     orderBy: { server: { id: 'asc' } },
     select: { serverId: true, accepted: true },
   });
-  const rows = catalogues.flatMap(({ serverId, accepted }) => (accepted === null ? [] : namesOf(accepted).map((name) => ({ ...name, organisationId, serverId }))));
+  const rows = catalogues.flatMap(({ serverId, accepted }) =>
+    accepted === null ? [] : namesOf(accepted).map((name) => ({ ...name, organisationId, serverId })),
+  );
   for (let from = 0; from < rows.length; from += BATCH) {
     await tx.bareName.createMany({ data: rows.slice(from, from + BATCH), skipDuplicates: true });
   }
 }
 
 function namesOf(accepted: Uint8Array): { kind: string; name: string }[] {
-  return readCatalogueHeader(accepted).header.entries.filter(({ kind }) => kind === 'tool' || kind === 'prompt').map(({ kind, name }) => ({ kind, name }));
+  return readCatalogueHeader(accepted)
+    .header.entries.filter(({ kind }) => kind === 'tool' || kind === 'prompt')
+    .map(({ kind, name }) => ({ kind, name }));
 }

@@ -24,7 +24,10 @@ export function readCatalogueHeader(bytes: Uint8Array): { readonly header: Catal
 const EMPTY: Catalogue['observed'] = { tools: [], prompts: [], resources: [], resourceTemplates: [] };
 
 const MEMBER: Readonly<Record<CatalogueEntryKind, keyof Catalogue['observed']>> = {
-  tool: 'tools', prompt: 'prompts', resource: 'resources', template: 'resourceTemplates',
+  tool: 'tools',
+  prompt: 'prompts',
+  resource: 'resources',
+  template: 'resourceTemplates',
 };
 
 /** The entries of a part as the API shows them. */

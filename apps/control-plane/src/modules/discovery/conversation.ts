@@ -5,7 +5,12 @@ import { LIMITS } from './limits.ts';
 import type { Transport } from './transport.ts';
 
 /** A JSON-RPC answer: its bytes as the server wrote them, and as we read them. */
-export type RpcAnswer = { readonly status: number; readonly headers: Answer['headers']; readonly bytes: Buffer; readonly message: RpcMessage };
+export type RpcAnswer = {
+  readonly status: number;
+  readonly headers: Answer['headers'];
+  readonly bytes: Buffer;
+  readonly message: RpcMessage;
+};
 
 export type RpcMessage = {
   readonly id?: unknown;
@@ -37,7 +42,9 @@ export class Conversation {
     const answer = await this.#send(body, headers);
     const bytes = await messageBytes(answer, id);
     const message = bytes === null ? null : parseMessage(bytes);
-    return bytes === null || message === null ? { status: answer.status, headers: answer.headers, message: null } : { status: answer.status, headers: answer.headers, bytes, message };
+    return bytes === null || message === null
+      ? { status: answer.status, headers: answer.headers, message: null }
+      : { status: answer.status, headers: answer.headers, bytes, message };
   }
 
   /** One notification; any 2xx will do. */
@@ -58,23 +65,29 @@ export class Conversation {
 
   async #send(body: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
     const timeoutMs = Math.min(this.#requestMs, Math.ceil(this.#endsAtMs - performance.now()));
-    if (timeoutMs <= 0) throw new DiscoveryFailed(`Asking the MCP server for all it offers takes longer than ${LIMITS.totalMs / 1_000} seconds.`);
+    if (timeoutMs <= 0)
+      throw new DiscoveryFailed(`Asking the MCP server for all it offers takes longer than ${LIMITS.totalMs / 1_000} seconds.`);
     const sent = { accept: 'application/json, text/event-stream', 'content-type': 'application/json', ...headers };
     return this.#transport({ method: 'POST', headers: sent, body, timeoutMs });
   }
 }
 
 /** Refuses an answer that is none, in words. */
-export function expectResult(method: string, answer: RpcAnswer | NoMessage): RpcAnswer & { readonly message: { readonly result: Record<string, unknown> } } {
+export function expectResult(
+  method: string,
+  answer: RpcAnswer | NoMessage,
+): RpcAnswer & { readonly message: { readonly result: Record<string, unknown> } } {
   if (answer.message === null) throw noMessage(method, answer.status);
   const { result, error } = answer.message;
-  if (error !== undefined) throw new DiscoveryFailed(`The MCP server answered ${method} with error ${error.code}: ${quoted(error.message)}.`);
+  if (error !== undefined)
+    throw new DiscoveryFailed(`The MCP server answered ${method} with error ${error.code}: ${quoted(error.message)}.`);
   if (result === undefined) throw noMessage(method, answer.status);
   return { ...answer, message: { ...answer.message, result } };
 }
 
 export function noMessage(method: string, status: number): DiscoveryFailed {
-  if (status === 401 || status === 403) return new DiscoveryFailed(`The MCP server refused our credential (HTTP ${status}). Check the header values of its registration.`);
+  if (status === 401 || status === 403)
+    return new DiscoveryFailed(`The MCP server refused our credential (HTTP ${status}). Check the header values of its registration.`);
   if (status >= 300) return new DiscoveryFailed(`The MCP server answered ${method} with HTTP ${status}. Check its address.`);
   return new DiscoveryFailed(`The MCP server's answer to ${method} is not MCP. Check its address.`);
 }

@@ -1,5 +1,14 @@
 import type { CatalogueEntryKind } from '@patchbay/contracts';
-import { INITIALIZED_NOTIFICATION, isLegacyVersion, META_KEYS, MODERN_VERSION, modernHeaders, requestMeta, sliceElements, type Era } from '@patchbay/mcp-wire';
+import {
+  INITIALIZED_NOTIFICATION,
+  isLegacyVersion,
+  META_KEYS,
+  MODERN_VERSION,
+  modernHeaders,
+  requestMeta,
+  sliceElements,
+  type Era,
+} from '@patchbay/mcp-wire';
 import { Conversation, expectResult, isObject, noMessage, type NoMessage, type RpcAnswer } from './conversation.ts';
 import { EntryCollector, type FoundEntry } from './entries.ts';
 import { DiscoveryFailed, quoted } from './failed.ts';
@@ -25,7 +34,10 @@ export type DiscoverInput = {
   readonly knownLegacy: boolean;
 };
 
-type Opened = Omit<Discovered, 'entries' | 'notice'> & { readonly headers: (method: string) => Record<string, string>; readonly meta: string | null };
+type Opened = Omit<Discovered, 'entries' | 'notice'> & {
+  readonly headers: (method: string) => Record<string, string>;
+  readonly meta: string | null;
+};
 
 const CLIENT_INFO = { name: 'patchbay', version: '0.1.0' };
 const LATEST_LEGACY = '2025-11-25';
@@ -67,7 +79,8 @@ async function probeModern(talk: Conversation): Promise<Opened | null> {
     return null;
   }
   const { error, result } = answer.message;
-  if (error !== undefined && MODERN_ERRORS.has(error.code)) throw new DiscoveryFailed(`The MCP server speaks none of the protocol revisions that Patchbay speaks: ${quoted(error.message)}.`);
+  if (error !== undefined && MODERN_ERRORS.has(error.code))
+    throw new DiscoveryFailed(`The MCP server speaks none of the protocol revisions that Patchbay speaks: ${quoted(error.message)}.`);
   if (answer.status === 401 || answer.status === 403 || answer.status >= 500) throw noMessage('server/discover', answer.status);
   if (result === undefined) return null;
   const versions: unknown = result['supportedVersions'];
@@ -106,7 +119,12 @@ async function openLegacy(talk: Conversation): Promise<Opened> {
   };
 }
 
-type ListInput = { readonly kind: CatalogueEntryKind; readonly method: string; readonly member: string; readonly collector: EntryCollector };
+type ListInput = {
+  readonly kind: CatalogueEntryKind;
+  readonly method: string;
+  readonly member: string;
+  readonly collector: EntryCollector;
+};
 
 async function readList(talk: Conversation, opened: Opened, { kind, method, member, collector }: ListInput): Promise<void> {
   const seen = new Set<string>();

@@ -49,7 +49,11 @@ export class DiscoveryQueue {
     worker.on('error', (error) => this.logger.warn({ err: error }, 'job worker'));
     worker.on('failed', (_job, error) => this.logger.debug({ err: error }, 'job failed'));
     this.#worker = worker;
-    await this.#producer().upsertJobScheduler('sweep', { every: everyMs }, { name: 'sweep', opts: { removeOnComplete: true, removeOnFail: true } });
+    await this.#producer().upsertJobScheduler(
+      'sweep',
+      { every: everyMs },
+      { name: 'sweep', opts: { removeOnComplete: true, removeOnFail: true } },
+    );
     await this.#sweep(everyMs);
   }
 

@@ -2,8 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { OrganisationId, ServerId } from '@patchbay/contracts';
 import { Clock } from '../../common/clock.ts';
 import { Logger } from '../../common/logger.ts';
-import type { Server } from '../../generated/prisma/client.ts';
-import { Database, type Tx } from '../../prisma/index.ts';
+import { Database, type Server, type Tx } from '../../prisma/index.ts';
 import { Changes, hashPart } from '../snapshot/index.ts';
 import { claimBareNames } from './bare-names.ts';
 import { encodeCataloguePart } from './catalogue-part.ts';
@@ -75,13 +74,20 @@ async function lockedAcceptedHash(tx: Tx, { organisationId, id, generation }: Se
   const [row] = await tx.$queryRaw<{ generation: string }[]>`
     select generation from servers where organisation_id = ${organisationId}::uuid and id = ${id}::uuid for update`;
   if (row?.generation !== generation) return undefined;
-  const catalogue = await tx.serverCatalogue.findUnique({ where: { organisationId_serverId: { organisationId, serverId: id } }, select: { acceptedHash: true } });
+  const catalogue = await tx.serverCatalogue.findUnique({
+    where: { organisationId_serverId: { organisationId, serverId: id } },
+    select: { acceptedHash: true },
+  });
   return catalogue?.acceptedHash ?? null;
 }
 
 type CatalogueWrite = Omit<Parameters<Tx['serverCatalogue']['create']>[0]['data'], 'organisationId' | 'serverId' | 'server'>;
 
-async function upsert(tx: Tx, { organisationId, id }: Server, data: CatalogueWrite & { generation: string; attemptedAt: Date }): Promise<void> {
+async function upsert(
+  tx: Tx,
+  { organisationId, id }: Server,
+  data: CatalogueWrite & { generation: string; attemptedAt: Date },
+): Promise<void> {
   const key = { organisationId, serverId: id };
   await tx.serverCatalogue.upsert({ where: { organisationId_serverId: key }, create: { ...key, ...data }, update: data });
 }

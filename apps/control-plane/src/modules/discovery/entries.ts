@@ -5,7 +5,12 @@ import { isObject } from './conversation.ts';
 import { LIMITS } from './limits.ts';
 
 /** One definition, as its server wrote it. */
-export type FoundEntry = { readonly kind: CatalogueEntryKind; readonly name: string; readonly bytes: Buffer; readonly contractHash: string };
+export type FoundEntry = {
+  readonly kind: CatalogueEntryKind;
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly contractHash: string;
+};
 
 /** What a caller relies on in each kind of entry; the rest may change without breaking anyone. */
 const CONTRACT: Readonly<Record<CatalogueEntryKind, { readonly name: string; readonly members: readonly string[] }>> = {
@@ -33,12 +38,15 @@ export class EntryCollector {
     this.#names.set(kind, names);
     if (names.size >= LIMITS.entries) return this.#leave(`${kind}s beyond the first ${LIMITS.entries}`, false);
     if (bytes.length > LIMITS.entryBytes) return this.#leave(`${kind}s larger than ${LIMITS.entryBytes / 1024} KB`, true);
-    if (this.#bytes + bytes.length > LIMITS.catalogueBytes) return this.#leave(`${kind}s beyond ${LIMITS.catalogueBytes / 1024 / 1024} MB in all`, false);
+    if (this.#bytes + bytes.length > LIMITS.catalogueBytes)
+      return this.#leave(`${kind}s beyond ${LIMITS.catalogueBytes / 1024 / 1024} MB in all`, false);
     const definition: unknown = JSON.parse(bytes.toString('utf8'));
     const name = isObject(definition) ? definition[CONTRACT[kind].name] : null;
-    if (!isObject(definition) || typeof name !== 'string' || name === '' || name.length > LIMITS.nameLength) return this.#leave(`${kind}s without a proper name`, true);
+    if (!isObject(definition) || typeof name !== 'string' || name === '' || name.length > LIMITS.nameLength)
+      return this.#leave(`${kind}s without a proper name`, true);
     if (kind === 'tool' && !isObject(definition['inputSchema'])) return this.#leave('tools without an inputSchema', true);
-    if (kind === 'tool' && this.#era === 'modern' && !paramAnnotations(definition['inputSchema']).ok) return this.#leave('tools with a broken x-mcp-header', true);
+    if (kind === 'tool' && this.#era === 'modern' && !paramAnnotations(definition['inputSchema']).ok)
+      return this.#leave('tools with a broken x-mcp-header', true);
     if (names.has(name)) return this.#leave(`${kind}s whose name appeared before`, true);
     names.add(name);
     this.#bytes += bytes.length;

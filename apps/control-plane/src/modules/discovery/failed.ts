@@ -28,10 +28,12 @@ const BY_CODE: Readonly<Record<string, string>> = {
 export function wordsFor(error: unknown): string {
   if (error instanceof DiscoveryFailed) return error.message;
   if (error instanceof EgressRefused) return catalog['upstream.egress'].say;
-  if (error instanceof RedirectRefused) return 'The MCP server answered with a redirect, which is not followed: register the address it points to.';
+  if (error instanceof RedirectRefused)
+    return 'The MCP server answered with a redirect, which is not followed: register the address it points to.';
   if (error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError')) return catalog['upstream.timeout'].say;
   const code = codeOf(error);
-  if (code !== null && /^(CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code)) return `${catalog['upstream.unreachable'].say} Its certificate is not trusted (${code}).`;
+  if (code !== null && /^(CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code))
+    return `${catalog['upstream.unreachable'].say} Its certificate is not trusted (${code}).`;
   const detail = code === null ? undefined : BY_CODE[code];
   return detail === undefined ? catalog['upstream.unreachable'].say : `${catalog['upstream.unreachable'].say} ${detail}`;
 }

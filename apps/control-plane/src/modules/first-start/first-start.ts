@@ -1,6 +1,15 @@
 import { join, resolve } from 'node:path';
 import { Injectable } from '@nestjs/common';
-import { ApiScope, ServerInput, type FirstStartResult, type OrganisationId, type OrganisationSlug, type ServerId, type TokenHash, type TokenId } from '@patchbay/contracts';
+import {
+  ApiScope,
+  ServerInput,
+  type FirstStartResult,
+  type OrganisationId,
+  type OrganisationSlug,
+  type ServerId,
+  type TokenHash,
+  type TokenId,
+} from '@patchbay/contracts';
 import { hashToken, mintPassword, mintToken, tokenHint } from '@patchbay/tokens';
 import { Clock } from '../../common/clock.ts';
 import { newId } from '../../common/new-id.ts';
@@ -43,7 +52,8 @@ export class FirstStart {
     const found = await this.lookups.organisationBySlug(SLUG);
     const organisationId = found?.organisationId ?? (newId() as OrganisationId);
     const minted = await this.changes.commit(organisationId, async (tx, announce) => {
-      if (found === null) await tx.organisation.create({ data: { id: organisationId, slug: SLUG, name: 'Default', createdAt: this.clock.now() } });
+      if (found === null)
+        await tx.organisation.create({ data: { id: organisationId, slug: SLUG, name: 'Default', createdAt: this.clock.now() } });
       const userId = await this.#admin(tx, organisationId, passwordHash);
       await this.#examples(tx, { organisationId, userId }, examples);
       return this.#tokens(tx, { organisationId, userId }, announce);
@@ -81,19 +91,54 @@ export class FirstStart {
     const memoryId = newId();
     const memoryFile = join(resolve(this.config.home), 'stdio', organisationId, memoryId, 'memory.json');
     const inputs = [
-      { id: newId(), input: { kind: 'stdio', slug: 'everything', description: 'The reference server: every feature of MCP, to try things out.', command: 'node', args: [examples.everything, 'stdio'] } },
-      { id: memoryId, input: { kind: 'stdio', slug: 'memory', description: 'A knowledge graph that remembers.', command: 'node', args: [examples.memory], isolation: 'shared', env: { MEMORY_FILE_PATH: memoryFile } } },
+      {
+        id: newId(),
+        input: {
+          kind: 'stdio',
+          slug: 'everything',
+          description: 'The reference server: every feature of MCP, to try things out.',
+          command: 'node',
+          args: [examples.everything, 'stdio'],
+        },
+      },
+      {
+        id: memoryId,
+        input: {
+          kind: 'stdio',
+          slug: 'memory',
+          description: 'A knowledge graph that remembers.',
+          command: 'node',
+          args: [examples.memory],
+          isolation: 'shared',
+          env: { MEMORY_FILE_PATH: memoryFile },
+        },
+      },
     ];
     for (const { id, input } of inputs) {
       const { server, secrets } = this.servers.newServer({ organisationId, operator: true }, ServerInput.parse(input), id);
       await tx.server.create({ data: server });
       await tx.serverSecret.createMany({ data: secrets });
-      await tx.grant.create({ data: { organisationId, id: newId(), subjectKind: 'everyone', userId: null, serverId: id, mode: 'all', names: [], createdAt: this.clock.now() } });
+      await tx.grant.create({
+        data: {
+          organisationId,
+          id: newId(),
+          subjectKind: 'everyone',
+          userId: null,
+          serverId: id,
+          mode: 'all',
+          names: [],
+          createdAt: this.clock.now(),
+        },
+      });
     }
   }
 
   /** A token for MCP and one for the API; those that an earlier first start minted end. */
-  async #tokens(tx: Tx, { organisationId, userId }: { organisationId: OrganisationId; userId: string }, announce: Announce): Promise<Minted> {
+  async #tokens(
+    tx: Tx,
+    { organisationId, userId }: { organisationId: OrganisationId; userId: string },
+    announce: Announce,
+  ): Promise<Minted> {
     const createdAt = this.clock.now();
     const own = { organisationId, userId, name: TOKEN_NAME, revokedAt: null };
     const old = await tx.personalToken.findMany({ where: own, select: { id: true, tokenHash: true } });
@@ -105,7 +150,9 @@ export class FirstStart {
     const apiToken = mintToken('pbapi', apiId as TokenId, this.config.tokenTagKey.current.key);
     const expiresAt = new Date(createdAt.getTime() + DAYS * DAY_MS);
     await tx.personalToken.create({ data: { ...common, id, hint: tokenHint(token), tokenHash: hashToken(token), expiresAt } });
-    await tx.apiToken.create({ data: { ...common, id: apiId, hint: tokenHint(apiToken), tokenHash: hashToken(apiToken), scopes: ApiScope.options, expiresAt: null } });
+    await tx.apiToken.create({
+      data: { ...common, id: apiId, hint: tokenHint(apiToken), tokenHash: hashToken(apiToken), scopes: ApiScope.options, expiresAt: null },
+    });
     await announce({
       tokenIds: [id as TokenId, ...old.map((row) => row.id as TokenId)],
       forget: old.map(({ tokenHash }) => ({ kind: 'token', tokenHash: tokenHash as TokenHash })),

@@ -56,7 +56,12 @@ export class AuthGuard implements CanActivate {
     const found = await this.lookups.sessionByHash(hashToken(secret));
     if (found === null) return null;
     const { slug, sessionId, signedInAt, expiresAt, ...who } = found;
-    return { ...who, organisationSlug: slug, permissions: permissionsOf(who.role, null), session: { id: sessionId, signedInAt, expiresAt } };
+    return {
+      ...who,
+      organisationSlug: slug,
+      permissions: permissionsOf(who.role, null),
+      session: { id: sessionId, signedInAt, expiresAt },
+    };
   }
 
   async #byApiToken(text: string): Promise<Caller | null> {

@@ -12,6 +12,10 @@ export function readSessionCookie(header: string | undefined): string | null {
 }
 
 /** Hands the secret to the browser alone: no script reads it, no other site sends it. An empty secret removes the cookie. */
-export function writeSessionCookie(reply: FastifyReply, secret: string, { maxAgeSeconds, secure }: { maxAgeSeconds: number; secure: boolean }): void {
+export function writeSessionCookie(
+  reply: FastifyReply,
+  secret: string,
+  { maxAgeSeconds, secure }: { maxAgeSeconds: number; secure: boolean },
+): void {
   reply.header('set-cookie', `${NAME}=${secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeSeconds}${secure ? '; Secure' : ''}`);
 }

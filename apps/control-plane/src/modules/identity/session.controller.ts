@@ -25,7 +25,11 @@ export class SessionController {
   @Post()
   @Public()
   @Answers(201, 'Signs a local user in and sets the session cookie.', { response: Session, body: SessionInput })
-  async signIn(@Body({ schema: SessionInput }) input: SessionInput, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<Session> {
+  async signIn(
+    @Body({ schema: SessionInput }) input: SessionInput,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Session> {
     // A foreign page must not be able to sign a browser in as somebody else.
     if (!isTrustedBrowser(request)) throw new Refused('auth.cross_site');
     const { session, secret } = orRefuse(await this.sessions.signIn(input, request.ip));

@@ -29,9 +29,12 @@ export class SessionService {
     const user = `${organisation}\n${email.toLowerCase()}`;
     if (!(await this.limits.take(address, user))) return refusal('auth.too_many_attempts');
     const found = await this.lookups.organisationBySlug(organisation);
-    const row = found === null ? null : await this.database.withOrganisation(found.organisationId, (tx) =>
-      tx.user.findUnique({ where: { organisationId_email: { organisationId: found.organisationId, email: email.toLowerCase() } } }),
-    );
+    const row =
+      found === null
+        ? null
+        : await this.database.withOrganisation(found.organisationId, (tx) =>
+            tx.user.findUnique({ where: { organisationId_email: { organisationId: found.organisationId, email: email.toLowerCase() } } }),
+          );
     const matches = await verifyPassword(row?.passwordHash ?? null, password);
     if (found === null || row === null || !matches) return refusal('auth.sign_in_failed');
     await this.limits.forgive(address, user);
@@ -40,7 +43,16 @@ export class SessionService {
     const expiresAt = new Date(now.getTime() + SESSION_SECONDS * 1_000);
     await this.database.withOrganisation(found.organisationId, async (tx) => {
       await tx.session.deleteMany({ where: { organisationId: found.organisationId, expiresAt: { lt: now } } });
-      await tx.session.create({ data: { organisationId: found.organisationId, id: newId(), userId: row.id, secretHash: hashToken(secret), createdAt: now, expiresAt } });
+      await tx.session.create({
+        data: {
+          organisationId: found.organisationId,
+          id: newId(),
+          userId: row.id,
+          secretHash: hashToken(secret),
+          createdAt: now,
+          expiresAt,
+        },
+      });
     });
     const view = { id: row.id, email: row.email, role: row.role, operator: row.operator };
     // Rows hold what our own schemas admitted.

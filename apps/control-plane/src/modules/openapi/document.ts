@@ -23,7 +23,8 @@ export function describedRoutes(controllers: readonly Type[]): DescribedRoute[] 
     const prototype = controller.prototype as Record<string, unknown>;
     return Object.getOwnPropertyNames(prototype).flatMap((name) => {
       const handler = prototype[name];
-      const description = typeof handler === 'function' ? (Reflect.getMetadata(DESCRIPTION, handler) as RouteDescription | undefined) : undefined;
+      const description =
+        typeof handler === 'function' ? (Reflect.getMetadata(DESCRIPTION, handler) as RouteDescription | undefined) : undefined;
       if (typeof handler !== 'function' || description === undefined) return [];
       const method = RequestMethod[Number(Reflect.getMetadata(METHOD_METADATA, handler))]?.toLowerCase() ?? 'get';
       const own = String(Reflect.getMetadata(PATH_METADATA, handler)).replace(/^\/$/, '');
@@ -40,13 +41,22 @@ export function buildOpenApi(routes: readonly DescribedRoute[]): object {
   for (const route of routes) (paths[route.path] ??= {})[route.method] = operation(route);
   return {
     openapi: '3.1.0',
-    info: { title: 'Patchbay API', version: 'v1', description: 'Register MCP servers, say who may use them, mint tokens. Errors are RFC 9457 problem documents with a stable `code`.' },
+    info: {
+      title: 'Patchbay API',
+      version: 'v1',
+      description: 'Register MCP servers, say who may use them, mint tokens. Errors are RFC 9457 problem documents with a stable `code`.',
+    },
     servers: [{ url: '/' }],
     paths,
     components: {
       schemas: { Problem: schemaOf(Problem, 'output') },
       securitySchemes: {
-        session: { type: 'apiKey', in: 'cookie', name: 'patchbay_session', description: 'Set by POST /api/v1/session. Needs the header Patchbay-Request: 1.' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: 'patchbay_session',
+          description: 'Set by POST /api/v1/session. Needs the header Patchbay-Request: 1.',
+        },
         apiToken: { type: 'http', scheme: 'bearer', description: 'An API token (pbapi_…).' },
       },
     },
@@ -54,9 +64,22 @@ export function buildOpenApi(routes: readonly DescribedRoute[]): object {
 }
 
 function operation({ name, path, requirement, description: { status, summary, response, body, query } }: DescribedRoute): object {
-  const pathParameters = [...path.matchAll(/\{([A-Za-z]+)\}/g)].map(([, parameter = '']) => ({ name: parameter, in: 'path', required: true, schema: { type: 'string' } }));
-  const queryParameters = Object.entries(query?.shape ?? {}).map(([parameter, type]) => ({ name: parameter, in: 'query', required: false, schema: schemaOf(type, 'input') }));
-  const success = { description: 'Done.', ...(response === null ? {} : { content: { 'application/json': { schema: schemaOf(response, 'output') } } }) };
+  const pathParameters = [...path.matchAll(/\{([A-Za-z]+)\}/g)].map(([, parameter = '']) => ({
+    name: parameter,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }));
+  const queryParameters = Object.entries(query?.shape ?? {}).map(([parameter, type]) => ({
+    name: parameter,
+    in: 'query',
+    required: false,
+    schema: schemaOf(type, 'input'),
+  }));
+  const success = {
+    description: 'Done.',
+    ...(response === null ? {} : { content: { 'application/json': { schema: schemaOf(response, 'output') } } }),
+  };
   return {
     operationId: name,
     summary,
@@ -64,7 +87,10 @@ function operation({ name, path, requirement, description: { status, summary, re
     security: securityOf(requirement),
     parameters: [...pathParameters, ...queryParameters],
     ...(body === null ? {} : { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body, 'input') } } } }),
-    responses: { [String(status)]: success, default: { description: 'A problem.', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } } },
+    responses: {
+      [String(status)]: success,
+      default: { description: 'A problem.', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
+    },
   };
 }
 

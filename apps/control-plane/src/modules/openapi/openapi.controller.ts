@@ -34,6 +34,10 @@ export class OpenApiController {
 
   #routes(): DescribedRoute[] {
     const controllers = [...this.modules.values()].flatMap((module) => [...module.controllers.values()].map(({ metatype }) => metatype));
-    return describedRoutes(controllers.flatMap((controller) => (typeof controller === 'function' && controller.prototype !== undefined ? [controller as never] : [])));
+    return describedRoutes(
+      controllers.flatMap((controller) =>
+        typeof controller === 'function' && controller.prototype !== undefined ? [controller as never] : [],
+      ),
+    );
   }
 }

@@ -12,7 +12,10 @@ export class OrganisationsController {
 
   @Post()
   @Requires('organisations:write', { recentSignIn: true })
-  @Answers(201, 'Creates an organisation with its first owner. Operators of the installation only.', { response: Organisation, body: OrganisationInput })
+  @Answers(201, 'Creates an organisation with its first owner. Operators of the installation only.', {
+    response: Organisation,
+    body: OrganisationInput,
+  })
   async create(@CurrentCaller() caller: Caller, @Body({ schema: OrganisationInput }) input: OrganisationInput): Promise<Organisation> {
     if (!caller.operator) throw new Refused('auth.forbidden');
     const { slug, name, createdAt } = await this.organisations.create({ ...input, operator: false });

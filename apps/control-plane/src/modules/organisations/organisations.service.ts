@@ -20,7 +20,12 @@ export class OrganisationsService {
   ) {}
 
   /** Organisation and owner in one transaction. The second one closes private addresses for the first, in the same transaction. */
-  async create({ slug, name, owner, operator }: NewOrganisation): Promise<Organisation & { readonly id: OrganisationId; readonly ownerId: string }> {
+  async create({
+    slug,
+    name,
+    owner,
+    operator,
+  }: NewOrganisation): Promise<Organisation & { readonly id: OrganisationId; readonly ownerId: string }> {
     const id = newId() as OrganisationId;
     const ownerId = newId();
     const createdAt = this.clock.now();
@@ -29,7 +34,9 @@ export class OrganisationsService {
     try {
       await this.database.withOrganisation(id, async (tx) => {
         await tx.organisation.create({ data: { id, slug, name, createdAt } });
-        await tx.user.create({ data: { organisationId: id, id: ownerId, email: owner.email.toLowerCase(), passwordHash, role: 'owner', operator, createdAt } });
+        await tx.user.create({
+          data: { organisationId: id, id: ownerId, email: owner.email.toLowerCase(), passwordHash, role: 'owner', operator, createdAt },
+        });
         await record(tx, id);
         const [only] = others;
         if (only === undefined || others.length > 1) return;

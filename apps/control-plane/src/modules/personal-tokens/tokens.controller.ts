@@ -12,7 +12,10 @@ export class TokensController {
 
   @Get()
   @Requires('tokens:read')
-  @Answers(200, 'Lists personal access tokens: all for owners, admins and auditors, else one’s own.', { response: pageOf(Token), query: PageQuery })
+  @Answers(200, 'Lists personal access tokens: all for owners, admins and auditors, else one’s own.', {
+    response: pageOf(Token),
+    query: PageQuery,
+  })
   list(@CurrentCaller() caller: Caller, @Query({ schema: PageQuery }) query: PageQuery): Promise<Page<Token>> {
     return this.tokens.list(caller, query);
   }

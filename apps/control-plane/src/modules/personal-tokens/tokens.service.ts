@@ -7,8 +7,7 @@ import { newId } from '../../common/new-id.ts';
 import { startAfter, toPage, type Page, type PageQuery } from '../../common/page.ts';
 import { Refused } from '../../common/refused.ts';
 import { Config } from '../../config/config.ts';
-import type { PersonalToken } from '../../generated/prisma/client.ts';
-import { Database } from '../../prisma/index.ts';
+import { Database, type PersonalToken } from '../../prisma/index.ts';
 import { Changes } from '../snapshot/index.ts';
 
 const DAY_MS = 86_400_000;
@@ -35,7 +34,10 @@ export class TokensService {
     return toPage(rows, query.limit, { key: ({ id }) => id, view });
   }
 
-  async mint({ organisationId, userId }: Pick<Caller, 'organisationId' | 'userId'>, { name, expiresInDays }: TokenInput): Promise<MintedToken> {
+  async mint(
+    { organisationId, userId }: Pick<Caller, 'organisationId' | 'userId'>,
+    { name, expiresInDays }: TokenInput,
+  ): Promise<MintedToken> {
     const createdAt = this.clock.now();
     const id = newId(createdAt.getTime()) as TokenId;
     const token = mintToken('pbpat', id, this.config.tokenTagKey.current.key);
@@ -56,7 +58,10 @@ export class TokensService {
     await this.changes.commit(organisationId, async (tx, announce) => {
       const row = await tx.personalToken.findFirst({ where: { organisationId, id, ...ownUnlessAdmin(caller, false) } });
       if (row === null) throw new Refused('api.not_found');
-      const { count } = await tx.personalToken.updateMany({ where: { organisationId, id, revokedAt: null }, data: { revokedAt: this.clock.now() } });
+      const { count } = await tx.personalToken.updateMany({
+        where: { organisationId, id, revokedAt: null },
+        data: { revokedAt: this.clock.now() },
+      });
       if (count > 0) await announce({ tokenIds: [id as TokenId], forget: [{ kind: 'token', tokenHash: row.tokenHash as TokenHash }] });
     });
   }

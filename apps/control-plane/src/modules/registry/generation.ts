@@ -1,10 +1,16 @@
+import type { Server, ServerSecret } from '../../prisma/index.ts';
 import { createHash } from 'node:crypto';
-import type { Server, ServerSecret } from '../../generated/prisma/client.ts';
 
 type Connection = Pick<Server, 'kind' | 'url' | 'command' | 'args' | 'isolation'>;
 
 /** Changes with anything that changes the connection. Secrets count by the version of their row, never by value. */
-export function generationOf({ kind, url, command, args, isolation }: Connection, secrets: readonly Pick<ServerSecret, 'kind' | 'name' | 'version'>[]): string {
+export function generationOf(
+  { kind, url, command, args, isolation }: Connection,
+  secrets: readonly Pick<ServerSecret, 'kind' | 'name' | 'version'>[],
+): string {
   const versions = secrets.map((secret) => `${secret.kind} ${secret.name} ${secret.version}`).sort();
-  return createHash('sha256').update(JSON.stringify([kind, url, command, args, isolation, versions])).digest('hex').slice(0, 32);
+  return createHash('sha256')
+    .update(JSON.stringify([kind, url, command, args, isolation, versions]))
+    .digest('hex')
+    .slice(0, 32);
 }

@@ -5,5 +5,10 @@ import { ServersController } from './servers.controller.ts';
 import { ServersRepository } from './servers.repository.ts';
 import { ServersService } from './servers.service.ts';
 
-@Module({ imports: [DiscoveryModule], controllers: [ServersController], providers: [ServersService, CatalogueService, ServersRepository], exports: [ServersService, ServersRepository] })
+@Module({
+  imports: [DiscoveryModule],
+  controllers: [ServersController],
+  providers: [ServersService, CatalogueService, ServersRepository],
+  exports: [ServersService, ServersRepository],
+})
 export class RegistryModule {}

@@ -1,7 +1,7 @@
+import type { Server, ServerSecret } from '../../prisma/index.ts';
 import { randomUUID } from 'node:crypto';
 import type { ServerChange } from '@patchbay/contracts';
 import type { FieldError } from '../../common/refused.ts';
-import type { Server, ServerSecret } from '../../generated/prisma/client.ts';
 import { generationOf } from './generation.ts';
 import { upstreamIdentity, type SecretKind, type ServerSecrets } from '../vault/index.ts';
 
@@ -13,7 +13,9 @@ const STDIO_ONLY = ['command', 'args', 'env', 'isolation'] as const;
 
 /** Fields that a server of this kind does not have. */
 export function misplacedFields(kind: string, change: ServerChange): FieldError[] {
-  return (kind === 'stdio' ? HTTP_ONLY : STDIO_ONLY).filter((field) => change[field] !== undefined).map((field) => ({ pointer: `/${field}`, detail: `a ${kind} server has no such field` }));
+  return (kind === 'stdio' ? HTTP_ONLY : STDIO_ONLY)
+    .filter((field) => change[field] !== undefined)
+    .map((field) => ({ pointer: `/${field}`, detail: `a ${kind} server has no such field` }));
 }
 
 /** Whether a change says what a stdio server runs. */
@@ -22,7 +24,11 @@ export function setsCommand(change: ServerChange): boolean {
 }
 
 /** Applies a change. Secrets stay sealed to whom they were typed for: with another upstream they are dropped and said to be. */
-export function applyChange({ server: before, secrets }: { server: Server; secrets: readonly ServerSecret[] }, change: ServerChange, vault: ServerSecrets): ChangedServer {
+export function applyChange(
+  { server: before, secrets }: { server: Server; secrets: readonly ServerSecret[] },
+  change: ServerChange,
+  vault: ServerSecrets,
+): ChangedServer {
   const server: Server = {
     ...before,
     description: change.description ?? before.description,
@@ -39,7 +45,9 @@ export function applyChange({ server: before, secrets }: { server: Server; secre
   const moved = upstreamIdentity(before) !== upstreamIdentity(server);
   const kept = moved ? [] : secrets.filter(({ name }) => !names(typed, kind).has(fold(name, kind)));
   const dropped = moved ? secrets.filter(({ name }) => !names(typed, kind).has(fold(name, kind))) : [];
-  const written = Object.entries(typed).flatMap(([name, value]) => (value === null ? [] : [sealedRow(server, kind, { name, value }, vault)]));
+  const written = Object.entries(typed).flatMap(([name, value]) =>
+    value === null ? [] : [sealedRow(server, kind, { name, value }, vault)],
+  );
   const after = [...kept, ...written];
   server.notice = noticeAfter(before.notice, { dropped: dropped.length, written: written.length, kind });
   server.generation = generationOf(server, after);
@@ -47,11 +55,26 @@ export function applyChange({ server: before, secrets }: { server: Server; secre
 }
 
 /** A fresh row of one secret value. */
-export function sealedRow(server: Server, kind: SecretKind, { name, value }: { name: string; value: string }, vault: ServerSecrets): ServerSecret {
-  return { organisationId: server.organisationId, serverId: server.id, kind, name, sealed: vault.seal(server, kind, name, value), version: randomUUID() };
+export function sealedRow(
+  server: Server,
+  kind: SecretKind,
+  { name, value }: { name: string; value: string },
+  vault: ServerSecrets,
+): ServerSecret {
+  return {
+    organisationId: server.organisationId,
+    serverId: server.id,
+    kind,
+    name,
+    sealed: vault.seal(server, kind, name, value),
+    version: randomUUID(),
+  };
 }
 
-function noticeAfter(before: string | null, { dropped, written, kind }: { dropped: number; written: number; kind: SecretKind }): string | null {
+function noticeAfter(
+  before: string | null,
+  { dropped, written, kind }: { dropped: number; written: number; kind: SecretKind },
+): string | null {
   if (dropped > 0) {
     return kind === 'header'
       ? 'The address moved to another origin: its header values were dropped and have to be typed again.'

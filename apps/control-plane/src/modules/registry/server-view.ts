@@ -1,5 +1,5 @@
+import type { Server, ServerCatalogue, ServerSecret } from '../../prisma/index.ts';
 import { MASK, type Server as ServerDto } from '@patchbay/contracts';
-import type { Server, ServerCatalogue, ServerSecret } from '../../generated/prisma/client.ts';
 
 export type ServerRow = Server & {
   readonly secrets: readonly Pick<ServerSecret, 'kind' | 'name'>[];
@@ -37,6 +37,7 @@ export function viewServer(row: ServerRow, endpoints: { gatewayUrl: URL; organis
 
 function statusOf({ generation, notice, catalogue }: ServerRow): Pick<ServerDto, 'status' | 'statusDetail'> {
   if (catalogue === null || catalogue.generation !== generation) return { status: 'pending', statusDetail: notice };
-  if (catalogue.error !== null) return { status: 'unreachable', statusDetail: [catalogue.error, notice].filter((text) => text !== null).join(' ') };
+  if (catalogue.error !== null)
+    return { status: 'unreachable', statusDetail: [catalogue.error, notice].filter((text) => text !== null).join(' ') };
   return { status: 'ready', statusDetail: [notice, catalogue.notice].filter((text) => text !== null).join(' ') || null };
 }

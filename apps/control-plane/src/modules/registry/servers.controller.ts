@@ -37,8 +37,15 @@ export class ServersController {
 
   @Patch(':slug')
   @Requires('servers:write')
-  @Answers(200, 'Changes a server. A field left out stays; null removes one secret value; another origin drops header values.', { response: Server, body: ServerChange })
-  change(@CurrentCaller() caller: Caller, @Param('slug') slug: string, @Body({ schema: ServerChange }) change: ServerChange): Promise<Server> {
+  @Answers(200, 'Changes a server. A field left out stays; null removes one secret value; another origin drops header values.', {
+    response: Server,
+    body: ServerChange,
+  })
+  change(
+    @CurrentCaller() caller: Caller,
+    @Param('slug') slug: string,
+    @Body({ schema: ServerChange }) change: ServerChange,
+  ): Promise<Server> {
     return this.servers.change(caller, slug, change);
   }
 
@@ -60,7 +67,9 @@ export class ServersController {
   @Post(':slug/discover')
   @HttpCode(200)
   @Requires('servers:write')
-  @Answers(200, 'Asks the server now and answers with the catalogue; `error` says in words why it could not be asked.', { response: Catalogue })
+  @Answers(200, 'Asks the server now and answers with the catalogue; `error` says in words why it could not be asked.', {
+    response: Catalogue,
+  })
   discover(@CurrentCaller() caller: Caller, @Param('slug') slug: string): Promise<Catalogue> {
     return this.catalogues.discover(caller, slug);
   }

@@ -1,14 +1,18 @@
 import type { OrganisationId } from '@patchbay/contracts';
 import { Injectable } from '@nestjs/common';
-import type { Server, ServerSecret } from '../../generated/prisma/client.ts';
-import type { Tx } from '../../prisma/index.ts';
+import type { Server, ServerSecret, Tx } from '../../prisma/index.ts';
 import { SHOWN, type ServerRow } from './server-view.ts';
 
 /** Rows of servers, inside a transaction of their organisation. */
 @Injectable()
 export class ServersRepository {
   async page(tx: Tx, organisationId: OrganisationId, { after, take }: { after: string | null; take: number }): Promise<ServerRow[]> {
-    return tx.server.findMany({ where: { organisationId, ...(after === null ? {} : { slug: { gt: after } }) }, orderBy: { slug: 'asc' }, take, include: SHOWN });
+    return tx.server.findMany({
+      where: { organisationId, ...(after === null ? {} : { slug: { gt: after } }) },
+      orderBy: { slug: 'asc' },
+      take,
+      include: SHOWN,
+    });
   }
 
   async shown(tx: Tx, organisationId: OrganisationId, slug: string): Promise<ServerRow | null> {

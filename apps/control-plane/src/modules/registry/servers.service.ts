@@ -1,5 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { DEFAULT_TIMEOUTS, ServerSlug, type Server as ServerDto, type ServerChange, type ServerId, type ServerInput } from '@patchbay/contracts';
+import {
+  DEFAULT_TIMEOUTS,
+  ServerSlug,
+  type Server as ServerDto,
+  type ServerChange,
+  type ServerId,
+  type ServerInput,
+} from '@patchbay/contracts';
 import type { Caller } from '../../common/caller.ts';
 import { Clock } from '../../common/clock.ts';
 import { newId } from '../../common/new-id.ts';
@@ -7,8 +14,7 @@ import { orRefuse } from '../../common/or-refuse.ts';
 import { startAfter, toPage, type Page, type PageQuery } from '../../common/page.ts';
 import { Refused, refusedField } from '../../common/refused.ts';
 import { Config } from '../../config/config.ts';
-import type { Server, ServerSecret } from '../../generated/prisma/client.ts';
-import { Database, isTaken, type Tx } from '../../prisma/index.ts';
+import { Database, isTaken, type Server, type ServerSecret, type Tx } from '../../prisma/index.ts';
 import { claimBareNames, DiscoveryQueue } from '../discovery/index.ts';
 import { Changes } from '../snapshot/index.ts';
 import { generationOf } from './generation.ts';
@@ -34,7 +40,9 @@ export class ServersService {
 
   async list({ organisationId, organisationSlug }: Caller, query: PageQuery): Promise<Page<ServerDto>> {
     const after = startAfter(query, ServerSlug);
-    const rows = await this.database.withOrganisation(organisationId, (tx) => this.repository.page(tx, organisationId, { after, take: query.limit + 1 }));
+    const rows = await this.database.withOrganisation(organisationId, (tx) =>
+      this.repository.page(tx, organisationId, { after, take: query.limit + 1 }),
+    );
     return toPage(rows, query.limit, { key: ({ slug }) => slug, view: (row) => this.#view(row, organisationSlug) });
   }
 
@@ -92,17 +100,32 @@ export class ServersService {
   }
 
   /** The rows of a registration, not yet written. */
-  newServer({ organisationId, operator }: Pick<Caller, 'organisationId' | 'operator'>, input: ServerInput, id = newId()): { server: Server; secrets: ServerSecret[] } {
+  newServer(
+    { organisationId, operator }: Pick<Caller, 'organisationId' | 'operator'>,
+    input: ServerInput,
+    id = newId(),
+  ): { server: Server; secrets: ServerSecret[] } {
     const now = this.clock.now();
     const { connectMs = DEFAULT_TIMEOUTS.connectMs, requestMs = DEFAULT_TIMEOUTS.requestMs } = input.timeouts;
-    const base = { organisationId, id, slug: input.slug, kind: input.kind, description: input.description, tags: input.tags, connectMs, requestMs };
+    const base = {
+      organisationId,
+      id,
+      slug: input.slug,
+      kind: input.kind,
+      description: input.description,
+      tags: input.tags,
+      connectMs,
+      requestMs,
+    };
     const own =
       input.kind === 'stdio'
         ? { url: null, command: input.command, args: input.args, isolation: input.isolation }
         : { url: input.url, command: null, args: [], isolation: 'session' };
     const server: Server = { ...base, ...own, approved: operator, notice: null, generation: '', createdAt: now, updatedAt: now };
     const kind = input.kind === 'stdio' ? 'env' : 'header';
-    const secrets = Object.entries(input.kind === 'stdio' ? input.env : input.headers).map(([name, value]) => sealedRow(server, kind, { name, value }, this.vault));
+    const secrets = Object.entries(input.kind === 'stdio' ? input.env : input.headers).map(([name, value]) =>
+      sealedRow(server, kind, { name, value }, this.vault),
+    );
     server.generation = generationOf(server, secrets);
     return { server, secrets };
   }

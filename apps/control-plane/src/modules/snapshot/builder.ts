@@ -1,15 +1,28 @@
 import { createHash } from 'node:crypto';
 import type {
-  EgressOpening, GrantsPart, Manifest, OrganisationId, OrganisationPart, OrganisationSlug, PartHash, PartKind, ServerPart,
+  EgressOpening,
+  GrantsPart,
+  Manifest,
+  OrganisationId,
+  OrganisationPart,
+  OrganisationSlug,
+  PartHash,
+  PartKind,
+  ServerPart,
 } from '@patchbay/contracts';
-import { Prisma, type BareName, type Grant, type Server } from '../../generated/prisma/client.ts';
-import type { Tx } from '../../prisma/index.ts';
+import type { BareName, Grant, Server, Tx } from '../../prisma/index.ts';
 
 /** Grants are sharded by server, so that a change re-sends a fraction of them. */
 const GRANT_SHARDS = 16;
 
 /** One line of the manifest; `bytes` is null for a catalogue, which lies in the database under its hash. */
-export type BuiltPart = { readonly kind: PartKind; readonly key: string; readonly hash: PartHash; readonly length: number; readonly bytes: Buffer | null };
+export type BuiltPart = {
+  readonly kind: PartKind;
+  readonly key: string;
+  readonly hash: PartHash;
+  readonly length: number;
+  readonly bytes: Buffer | null;
+};
 
 export type TenantRows = {
   readonly servers: readonly (Server & { readonly hasCredential: boolean })[];
@@ -21,22 +34,37 @@ export type TenantRows = {
 /** All that a snapshot is made of, of the transaction's organisation; read it in a repeatable-read transaction. */
 export async function readTenantRows(tx: Tx, organisationId: OrganisationId): Promise<TenantRows> {
   const where = { organisationId };
-  const servers = await tx.server.findMany({ where, orderBy: { id: 'asc' }, include: { secrets: { where: { kind: 'header' }, select: { name: true }, take: 1 } } });
-  const catalogues = await tx.$queryRaw<{ serverId: string; hash: string; length: number }[]>(Prisma.sql`
+  const servers = await tx.server.findMany({
+    where,
+    orderBy: { id: 'asc' },
+    include: { secrets: { where: { kind: 'header' }, select: { name: true }, take: 1 } },
+  });
+  const catalogues = await tx.$queryRaw<{ serverId: string; hash: string; length: number }[]>`
     select server_id as "serverId", accepted_hash as hash, octet_length(accepted) as length from server_catalogues
-    where organisation_id = ${organisationId}::uuid and accepted is not null order by server_id`);
+    where organisation_id = ${organisationId}::uuid and accepted is not null order by server_id`;
   const grants = await tx.grant.findMany({ where, orderBy: { id: 'asc' } });
   const bareNames = await tx.bareName.findMany({ where, orderBy: [{ kind: 'asc' }, { name: 'asc' }] });
-  return { servers: servers.map(({ secrets, ...server }) => ({ ...server, hasCredential: secrets.length > 0 })), catalogues, grants, bareNames };
+  return {
+    servers: servers.map(({ secrets, ...server }) => ({ ...server, hasCredential: secrets.length > 0 })),
+    catalogues,
+    grants,
+    bareNames,
+  };
 }
 
 /** The parts of a snapshot. The same rows give the same bytes, so that an unchanged part keeps its hash. */
-export function buildParts(organisation: { id: OrganisationId; slug: OrganisationSlug }, rows: TenantRows, egressOpenings: EgressOpening[]): BuiltPart[] {
+export function buildParts(
+  organisation: { id: OrganisationId; slug: OrganisationSlug },
+  rows: TenantRows,
+  egressOpenings: EgressOpening[],
+): BuiltPart[] {
   const settings: OrganisationPart = { format: 1, organisationId: organisation.id, slug: organisation.slug, egressOpenings };
   return [
     jsonPart('organisation', organisation.id, settings),
     ...rows.servers.map((server) => jsonPart('server', server.id, serverPart(server, rows.bareNames))),
-    ...rows.catalogues.map(({ serverId, hash, length }): BuiltPart => ({ kind: 'catalogue', key: serverId, hash: hash as PartHash, length, bytes: null })),
+    ...rows.catalogues.map(
+      ({ serverId, hash, length }): BuiltPart => ({ kind: 'catalogue', key: serverId, hash: hash as PartHash, length, bytes: null }),
+    ),
     ...grantParts(rows.grants),
   ];
 }
@@ -47,7 +75,8 @@ export function manifestLine({ kind, key, hash, length }: BuiltPart): Manifest['
 }
 
 function serverPart(server: TenantRows['servers'][number], bareNames: readonly BareName[]): ServerPart {
-  const held = (kind: string): string[] => bareNames.filter((row) => row.serverId === server.id && row.kind === kind).map(({ name }) => name);
+  const held = (kind: string): string[] =>
+    bareNames.filter((row) => row.serverId === server.id && row.kind === kind).map(({ name }) => name);
   const part = {
     format: 1,
     id: server.id,
@@ -76,7 +105,9 @@ function grantParts(grants: readonly Grant[]): BuiltPart[] {
     shards.set(shard, entries);
     entries.push(entry);
   }
-  return [...shards].sort(([a], [b]) => a - b).map(([shard, entries]) => jsonPart('grants', String(shard), { format: 1, grants: entries } satisfies GrantsPart));
+  return [...shards]
+    .sort(([a], [b]) => a - b)
+    .map(([shard, entries]) => jsonPart('grants', String(shard), { format: 1, grants: entries } satisfies GrantsPart));
 }
 
 function jsonPart(kind: PartKind, key: string, document: object): BuiltPart {

@@ -36,7 +36,11 @@ export class Changes {
 
 /** Takes the next revision and leaves it in the outbox, ids only. Locks the organisation until the transaction ends. */
 export async function record(tx: Tx, organisationId: OrganisationId, { forget = [], tokenIds = [] }: Change = {}): Promise<Revision> {
-  const { revision } = await tx.organisation.update({ where: { id: organisationId }, data: { revision: { increment: 1 } }, select: { revision: true } });
+  const { revision } = await tx.organisation.update({
+    where: { id: organisationId },
+    data: { revision: { increment: 1 } },
+    select: { revision: true },
+  });
   const invalidations = forget.map((item) => ({ ...item, revision }));
   await tx.outbox.create({ data: { organisationId, revision, invalidations, tokenIds: [...tokenIds] } });
   return revision as Revision;

@@ -1,6 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type {
-  CredentialRelease, CredentialRequest, DirectoryAnswer, LaunchSpec, OrganisationId, PartHash, Revision, Revisions, ServerId, TokenHash,
+  CredentialRelease,
+  CredentialRequest,
+  DirectoryAnswer,
+  LaunchSpec,
+  OrganisationId,
+  PartHash,
+  Revision,
+  Revisions,
+  ServerId,
+  TokenHash,
 } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import { Clock } from '../../common/clock.ts';
@@ -62,7 +71,10 @@ export class InternalAnswers {
   async credential({ organisationId, serverId, generation, tokenHash }: CredentialRequest): Promise<CredentialRelease | Refusal> {
     return this.database.withOrganisation(organisationId, async (tx) => {
       if (!(await this.#mayUse(tx, { organisationId, serverId, tokenHash }))) return refusal('auth.forbidden');
-      const server = await tx.server.findUnique({ where: { organisationId_id: { organisationId, id: serverId } }, include: { secrets: true } });
+      const server = await tx.server.findUnique({
+        where: { organisationId_id: { organisationId, id: serverId } },
+        include: { secrets: true },
+      });
       if (server === null || server.kind !== 'streamable-http' || server.generation !== generation) return refusal('api.not_found');
       return { headers: this.vault.reveal(server, server.secrets, 'header') };
     });
@@ -71,10 +83,20 @@ export class InternalAnswers {
   async launch(organisationId: OrganisationId, serverId: ServerId, generation: string): Promise<LaunchSpec | Refusal> {
     if ((await this.stdio.policy()) === 'off') return refusal('stdio.not_allowed', 'PATCHBAY_STDIO is off.');
     return this.database.withOrganisation(organisationId, async (tx) => {
-      const server = await tx.server.findUnique({ where: { organisationId_id: { organisationId, id: serverId } }, include: { secrets: true } });
+      const server = await tx.server.findUnique({
+        where: { organisationId_id: { organisationId, id: serverId } },
+        include: { secrets: true },
+      });
       if (server === null || server.command === null || server.generation !== generation) return refusal('api.not_found');
       const { slug, command, args, isolation, secrets } = server;
-      return { generation, slug, command, args, env: this.vault.reveal(server, secrets, 'env'), isolation: isolation as LaunchSpec['isolation'] };
+      return {
+        generation,
+        slug,
+        command,
+        args,
+        env: this.vault.reveal(server, secrets, 'env'),
+        isolation: isolation as LaunchSpec['isolation'],
+      };
     });
   }
 

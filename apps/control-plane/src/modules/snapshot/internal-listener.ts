@@ -50,7 +50,9 @@ export class InternalListener {
     const onRequest = this.#demand(this.config.gatewaySecret);
     const server = this.#server;
     server.get(INTERNAL_PATHS.revisions, { onRequest }, () => this.answers.revisions());
-    server.get(INTERNAL_PATHS.organisation(':slug'), { onRequest }, async ({ params }, reply) => give(reply, await this.answers.organisation(param(params, 'slug'))));
+    server.get(INTERNAL_PATHS.organisation(':slug'), { onRequest }, async ({ params }, reply) =>
+      give(reply, await this.answers.organisation(param(params, 'slug'))),
+    );
     server.get(INTERNAL_PATHS.token(':organisation', ':hash'), { onRequest }, async ({ params }, reply) =>
       give(reply, await this.answers.token(organisationOf(params), TokenHash.parse(param(params, 'hash')))),
     );
@@ -60,14 +62,19 @@ export class InternalListener {
     server.get(INTERNAL_PATHS.part(':organisation', ':hash'), { onRequest }, async ({ params }, reply) =>
       give(reply.type('application/octet-stream'), await this.answers.part(organisationOf(params), PartHash.parse(param(params, 'hash')))),
     );
-    server.post(INTERNAL_PATHS.credential, { onRequest }, async ({ body }, reply) => give(reply, await this.answers.credential(CredentialRequest.parse(body))));
+    server.post(INTERNAL_PATHS.credential, { onRequest }, async ({ body }, reply) =>
+      give(reply, await this.answers.credential(CredentialRequest.parse(body))),
+    );
   }
 
   #forStdioHosts(): void {
     const onRequest = this.#demand(this.config.stdioHostSecret);
     this.#server.get(INTERNAL_PATHS.launch(':organisation', ':server'), { onRequest }, async ({ params, query }, reply) => {
       const { generation } = query as { generation?: string };
-      return give(reply, await this.answers.launch(organisationOf(params), ServerId.parse(param(params, 'server')), String(generation ?? '')));
+      return give(
+        reply,
+        await this.answers.launch(organisationOf(params), ServerId.parse(param(params, 'server')), String(generation ?? '')),
+      );
     });
   }
 

@@ -41,11 +41,16 @@ export class RevisionPublisher {
       organisationId,
       async (lock) => {
         await lock.$queryRaw`select 1 from (select pg_advisory_xact_lock(hashtextextended(${organisationId}, 7270)))`;
-        const built = await this.database.withOrganisation(organisationId, (tx) => this.#read(tx, organisationId), { repeatableRead: true });
+        const built = await this.database.withOrganisation(organisationId, (tx) => this.#read(tx, organisationId), {
+          repeatableRead: true,
+        });
         if (built === null) return;
         await this.#store(built);
         await this.#announce(built);
-        await lock.outbox.updateMany({ where: { organisationId, revision: { lte: built.revision }, publishedAt: null }, data: { publishedAt: this.clock.now() } });
+        await lock.outbox.updateMany({
+          where: { organisationId, revision: { lte: built.revision }, publishedAt: null },
+          data: { publishedAt: this.clock.now() },
+        });
       },
       { timeoutMs: PUBLISH_TIMEOUT_MS },
     );
@@ -84,7 +89,11 @@ export class RevisionPublisher {
     const state = await this.#urgent(tx, organisationId);
     if (state === null) return null;
     const since = new Date(this.clock.now().getTime() - MANIFEST_INVALIDATIONS_MS);
-    const recent = await tx.outbox.findMany({ where: { organisationId, createdAt: { gt: since } }, orderBy: { revision: 'asc' }, select: { invalidations: true } });
+    const recent = await tx.outbox.findMany({
+      where: { organisationId, createdAt: { gt: since } },
+      orderBy: { revision: 'asc' },
+      select: { invalidations: true },
+    });
     const rows = await readTenantRows(tx, organisationId);
     return { ...state, rows, recent: recent.flatMap((row) => readInvalidations(row.invalidations)) };
   }
@@ -107,7 +116,12 @@ export class RevisionPublisher {
   }
 
   async #storeParts(organisationId: OrganisationId, parts: readonly BuiltPart[]): Promise<void> {
-    const missing = new Set<string>(await this.stores.parts.missing(organisationId, parts.map(({ hash }) => hash)));
+    const missing = new Set<string>(
+      await this.stores.parts.missing(
+        organisationId,
+        parts.map(({ hash }) => hash),
+      ),
+    );
     const stored: { hash: PartHash; bytes: Buffer }[] = [];
     for (const { hash, key, bytes } of parts) {
       if (!missing.has(hash)) continue;

@@ -9,7 +9,10 @@ export class Signer {
 
   constructor(key: KeyObject) {
     this.#key = key;
-    this.#kid = createHash('sha256').update(createPublicKey(key).export({ type: 'spki', format: 'der' })).digest('base64url').slice(0, 16);
+    this.#kid = createHash('sha256')
+      .update(createPublicKey(key).export({ type: 'spki', format: 'der' }))
+      .digest('base64url')
+      .slice(0, 16);
   }
 
   sign(kind: keyof typeof SIGNED_TYPES, document: object): Promise<string> {

@@ -7,5 +7,8 @@ import { RevisionPublisher } from './revision-publisher.ts';
 
 /** Global, because every module that changes tenant state announces it. */
 @Global()
-@Module({ providers: [Changes, Publisher, RevisionPublisher, InternalListener, InternalAnswers], exports: [Changes, Publisher, InternalListener] })
+@Module({
+  providers: [Changes, Publisher, RevisionPublisher, InternalListener, InternalAnswers],
+  exports: [Changes, Publisher, InternalListener],
+})
 export class SnapshotModule {}

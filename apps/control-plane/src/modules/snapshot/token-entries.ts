@@ -1,5 +1,5 @@
+import type { PersonalToken } from '../../prisma/index.ts';
 import type { OrganisationId, Revision, TokenEntry, TokenHash } from '@patchbay/contracts';
-import type { PersonalToken } from '../../generated/prisma/client.ts';
 import type { Stores } from '../../ports/stores.ts';
 import type { Signer } from './signer.ts';
 
@@ -27,7 +27,9 @@ export async function putTokenEntries(
 ): Promise<void> {
   for (let from = 0; from === 0 || from < rows.length; from += BATCH) {
     const batch = rows.slice(from, from + BATCH);
-    const entries = await Promise.all(batch.map(async (row) => ({ tokenHash: row.tokenHash as TokenHash, jws: await tokenEntry(row, revision, signer) })));
+    const entries = await Promise.all(
+      batch.map(async (row) => ({ tokenHash: row.tokenHash as TokenHash, jws: await tokenEntry(row, revision, signer) })),
+    );
     await stores.directory.putTokens(organisationId, revision, entries);
   }
 }

@@ -21,13 +21,19 @@ export class StdioRules {
   async maySet({ operator }: Caller): Promise<Refusal | null> {
     const policy = await this.policy();
     if (policy === 'any' || (policy === 'templates' && operator)) return null;
-    return refusal('stdio.not_allowed', policy === 'off' ? 'PATCHBAY_STDIO is off.' : 'An operator of the installation has to set its command, args, env and isolation.');
+    return refusal(
+      'stdio.not_allowed',
+      policy === 'off' ? 'PATCHBAY_STDIO is off.' : 'An operator of the installation has to set its command, args, env and isolation.',
+    );
   }
 
   /** Running one as it is registered: what an operator approved, admins may run. */
   async mayRun({ operator }: Caller, approved: boolean): Promise<Refusal | null> {
     const policy = await this.policy();
     if (policy === 'any' || (policy === 'templates' && (operator || approved))) return null;
-    return refusal('stdio.not_allowed', policy === 'off' ? 'PATCHBAY_STDIO is off.' : 'An operator of the installation has to approve its command first.');
+    return refusal(
+      'stdio.not_allowed',
+      policy === 'off' ? 'PATCHBAY_STDIO is off.' : 'An operator of the installation has to approve its command first.',
+    );
   }
 }

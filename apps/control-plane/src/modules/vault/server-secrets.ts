@@ -1,8 +1,8 @@
+import type { Server, ServerSecret } from '../../prisma/index.ts';
 import { Injectable } from '@nestjs/common';
 import { Fault } from '@patchbay/errors';
 import { open, seal, type Keyring } from '@patchbay/vault';
 import { Config } from '../../config/config.ts';
-import type { Server, ServerSecret } from '../../generated/prisma/client.ts';
 
 export type SecretKind = 'env' | 'header';
 
@@ -32,7 +32,11 @@ export class ServerSecrets {
     for (const row of rows) {
       if (row.kind !== kind) continue;
       const value = open(this.#keyring, row.sealed, context(server, kind, row.name));
-      if (value === null) throw new Fault('internal', `the sealed ${kind} value ${row.name} of server ${server.id} does not open: was the master key replaced?`);
+      if (value === null)
+        throw new Fault(
+          'internal',
+          `the sealed ${kind} value ${row.name} of server ${server.id} does not open: was the master key replaced?`,
+        );
       values[row.name] = value.toString('utf8');
     }
     return values;
