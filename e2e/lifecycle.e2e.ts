@@ -127,7 +127,7 @@ test('a change committed just before the control plane is killed reaches the gat
   await until(async () => (await list()).status === 200, { what: 'the token' });
   // The publisher cannot write while we hold these: the API has committed and answered, nothing is published yet.
   await database.query('begin');
-  await database.query('lock table ports.manifests, ports.token_directory in access exclusive mode');
+  await database.query('lock table ports.manifests, ports.directory_tokens in access exclusive mode');
   await platform.api.expect(204, 'DELETE', `/tokens/${String(minted['id'])}`);
   for (const pid of pidsOf(platform.home, 'apps/control-plane')) process.kill(pid, 'SIGKILL');
   await database.query('rollback');

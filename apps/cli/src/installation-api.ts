@@ -1,3 +1,4 @@
+import { parseToken } from '@patchbay/tokens';
 import { ask, type HttpAnswer } from './http-json.ts';
 
 /** How the supervisor uses the API: as anybody with the API token does. */
@@ -22,10 +23,11 @@ export function installationApi({ apiUrl, org, apiToken, nowMs }: ApiOptions): I
   const get = (path: string): Promise<HttpAnswer> => ask(`${base}${path}`, { bearer: apiToken });
   return {
     async tokenState(token) {
+      const id = parseToken(token)?.id;
       for (let cursor: string | null = null, page = 0; page < PAGES_MAX; page += 1) {
         const { status, json } = await get(`/tokens?limit=${PAGE}${cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`}`);
         if (status !== 200) return 'refused';
-        const found = listOf(json).find((item) => typeof item['hint'] === 'string' && token.startsWith(item['hint']));
+        const found = listOf(json).find((item) => item['id'] === id);
         if (found !== undefined) {
           const isGood = found['revokedAt'] === null && Date.parse(String(found['expiresAt'])) - nowMs() > RENEW_BEFORE_MS;
           return isGood ? 'good' : 'ending';
