@@ -11,7 +11,8 @@ import { OrganisationsModule } from './modules/organisations/index.ts';
 import { PersonalTokensModule } from './modules/personal-tokens/index.ts';
 import { RegistryModule } from './modules/registry/index.ts';
 import { SnapshotModule } from './modules/snapshot/index.ts';
-import { PlatformModule, type Platform } from './platform.module.ts';
+import { PlatformModule } from './platform.module.ts';
+import type { Platform } from './platform.ts';
 
 /** The whole control plane, a folder by feature. */
 @Module({})

@@ -2,10 +2,10 @@ import { createPostgresPorts, type PostgresPorts } from '@patchbay/ports';
 import { createLogger } from '@patchbay/telemetry';
 import { systemClock } from './common/clock.ts';
 import type { Config } from './config/config.ts';
-import { Signer } from './modules/snapshot/index.ts';
-import type { Platform } from './platform.module.ts';
+import type { Platform } from './platform.ts';
+import { Signer } from './ports/signer.ts';
 import { Stores } from './ports/stores.ts';
-import { checkTenantWall, Database } from './prisma/index.ts';
+import { checkTenantWall, Database, Lookups } from './prisma/index.ts';
 
 export type Composed = Platform & { close(): Promise<void> };
 
@@ -29,5 +29,14 @@ export async function compose(config: Config): Promise<Composed> {
     throw error;
   }
   const stores = new Stores(ports.bus, ports.parts, ports.directory);
-  return { config, clock: systemClock, logger, database, stores, signer: new Signer(config.snapshotSigningKey), close };
+  return {
+    config,
+    clock: systemClock,
+    logger,
+    database,
+    lookups: new Lookups(database),
+    stores,
+    signer: new Signer(config.snapshotSigningKey),
+    close,
+  };
 }

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { AppModule } from './app.module.ts';
 import { problemOf } from './common/problem.ts';
 import { Routes } from './common/routes.ts';
-import type { Platform } from './platform.module.ts';
+import type { Platform } from './platform.ts';
 
 const BODY_BYTES_MAX = 1024 * 1024;
 const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]'];

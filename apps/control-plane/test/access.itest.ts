@@ -1,4 +1,4 @@
-import { INTERNAL_PATHS, type CredentialRequest } from '@patchbay/contracts';
+import { INTERNAL_PATHS } from '@patchbay/contracts';
 import { hashToken } from '@patchbay/tokens';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -201,7 +201,7 @@ describe('our own programs', () => {
       serverId: rows[0].id,
       generation: rows[0].generation,
       tokenHash: hashToken(token),
-    } as CredentialRequest;
+    };
     const ask = (more = {}): ReturnType<Installation['internal']> =>
       installation.internal(INTERNAL_PATHS.credential, { method: 'POST', body: { ...body, ...more } });
     expect((await ask()).status).toBe(403);

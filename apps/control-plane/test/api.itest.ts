@@ -18,22 +18,22 @@ beforeAll(async () => {
 afterAll(() => installation.stop());
 
 describe('a request that is wrong', () => {
-  const cases: [string, unknown, number, string, string | null][] = [
-    ['a URL of another scheme', { ...HTTP, slug: 'a', url: 'ftp://x' }, 400, 'api.validation', '/url'],
-    ['credentials in the URL', { ...HTTP, slug: 'a', url: 'http://u:p@x.example/' }, 400, 'api.validation', '/url'],
-    ['a reserved slug', { ...HTTP, slug: 'mcp' }, 400, 'api.validation', '/slug'],
-    ['a malformed slug', { ...HTTP, slug: 'Upper' }, 400, 'api.validation', '/slug'],
-    ['a taken slug', { ...HTTP, slug: 'memory' }, 409, 'api.conflict', '/slug'],
-    ['an unknown field', { ...HTTP, slug: 'a', colour: 'red' }, 400, 'api.validation', '/colour'],
-    ['an unknown nested field', { ...HTTP, slug: 'a', timeouts: { connectMs: 1 } }, 400, 'api.validation', '/timeouts/connectMs'],
-    ['an unknown kind', { kind: 'pigeon', slug: 'a' }, 400, 'api.validation', '/kind'],
-    ['a header value with a line end', { ...HTTP, slug: 'a', headers: { 'X-A': 'a\r\nb' } }, 400, 'api.validation', '/headers/X-A'],
-    ['no body', undefined, 400, 'api.validation', ''],
-    ['half a document', '{"kind":', 400, 'api.validation', ''],
-    ['a forged prototype', '{"__proto__":{"slug":"a"}}', 400, 'api.validation', ''],
-    ['more than a mebibyte', `"${'x'.repeat(1_100_000)}"`, 413, 'http.body_too_large', null],
+  const cases: [string, unknown, [status: number, code: string, pointer: string | null]][] = [
+    ['a URL of another scheme', { ...HTTP, slug: 'a', url: 'ftp://x' }, [400, 'api.validation', '/url']],
+    ['credentials in the URL', { ...HTTP, slug: 'a', url: 'http://u:p@x.example/' }, [400, 'api.validation', '/url']],
+    ['a reserved slug', { ...HTTP, slug: 'mcp' }, [400, 'api.validation', '/slug']],
+    ['a malformed slug', { ...HTTP, slug: 'Upper' }, [400, 'api.validation', '/slug']],
+    ['a taken slug', { ...HTTP, slug: 'memory' }, [409, 'api.conflict', '/slug']],
+    ['an unknown field', { ...HTTP, slug: 'a', colour: 'red' }, [400, 'api.validation', '/colour']],
+    ['an unknown nested field', { ...HTTP, slug: 'a', timeouts: { connectMs: 1 } }, [400, 'api.validation', '/timeouts/connectMs']],
+    ['an unknown kind', { kind: 'pigeon', slug: 'a' }, [400, 'api.validation', '/kind']],
+    ['a header value with a line end', { ...HTTP, slug: 'a', headers: { 'X-A': 'a\r\nb' } }, [400, 'api.validation', '/headers/X-A']],
+    ['no body', undefined, [400, 'api.validation', '']],
+    ['half a document', '{"kind":', [400, 'api.validation', '']],
+    ['a forged prototype', '{"__proto__":{"slug":"a"}}', [400, 'api.validation', '']],
+    ['more than a mebibyte', `"${'x'.repeat(1_100_000)}"`, [413, 'http.body_too_large', null]],
   ];
-  test.each(cases)('%s is answered with a problem document, and nothing is written', async (_what, body, status, code, pointer) => {
+  test.each(cases)('%s is answered with a problem document, and nothing is written', async (_what, body, [status, code, pointer]) => {
     const before = (await api('GET', '/servers')).text;
     const answer = await api('POST', '/servers', body);
     expect(answer.status).toBe(status);

@@ -37,10 +37,10 @@ type Answer = (
 ) => void;
 
 async function upstream(answer: Answer): Promise<string> {
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
     let text = '';
-    for await (const chunk of request) text += String(chunk);
-    answer(text === '' ? { method: request.method ?? '' } : JSON.parse(text), response, request);
+    request.on('data', (chunk) => (text += String(chunk)));
+    request.on('end', () => answer(text === '' ? { method: request.method ?? '' } : JSON.parse(text), response, request));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   closers.push(async () => {

@@ -107,7 +107,7 @@ test('a change is announced within a fraction of its 250 ms', async () => {
     latencies.push(Math.max(told.at - answered, 0));
     expect(told.at - from).toBeLessThan(250);
   }
-  console.info(`commit → announced, p50: ${latencies.sort((a, b) => a - b)[7]?.toFixed(1)} ms`);
+  expect(latencies.sort((a, b) => a - b)[7]).toBeLessThan(100);
 });
 
 test('a change whose publisher was killed between commit and publish is published by the next start', async () => {

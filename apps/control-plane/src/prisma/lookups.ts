@@ -1,5 +1,4 @@
 import type { OrganisationId, OrganisationSlug, Revision, Role, ServerId, UserId } from '@patchbay/contracts';
-import { Injectable } from '@nestjs/common';
 import { Prisma } from '../generated/prisma/client.ts';
 import { Database } from './database.ts';
 
@@ -20,7 +19,6 @@ type Who = {
 };
 
 /** Everything that may be asked without an organisation (security.md §6): each one a SECURITY DEFINER function. */
-@Injectable()
 export class Lookups {
   constructor(private readonly database: Database) {}
 

@@ -1,11 +1,9 @@
+import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
 import { OrganisationId, ServerId } from '@patchbay/contracts';
 import { createPostgresBackend, Queue, Worker, type Job, type PostgresPoolConfig } from 'bullmq';
 import { z } from 'zod';
-import { Clock } from '../../common/clock.ts';
-import { Logger } from '../../common/logger.ts';
-import { Config, readDiscoveryEveryMs } from '../../config/config.ts';
-import { Lookups } from '../../prisma/index.ts';
+import { readDiscoveryEveryMs } from '../../config/config.ts';
 import { DiscoveryService } from './discovery.service.ts';
 
 const QUEUE = 'patchbay';
@@ -35,19 +33,16 @@ export class DiscoveryQueue {
   #worker: Takers | null = null;
 
   constructor(
-    private readonly config: Config,
+    private readonly platform: Platform,
     private readonly discovery: DiscoveryService,
-    private readonly lookups: Lookups,
-    private readonly clock: Clock,
-    private readonly logger: Logger,
   ) {}
 
   /** Takes jobs from now on, and finds what a killed process left undone. */
   async start(): Promise<void> {
     const everyMs = readDiscoveryEveryMs();
     const worker = openWorker(this.#options(), (job) => this.#run(job, everyMs));
-    worker.on('error', (error) => this.logger.warn({ err: error }, 'job worker'));
-    worker.on('failed', (_job, error) => this.logger.debug({ err: error }, 'job failed'));
+    worker.on('error', (error) => this.platform.logger.warn({ err: error }, 'job worker'));
+    worker.on('failed', (_job, error) => this.platform.logger.debug({ err: error }, 'job failed'));
     this.#worker = worker;
     await this.#producer().upsertJobScheduler(
       'sweep',
@@ -63,7 +58,7 @@ export class DiscoveryQueue {
     try {
       await this.#producer().add('discover', { organisationId, serverId }, opts);
     } catch (error) {
-      this.logger.error({ err: error, organisationId, serverId }, 'a discovery could not be queued');
+      this.platform.logger.error({ err: error, organisationId, serverId }, 'a discovery could not be queued');
     }
   }
 
@@ -76,13 +71,13 @@ export class DiscoveryQueue {
   #producer(): Jobs {
     if (this.#queue !== null) return this.#queue;
     const queue = openQueue(this.#options());
-    queue.on('error', (error) => this.logger.warn({ err: error }, 'job queue'));
+    queue.on('error', (error) => this.platform.logger.warn({ err: error }, 'job queue'));
     this.#queue = queue;
     return queue;
   }
 
   #options(): Connection {
-    return { connection: { connectionString: this.config.databaseUrl.reveal(), schema: 'bullmq', migrate: false, ...POOL } };
+    return { connection: { connectionString: this.platform.config.databaseUrl.reveal(), schema: 'bullmq', migrate: false, ...POOL } };
   }
 
   async #run(job: Job, everyMs: number): Promise<void> {
@@ -92,7 +87,7 @@ export class DiscoveryQueue {
   }
 
   async #sweep(everyMs: number): Promise<void> {
-    const due = await this.lookups.serversDue(new Date(this.clock.now().getTime() - everyMs * 0.9));
+    const due = await this.platform.lookups.serversDue(new Date(this.platform.clock.now().getTime() - everyMs * 0.9));
     for (const { organisationId, serverId } of due) await this.add(organisationId, serverId, 'sweep');
   }
 }

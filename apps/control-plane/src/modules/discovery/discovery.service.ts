@@ -1,8 +1,7 @@
+import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
 import type { OrganisationId, ServerId } from '@patchbay/contracts';
-import { Clock } from '../../common/clock.ts';
-import { Logger } from '../../common/logger.ts';
-import { Database, type Server, type Tx } from '../../prisma/index.ts';
+import { type Server, type Tx } from '../../prisma/index.ts';
 import { Changes, hashPart } from '../snapshot/index.ts';
 import { claimBareNames } from './bare-names.ts';
 import { encodeCataloguePart } from './catalogue-part.ts';
@@ -10,27 +9,25 @@ import { discover, type Discovered } from './discover.ts';
 import { wordsFor } from './failed.ts';
 import { Transports } from './transports.ts';
 
-type Found = { readonly bytes: Uint8Array<ArrayBuffer>; readonly hash: string; readonly notice: string | null };
+type Found = { readonly bytes: Uint8Array<ArrayBuffer>; readonly part: string; readonly notice: string | null };
 
 /** Asks servers what they offer and keeps the answer. What is observed is accepted at once; an unchanged offer makes no revision. */
 @Injectable()
 export class DiscoveryService {
   constructor(
-    private readonly database: Database,
+    private readonly platform: Platform,
     private readonly changes: Changes,
     private readonly transports: Transports,
-    private readonly clock: Clock,
-    private readonly logger: Logger,
   ) {}
 
   /** One attempt; false when the server could not be asked, which is kept in words. A server that is gone or has changed meanwhile is left alone. */
   async discover(organisationId: OrganisationId, serverId: ServerId): Promise<boolean> {
-    const row = await this.database.withOrganisation(organisationId, (tx) =>
+    const row = await this.platform.database.withOrganisation(organisationId, (tx) =>
       tx.server.findUnique({ where: { organisationId_id: { organisationId, id: serverId } }, include: { secrets: true } }),
     );
     if (row === null) return true;
     const { secrets, ...server } = row;
-    const attemptedAt = this.clock.now();
+    const attemptedAt = this.platform.clock.now();
     try {
       const transport = await this.transports.to(server, secrets);
       const found = await discover({ transport, requestMs: server.requestMs, knownLegacy: server.kind === 'stdio' });
@@ -38,7 +35,7 @@ export class DiscoveryService {
       return true;
     } catch (error) {
       const words = wordsFor(error);
-      this.logger.warn({ organisationId, serverId, err: error }, 'discovery failed');
+      this.platform.logger.warn({ organisationId, serverId, err: error }, 'discovery failed');
       await this.#keepFailure(server, words, attemptedAt);
       return false;
     }
@@ -46,14 +43,14 @@ export class DiscoveryService {
 
   async #accept(server: Server, discovered: Discovered, attemptedAt: Date): Promise<void> {
     const bytes = new Uint8Array(encodeCataloguePart(server.id as ServerId, discovered));
-    const found: Found = { bytes, hash: hashPart(bytes), notice: discovered.notice };
+    const found: Found = { bytes, part: hashPart(bytes), notice: discovered.notice };
     const organisationId = server.organisationId as OrganisationId;
     await this.changes.commit(organisationId, async (tx, announce) => {
-      const acceptedHash = await lockedAcceptedHash(tx, server);
-      if (acceptedHash === undefined) return;
+      const accepted = await lockedAcceptedPart(tx, server);
+      if (accepted === undefined) return;
       const attempt = { generation: server.generation, attemptedAt, discoveredAt: attemptedAt, error: null, notice: found.notice };
-      const isNew = acceptedHash !== found.hash;
-      const entries = { observed: found.bytes, observedHash: found.hash, accepted: found.bytes, acceptedHash: found.hash };
+      const isNew = accepted !== found.part;
+      const entries = { observed: found.bytes, observedHash: found.part, accepted: found.bytes, acceptedHash: found.part };
       await upsert(tx, server, isNew ? { ...attempt, ...entries } : attempt);
       if (!isNew) return;
       await claimBareNames(tx, organisationId);
@@ -62,15 +59,15 @@ export class DiscoveryService {
   }
 
   async #keepFailure(server: Server, error: string, attemptedAt: Date): Promise<void> {
-    await this.database.withOrganisation(server.organisationId as OrganisationId, async (tx) => {
-      if ((await lockedAcceptedHash(tx, server)) === undefined) return;
+    await this.platform.database.withOrganisation(server.organisationId as OrganisationId, async (tx) => {
+      if ((await lockedAcceptedPart(tx, server)) === undefined) return;
       await upsert(tx, server, { generation: server.generation, attemptedAt, error });
     });
   }
 }
 
 /** What is accepted now (null: nothing yet); undefined when the server is gone or has changed since it was asked. */
-async function lockedAcceptedHash(tx: Tx, { organisationId, id, generation }: Server): Promise<string | null | undefined> {
+async function lockedAcceptedPart(tx: Tx, { organisationId, id, generation }: Server): Promise<string | null | undefined> {
   const [row] = await tx.$queryRaw<{ generation: string }[]>`
     select generation from servers where organisation_id = ${organisationId}::uuid and id = ${id}::uuid for update`;
   if (row?.generation !== generation) return undefined;

@@ -1,3 +1,4 @@
+import { Platform } from '../../platform.ts';
 import { join, resolve } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import {
@@ -11,14 +12,12 @@ import {
   type TokenId,
 } from '@patchbay/contracts';
 import { hashToken, mintPassword, mintToken, tokenHint } from '@patchbay/tokens';
-import { Clock } from '../../common/clock.ts';
 import { newId } from '../../common/new-id.ts';
-import { Config } from '../../config/config.ts';
-import { Database, Lookups, type Tx } from '../../prisma/index.ts';
+import { type Tx } from '../../prisma/index.ts';
 import { DiscoveryQueue } from '../discovery/index.ts';
 import { hashPassword } from '../identity/index.ts';
-import { ServersService } from '../registry/index.ts';
-import { Changes, Publisher, type Announce } from '../snapshot/index.ts';
+import { ServersRepository } from '../registry/index.ts';
+import { Changes, type Announce } from '../snapshot/index.ts';
 
 const SLUG = 'default' as OrganisationSlug;
 const EMAIL = 'admin@patchbay.local';
@@ -35,38 +34,33 @@ type Minted = Pick<FirstStartResult, 'token' | 'apiToken'>;
 @Injectable()
 export class FirstStart {
   constructor(
-    private readonly database: Database,
-    private readonly lookups: Lookups,
+    private readonly platform: Platform,
     private readonly queue: DiscoveryQueue,
     private readonly changes: Changes,
-    private readonly publisher: Publisher,
-    private readonly servers: ServersService,
-    private readonly clock: Clock,
-    private readonly config: Config,
+    private readonly servers: ServersRepository,
   ) {}
 
   /** Everything of one organisation in one transaction: a killed first start leaves nothing behind. */
   async run(examples: Examples): Promise<FirstStartResult> {
     const adminPassword = mintPassword();
     const passwordHash = await hashPassword(adminPassword);
-    const found = await this.lookups.organisationBySlug(SLUG);
+    const found = await this.platform.lookups.organisationBySlug(SLUG);
     const organisationId = found?.organisationId ?? (newId() as OrganisationId);
     const minted = await this.changes.commit(organisationId, async (tx, announce) => {
       if (found === null)
-        await tx.organisation.create({ data: { id: organisationId, slug: SLUG, name: 'Default', createdAt: this.clock.now() } });
+        await tx.organisation.create({ data: { id: organisationId, slug: SLUG, name: 'Default', createdAt: this.platform.clock.now() } });
       const userId = await this.#admin(tx, organisationId, passwordHash);
       await this.#examples(tx, { organisationId, userId }, examples);
       return this.#tokens(tx, { organisationId, userId }, announce);
     });
     await this.#startDiscovery(organisationId);
-    await this.publisher.introduce({ organisationId, slug: SLUG });
-    await this.publisher.idle();
+    await this.changes.introduce({ organisationId, slug: SLUG });
     return { org: SLUG, adminEmail: EMAIL, adminPassword, ...minted };
   }
 
   /** The server program takes these jobs: its own look for undiscovered servers may be minutes away. */
   async #startDiscovery(organisationId: OrganisationId): Promise<void> {
-    const servers = await this.database.withOrganisation(organisationId, (tx) =>
+    const servers = await this.platform.database.withOrganisation(organisationId, (tx) =>
       tx.server.findMany({ where: { organisationId, catalogue: null }, select: { id: true, generation: true } }),
     );
     for (const { id, generation } of servers) await this.queue.add(organisationId, id as ServerId, generation);
@@ -76,7 +70,7 @@ export class FirstStart {
     const key = { organisationId, email: EMAIL };
     const { id } = await tx.user.upsert({
       where: { organisationId_email: key },
-      create: { ...key, id: newId(), passwordHash, role: 'owner', operator: true, createdAt: this.clock.now() },
+      create: { ...key, id: newId(), passwordHash, role: 'owner', operator: true, createdAt: this.platform.clock.now() },
       update: { passwordHash },
     });
     // Whoever signed in with the old password is out.
@@ -89,7 +83,7 @@ export class FirstStart {
     if ((await tx.server.count({ where: { organisationId } })) > 0) return;
     if ((await tx.organisation.findUniqueOrThrow({ where: { id: organisationId } })).revision > 0) return;
     const memoryId = newId();
-    const memoryFile = join(resolve(this.config.home), 'stdio', organisationId, memoryId, 'memory.json');
+    const memoryFile = join(resolve(this.platform.config.home), 'stdio', organisationId, memoryId, 'memory.json');
     const inputs = [
       {
         id: newId(),
@@ -127,7 +121,7 @@ export class FirstStart {
           serverId: id,
           mode: 'all',
           names: [],
-          createdAt: this.clock.now(),
+          createdAt: this.platform.clock.now(),
         },
       });
     }
@@ -139,15 +133,15 @@ export class FirstStart {
     { organisationId, userId }: { organisationId: OrganisationId; userId: string },
     announce: Announce,
   ): Promise<Minted> {
-    const createdAt = this.clock.now();
+    const createdAt = this.platform.clock.now();
     const own = { organisationId, userId, name: TOKEN_NAME, revokedAt: null };
     const old = await tx.personalToken.findMany({ where: own, select: { id: true, tokenHash: true } });
     await tx.personalToken.updateMany({ where: own, data: { revokedAt: createdAt } });
     await tx.apiToken.updateMany({ where: own, data: { revokedAt: createdAt } });
     const common = { organisationId, userId, name: TOKEN_NAME, createdAt };
     const [id, apiId] = [newId(), newId()];
-    const token = mintToken('pbpat', id as TokenId, this.config.tokenTagKey.current.key);
-    const apiToken = mintToken('pbapi', apiId as TokenId, this.config.tokenTagKey.current.key);
+    const token = mintToken('pbpat', id as TokenId, this.platform.config.tokenTagKey.current.key);
+    const apiToken = mintToken('pbapi', apiId as TokenId, this.platform.config.tokenTagKey.current.key);
     const expiresAt = new Date(createdAt.getTime() + DAYS * DAY_MS);
     await tx.personalToken.create({ data: { ...common, id, hint: tokenHint(token), tokenHash: hashToken(token), expiresAt } });
     await tx.apiToken.create({

@@ -4,7 +4,10 @@ import { Answers } from '../../common/answers.decorator.ts';
 import { CurrentCaller, type Caller } from '../../common/caller.ts';
 import { pageOf, PageQuery, type Page } from '../../common/page.ts';
 import { Requires } from '../../common/requires.decorator.ts';
+import { orRefuse } from '../../common/or-refuse.ts';
+import { StdioRules } from '../stdio/index.ts';
 import { CatalogueService } from './catalogue.service.ts';
+import { setsCommand } from './server-change.ts';
 import { ServersService } from './servers.service.ts';
 
 @Controller('api/v1/orgs/:org/servers')
@@ -12,6 +15,7 @@ export class ServersController {
   constructor(
     private readonly servers: ServersService,
     private readonly catalogues: CatalogueService,
+    private readonly stdio: StdioRules,
   ) {}
 
   @Get()
@@ -24,7 +28,8 @@ export class ServersController {
   @Post()
   @Requires('servers:write')
   @Answers(201, 'Registers a server and starts its discovery.', { response: Server, body: ServerInput })
-  register(@CurrentCaller() caller: Caller, @Body({ schema: ServerInput }) input: ServerInput): Promise<Server> {
+  async register(@CurrentCaller() caller: Caller, @Body({ schema: ServerInput }) input: ServerInput): Promise<Server> {
+    if (input.kind === 'stdio') await this.#demandMaySet(caller);
     return this.servers.register(caller, input);
   }
 
@@ -41,11 +46,16 @@ export class ServersController {
     response: Server,
     body: ServerChange,
   })
-  change(
+  async change(
     @CurrentCaller() caller: Caller,
     @Param('slug') slug: string,
     @Body({ schema: ServerChange }) change: ServerChange,
   ): Promise<Server> {
+    if (setsCommand(change)) {
+      // A server that is not there is not there, whoever asks.
+      await this.servers.read(caller, slug);
+      await this.#demandMaySet(caller);
+    }
     return this.servers.change(caller, slug, change);
   }
 
@@ -72,5 +82,10 @@ export class ServersController {
   })
   discover(@CurrentCaller() caller: Caller, @Param('slug') slug: string): Promise<Catalogue> {
     return this.catalogues.discover(caller, slug);
+  }
+
+  async #demandMaySet(caller: Caller): Promise<void> {
+    const refused = await this.stdio.maySet(caller);
+    if (refused !== null) orRefuse(refused);
   }
 }

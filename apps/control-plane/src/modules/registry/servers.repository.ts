@@ -1,11 +1,58 @@
-import type { OrganisationId } from '@patchbay/contracts';
+import { DEFAULT_TIMEOUTS, type OrganisationId, type ServerChange, type ServerInput } from '@patchbay/contracts';
 import { Injectable } from '@nestjs/common';
 import type { Server, ServerSecret, Tx } from '../../prisma/index.ts';
+import type { Caller } from '../../common/caller.ts';
+import { Clock } from '../../common/clock.ts';
+import { newId } from '../../common/new-id.ts';
+import { ServerSecrets } from '../vault/index.ts';
+import { generationOf } from './generation.ts';
+import { applyChange, sealedRow, type ChangedServer } from './server-change.ts';
 import { SHOWN, type ServerRow } from './server-view.ts';
 
-/** Rows of servers, inside a transaction of their organisation. */
+/** Rows of servers: made here, and read and written inside a transaction of their organisation. */
 @Injectable()
 export class ServersRepository {
+  constructor(
+    private readonly vault: ServerSecrets,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The rows of a registration, not yet written. */
+  newServer(
+    { organisationId, operator }: Pick<Caller, 'organisationId' | 'operator'>,
+    input: ServerInput,
+    id = newId(),
+  ): { server: Server; secrets: ServerSecret[] } {
+    const now = this.clock.now();
+    const { connectMs = DEFAULT_TIMEOUTS.connectMs, requestMs = DEFAULT_TIMEOUTS.requestMs } = input.timeouts;
+    const base = {
+      organisationId,
+      id,
+      slug: input.slug,
+      kind: input.kind,
+      description: input.description,
+      tags: input.tags,
+      connectMs,
+      requestMs,
+    };
+    const own =
+      input.kind === 'stdio'
+        ? { url: null, command: input.command, args: input.args, isolation: input.isolation }
+        : { url: input.url, command: null, args: [], isolation: 'session' };
+    const server: Server = { ...base, ...own, approved: operator, notice: null, generation: '', createdAt: now, updatedAt: now };
+    const kind = input.kind === 'stdio' ? 'env' : 'header';
+    const secrets = Object.entries(input.kind === 'stdio' ? input.env : input.headers).map(([name, value]) =>
+      sealedRow(server, kind, { name, value }, this.vault),
+    );
+    server.generation = generationOf(server, secrets);
+    return { server, secrets };
+  }
+
+  /** A server and its secrets as a change leaves them, not yet written. */
+  changed(before: { server: Server; secrets: readonly ServerSecret[] }, change: ServerChange): ChangedServer {
+    return applyChange(before, change, this.vault);
+  }
+
   async page(tx: Tx, organisationId: OrganisationId, { after, take }: { after: string | null; take: number }): Promise<ServerRow[]> {
     return tx.server.findMany({
       where: { organisationId, ...(after === null ? {} : { slug: { gt: after } }) },

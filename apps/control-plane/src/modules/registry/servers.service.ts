@@ -1,61 +1,43 @@
+import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
-import {
-  DEFAULT_TIMEOUTS,
-  ServerSlug,
-  type Server as ServerDto,
-  type ServerChange,
-  type ServerId,
-  type ServerInput,
-} from '@patchbay/contracts';
+import { ServerSlug, type Server as ServerDto, type ServerChange, type ServerId, type ServerInput } from '@patchbay/contracts';
 import type { Caller } from '../../common/caller.ts';
-import { Clock } from '../../common/clock.ts';
-import { newId } from '../../common/new-id.ts';
-import { orRefuse } from '../../common/or-refuse.ts';
 import { startAfter, toPage, type Page, type PageQuery } from '../../common/page.ts';
 import { Refused, refusedField } from '../../common/refused.ts';
-import { Config } from '../../config/config.ts';
-import { Database, isTaken, type Server, type ServerSecret, type Tx } from '../../prisma/index.ts';
+import { isTaken, type Server, type Tx } from '../../prisma/index.ts';
 import { claimBareNames, DiscoveryQueue } from '../discovery/index.ts';
 import { Changes } from '../snapshot/index.ts';
-import { generationOf } from './generation.ts';
-import { applyChange, misplacedFields, sealedRow, setsCommand } from './server-change.ts';
-import { ServerSecrets } from '../vault/index.ts';
+import { misplacedFields, setsCommand } from './server-change.ts';
 import { viewServer, type ServerRow } from './server-view.ts';
 import { ServersRepository } from './servers.repository.ts';
-import { StdioRules } from '../stdio/index.ts';
 
 /** Registers, changes and removes servers. A server that cannot be reached is registered all the same. */
 @Injectable()
 export class ServersService {
   constructor(
-    private readonly database: Database,
+    private readonly platform: Platform,
     private readonly changes: Changes,
     private readonly repository: ServersRepository,
-    private readonly vault: ServerSecrets,
-    private readonly stdio: StdioRules,
     private readonly queue: DiscoveryQueue,
-    private readonly clock: Clock,
-    private readonly config: Config,
   ) {}
 
   async list({ organisationId, organisationSlug }: Caller, query: PageQuery): Promise<Page<ServerDto>> {
     const after = startAfter(query, ServerSlug);
-    const rows = await this.database.withOrganisation(organisationId, (tx) =>
+    const rows = await this.platform.database.withOrganisation(organisationId, (tx) =>
       this.repository.page(tx, organisationId, { after, take: query.limit + 1 }),
     );
     return toPage(rows, query.limit, { key: ({ slug }) => slug, view: (row) => this.#view(row, organisationSlug) });
   }
 
   async read({ organisationId, organisationSlug }: Caller, slug: string): Promise<ServerDto> {
-    const row = await this.database.withOrganisation(organisationId, (tx) => this.repository.shown(tx, organisationId, slug));
+    const row = await this.platform.database.withOrganisation(organisationId, (tx) => this.repository.shown(tx, organisationId, slug));
     if (row === null) throw new Refused('api.not_found');
     return this.#view(row, organisationSlug);
   }
 
   async register(caller: Caller, input: ServerInput): Promise<ServerDto> {
-    if (input.kind === 'stdio') await this.#demandMaySet(caller);
     const { organisationId, organisationSlug } = caller;
-    const { server, secrets } = this.newServer(caller, input);
+    const { server, secrets } = this.repository.newServer(caller, input);
     try {
       const row = await this.changes.commit(organisationId, async (tx, announce) => {
         await this.repository.create(tx, server, secrets);
@@ -71,16 +53,15 @@ export class ServersService {
   }
 
   async change(caller: Caller, slug: string, change: ServerChange): Promise<ServerDto> {
-    if (setsCommand(change)) await this.#demandMaySet(caller, slug);
     const { organisationId, organisationSlug } = caller;
     const row = await this.changes.commit(organisationId, async (tx, announce) => {
       const before = await this.repository.locked(tx, organisationId, slug);
       if (before === null) throw new Refused('api.not_found');
       const misplaced = misplacedFields(before.server.kind, change);
       if (misplaced.length > 0) throw new Refused('api.validation', null, misplaced);
-      const { server, secrets, credentialChanged } = applyChange(before, change, this.vault);
+      const { server, secrets, credentialChanged } = this.repository.changed(before, change);
       const approved = setsCommand(change) ? caller.operator : server.approved;
-      await this.repository.replace(tx, { ...server, approved, updatedAt: this.clock.now() }, secrets);
+      await this.repository.replace(tx, { ...server, approved, updatedAt: this.platform.clock.now() }, secrets);
       await announce(credentialChanged ? { forget: [{ kind: 'credential', serverId: server.id as ServerId }] } : {});
       return this.#shown(tx, server);
     });
@@ -99,45 +80,6 @@ export class ServersService {
     });
   }
 
-  /** The rows of a registration, not yet written. */
-  newServer(
-    { organisationId, operator }: Pick<Caller, 'organisationId' | 'operator'>,
-    input: ServerInput,
-    id = newId(),
-  ): { server: Server; secrets: ServerSecret[] } {
-    const now = this.clock.now();
-    const { connectMs = DEFAULT_TIMEOUTS.connectMs, requestMs = DEFAULT_TIMEOUTS.requestMs } = input.timeouts;
-    const base = {
-      organisationId,
-      id,
-      slug: input.slug,
-      kind: input.kind,
-      description: input.description,
-      tags: input.tags,
-      connectMs,
-      requestMs,
-    };
-    const own =
-      input.kind === 'stdio'
-        ? { url: null, command: input.command, args: input.args, isolation: input.isolation }
-        : { url: input.url, command: null, args: [], isolation: 'session' };
-    const server: Server = { ...base, ...own, approved: operator, notice: null, generation: '', createdAt: now, updatedAt: now };
-    const kind = input.kind === 'stdio' ? 'env' : 'header';
-    const secrets = Object.entries(input.kind === 'stdio' ? input.env : input.headers).map(([name, value]) =>
-      sealedRow(server, kind, { name, value }, this.vault),
-    );
-    server.generation = generationOf(server, secrets);
-    return { server, secrets };
-  }
-
-  async #demandMaySet(caller: Caller, slug?: string): Promise<void> {
-    const refused = await this.stdio.maySet(caller);
-    if (refused === null) return;
-    // A server that is not there is not there, whoever asks.
-    if (slug !== undefined) await this.read(caller, slug);
-    orRefuse(refused);
-  }
-
   async #shown(tx: Tx, { organisationId, slug }: Server): Promise<ServerRow> {
     const row = await this.repository.shown(tx, organisationId as Caller['organisationId'], slug);
     if (row === null) throw new Refused('api.not_found');
@@ -145,6 +87,6 @@ export class ServersService {
   }
 
   #view(row: ServerRow, organisation: string): ServerDto {
-    return viewServer(row, { gatewayUrl: this.config.gatewayUrl, organisation });
+    return viewServer(row, { gatewayUrl: this.platform.config.gatewayUrl, organisation });
   }
 }

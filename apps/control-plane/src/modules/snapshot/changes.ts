@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Invalidation, OrganisationId, Revision, TokenId } from '@patchbay/contracts';
+import type { Invalidation, OrganisationId, OrganisationSlug, Revision, TokenId } from '@patchbay/contracts';
 import { Database, type Tx } from '../../prisma/index.ts';
 import { Publisher } from './publisher.ts';
 
@@ -31,6 +31,12 @@ export class Changes {
     );
     if (announced) this.publisher.kick(organisationId);
     return result;
+  }
+
+  /** Makes a new organisation known to pods; resolves when what is known of it so far is published. */
+  async introduce(organisation: { organisationId: OrganisationId; slug: OrganisationSlug }): Promise<void> {
+    await this.publisher.introduce(organisation);
+    await this.publisher.idle();
   }
 }
 

@@ -2,6 +2,5 @@ export { hashPart } from './builder.ts';
 export { Changes, record, type Announce } from './changes.ts';
 export { openingsFor } from './openings.ts';
 export { Publisher } from './publisher.ts';
-export { Signer } from './signer.ts';
 export { SnapshotModule } from './snapshot.module.ts';
 export { InternalListener } from './internal-listener.ts';

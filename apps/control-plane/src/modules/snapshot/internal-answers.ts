@@ -1,3 +1,4 @@
+import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
 import type {
   CredentialRelease,
@@ -12,64 +13,57 @@ import type {
   TokenHash,
 } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
-import { Clock } from '../../common/clock.ts';
-import { Database, Lookups, type Tx } from '../../prisma/index.ts';
-import { Stores } from '../../ports/stores.ts';
+import { type Tx } from '../../prisma/index.ts';
 import { StdioRules } from '../stdio/index.ts';
 import { ServerSecrets } from '../vault/index.ts';
-import { Signer } from './signer.ts';
 import { tokenEntry } from './token-entries.ts';
 
 /** What our own programs are told. Values that are secrets go to the kind of program that needs them and to no other. */
 @Injectable()
 export class InternalAnswers {
   constructor(
-    private readonly database: Database,
-    private readonly lookups: Lookups,
-    private readonly stores: Stores,
-    private readonly signer: Signer,
+    private readonly platform: Platform,
     private readonly vault: ServerSecrets,
     private readonly stdio: StdioRules,
-    private readonly clock: Clock,
   ) {}
 
   async revisions(): Promise<Revisions> {
-    return { organisations: await this.lookups.positions() };
+    return { organisations: await this.platform.lookups.positions() };
   }
 
   async organisation(slug: string): Promise<DirectoryAnswer | null> {
-    const found = await this.lookups.organisationBySlug(slug);
+    const found = await this.platform.lookups.organisationBySlug(slug);
     if (found === null) return null;
-    const entry = await this.signer.sign('organisationEntry', { organisationId: found.organisationId, slug: found.slug });
+    const entry = await this.platform.signer.sign('organisationEntry', { organisationId: found.organisationId, slug: found.slug });
     return { entry, revision: found.revision };
   }
 
   /** The entry and the revision of one and the same moment; a null entry means that there is no such token. */
   async token(organisationId: OrganisationId, tokenHash: TokenHash): Promise<DirectoryAnswer | null> {
-    return this.database.withOrganisation(
+    return this.platform.database.withOrganisation(
       organisationId,
       async (tx) => {
         const organisation = await tx.organisation.findUnique({ where: { id: organisationId } });
         if (organisation === null) return null;
         const revision = organisation.revision as Revision;
         const row = await tx.personalToken.findUnique({ where: { organisationId_tokenHash: { organisationId, tokenHash } } });
-        return { entry: row === null ? null : await tokenEntry(row, revision, this.signer), revision };
+        return { entry: row === null ? null : await tokenEntry(row, revision, this.platform.signer), revision };
       },
       { repeatableRead: true },
     );
   }
 
   async manifest(organisationId: OrganisationId): Promise<string | null> {
-    return this.stores.parts.getManifest(organisationId);
+    return this.platform.stores.parts.getManifest(organisationId);
   }
 
   async part(organisationId: OrganisationId, hash: PartHash): Promise<Buffer | null> {
-    return (await this.stores.parts.getParts(organisationId, [hash])).get(hash) ?? null;
+    return (await this.platform.stores.parts.getParts(organisationId, [hash])).get(hash) ?? null;
   }
 
   /** Header values, against a caller's token that is valid now and whose user may use that server now. */
   async credential({ organisationId, serverId, generation, tokenHash }: CredentialRequest): Promise<CredentialRelease | Refusal> {
-    return this.database.withOrganisation(organisationId, async (tx) => {
+    return this.platform.database.withOrganisation(organisationId, async (tx) => {
       if (!(await this.#mayUse(tx, { organisationId, serverId, tokenHash }))) return refusal('auth.forbidden');
       const server = await tx.server.findUnique({
         where: { organisationId_id: { organisationId, id: serverId } },
@@ -82,7 +76,7 @@ export class InternalAnswers {
 
   async launch(organisationId: OrganisationId, serverId: ServerId, generation: string): Promise<LaunchSpec | Refusal> {
     if ((await this.stdio.policy()) === 'off') return refusal('stdio.not_allowed', 'PATCHBAY_STDIO is off.');
-    return this.database.withOrganisation(organisationId, async (tx) => {
+    return this.platform.database.withOrganisation(organisationId, async (tx) => {
       const server = await tx.server.findUnique({
         where: { organisationId_id: { organisationId, id: serverId } },
         include: { secrets: true },
@@ -102,7 +96,7 @@ export class InternalAnswers {
 
   async #mayUse(tx: Tx, { organisationId, serverId, tokenHash }: Omit<CredentialRequest, 'generation'>): Promise<boolean> {
     const token = await tx.personalToken.findUnique({ where: { organisationId_tokenHash: { organisationId, tokenHash } } });
-    if (token === null || token.revokedAt !== null || token.expiresAt <= this.clock.now()) return false;
+    if (token === null || token.revokedAt !== null || token.expiresAt <= this.platform.clock.now()) return false;
     const grant = await tx.grant.findFirst({
       where: { organisationId, serverId, OR: [{ subjectKind: 'everyone' }, { subjectKind: 'user', userId: token.userId }] },
       select: { id: true },

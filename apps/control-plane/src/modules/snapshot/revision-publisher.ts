@@ -1,12 +1,9 @@
+import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
 import { Invalidation, type Manifest, type OrganisationId, type OrganisationSlug, type PartHash, type Revision } from '@patchbay/contracts';
-import { Clock } from '../../common/clock.ts';
-import { Config } from '../../config/config.ts';
-import { Database, Lookups, type Position, type Tx } from '../../prisma/index.ts';
-import { Stores } from '../../ports/stores.ts';
+import { type Position, type Tx } from '../../prisma/index.ts';
 import { buildParts, manifestLine, readTenantRows, type BuiltPart, type TenantRows } from './builder.ts';
 import { openingsFor } from './openings.ts';
-import { Signer } from './signer.ts';
 import { putTokenEntries } from './token-entries.ts';
 
 const MANIFEST_INVALIDATIONS_MS = 10 * 60_000;
@@ -20,28 +17,23 @@ type Built = State & { readonly rows: TenantRows; readonly recent: Invalidation[
 /** Turns an organisation's rows into what pods read. Every step may be repeated: a killed publisher's successor does all of it again. */
 @Injectable()
 export class RevisionPublisher {
-  constructor(
-    private readonly database: Database,
-    private readonly lookups: Lookups,
-    readonly stores: Stores,
-    readonly signer: Signer,
-    private readonly clock: Clock,
-    private readonly config: Config,
-  ) {}
+  constructor(private readonly platform: Platform) {}
 
   /** What may not wait for a compile: directory entries of changed tokens, then the word to forget the old ones. */
   async announceUrgent(organisationId: OrganisationId): Promise<void> {
-    const state = await this.database.withOrganisation(organisationId, (tx) => this.#urgent(tx, organisationId), { repeatableRead: true });
+    const state = await this.platform.database.withOrganisation(organisationId, (tx) => this.#urgent(tx, organisationId), {
+      repeatableRead: true,
+    });
     if (state !== null && state.invalidations.length > 0) await this.#announce(state);
   }
 
   /** Publishes the organisation's present revision and marks it as told. Waits while another control plane does the same. */
   async publish(organisationId: OrganisationId): Promise<void> {
-    await this.database.withOrganisation(
+    await this.platform.database.withOrganisation(
       organisationId,
       async (lock) => {
         await lock.$queryRaw`select 1 from (select pg_advisory_xact_lock(hashtextextended(${organisationId}, 7270)))`;
-        const built = await this.database.withOrganisation(organisationId, (tx) => this.#read(tx, organisationId), {
+        const built = await this.platform.database.withOrganisation(organisationId, (tx) => this.#read(tx, organisationId), {
           repeatableRead: true,
         });
         if (built === null) return;
@@ -49,7 +41,7 @@ export class RevisionPublisher {
         await this.#announce(built);
         await lock.outbox.updateMany({
           where: { organisationId, revision: { lte: built.revision }, publishedAt: null },
-          data: { publishedAt: this.clock.now() },
+          data: { publishedAt: this.platform.clock.now() },
         });
       },
       { timeoutMs: PUBLISH_TIMEOUT_MS },
@@ -58,17 +50,20 @@ export class RevisionPublisher {
 
   /** Writes the whole directory of one organisation: after a crash of Postgres its unlogged tables are empty. */
   async restoreDirectory({ organisationId, slug }: { organisationId: OrganisationId; slug: OrganisationSlug }): Promise<void> {
-    const { organisation, tokens } = await this.database.withOrganisation(
+    const { organisation, tokens } = await this.platform.database.withOrganisation(
       organisationId,
       async (tx) => ({
         organisation: await tx.organisation.findUnique({ where: { id: organisationId } }),
-        tokens: await tx.personalToken.findMany({ where: { organisationId, expiresAt: { gt: this.clock.now() } } }),
+        tokens: await tx.personalToken.findMany({ where: { organisationId, expiresAt: { gt: this.platform.clock.now() } } }),
       }),
       { repeatableRead: true },
     );
     if (organisation === null) return;
-    await this.stores.directory.putOrganisation(slug, await this.signer.sign('organisationEntry', { organisationId, slug }));
-    await putTokenEntries(this, { organisationId, revision: organisation.revision as Revision }, tokens);
+    await this.platform.stores.directory.putOrganisation(
+      slug,
+      await this.platform.signer.sign('organisationEntry', { organisationId, slug }),
+    );
+    await putTokenEntries(this.platform, { organisationId, revision: organisation.revision as Revision }, tokens);
   }
 
   async #urgent(tx: Tx, organisationId: OrganisationId): Promise<State | null> {
@@ -79,7 +74,7 @@ export class RevisionPublisher {
     const revision = organisation.revision as Revision;
     if (tokenIds.length > 0) {
       const tokens = await tx.personalToken.findMany({ where: { organisationId, id: { in: tokenIds } } });
-      await putTokenEntries(this, { organisationId, revision }, tokens);
+      await putTokenEntries(this.platform, { organisationId, revision }, tokens);
     }
     const invalidations = rows.flatMap((row) => readInvalidations(row.invalidations));
     return { organisationId, slug: organisation.slug as OrganisationSlug, epoch: organisation.epoch, revision, invalidations };
@@ -88,7 +83,7 @@ export class RevisionPublisher {
   async #read(tx: Tx, organisationId: OrganisationId): Promise<Built | null> {
     const state = await this.#urgent(tx, organisationId);
     if (state === null) return null;
-    const since = new Date(this.clock.now().getTime() - MANIFEST_INVALIDATIONS_MS);
+    const since = new Date(this.platform.clock.now().getTime() - MANIFEST_INVALIDATIONS_MS);
     const recent = await tx.outbox.findMany({
       where: { organisationId, createdAt: { gt: since } },
       orderBy: { revision: 'asc' },
@@ -99,7 +94,7 @@ export class RevisionPublisher {
   }
 
   async #store({ organisationId, slug, epoch, revision, rows, recent }: Built): Promise<void> {
-    const openings = openingsFor((await this.lookups.positions()).length, this.config.egressAllow);
+    const openings = openingsFor((await this.platform.lookups.positions()).length, this.platform.config.egressAllow);
     const parts = buildParts({ id: organisationId, slug }, rows, openings);
     await this.#storeParts(organisationId, parts);
     const manifest: Manifest = {
@@ -108,16 +103,20 @@ export class RevisionPublisher {
       organisationSlug: slug,
       epoch,
       revision,
-      issuedAtMs: this.clock.now().getTime(),
+      issuedAtMs: this.platform.clock.now().getTime(),
       parts: parts.map(manifestLine),
       invalidations: recent,
     };
-    await this.stores.parts.putManifest(organisationId, { epoch, revision }, await this.signer.sign('manifest', manifest));
+    await this.platform.stores.parts.putManifest(
+      organisationId,
+      { epoch, revision },
+      await this.platform.signer.sign('manifest', manifest),
+    );
   }
 
   async #storeParts(organisationId: OrganisationId, parts: readonly BuiltPart[]): Promise<void> {
     const missing = new Set<string>(
-      await this.stores.parts.missing(
+      await this.platform.stores.parts.missing(
         organisationId,
         parts.map(({ hash }) => hash),
       ),
@@ -128,12 +127,12 @@ export class RevisionPublisher {
       const found = bytes ?? (await this.#catalogue(organisationId, key, hash));
       if (found !== null) stored.push({ hash, bytes: found });
     }
-    if (stored.length > 0) await this.stores.parts.putParts(organisationId, stored);
+    if (stored.length > 0) await this.platform.stores.parts.putParts(organisationId, stored);
   }
 
   /** null when a newer discovery has replaced it meanwhile: the revision that did so is published next. */
   async #catalogue(organisationId: OrganisationId, serverId: string, hash: PartHash): Promise<Buffer | null> {
-    const row = await this.database.withOrganisation(organisationId, (tx) =>
+    const row = await this.platform.database.withOrganisation(organisationId, (tx) =>
       tx.serverCatalogue.findFirst({ where: { organisationId, serverId, acceptedHash: hash }, select: { accepted: true } }),
     );
     return row?.accepted === null || row === null ? null : Buffer.from(row.accepted);
@@ -142,7 +141,7 @@ export class RevisionPublisher {
   async #announce({ organisationId, epoch, revision, invalidations }: State): Promise<void> {
     for (let from = 0; from === 0 || from < invalidations.length; from += ANNOUNCED_MAX) {
       const announcement = { organisationId, epoch, revision, invalidations: invalidations.slice(from, from + ANNOUNCED_MAX) };
-      await this.stores.bus.publish(await this.signer.sign('announcement', announcement));
+      await this.platform.stores.bus.publish(await this.platform.signer.sign('announcement', announcement));
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { PersonalToken } from '../../prisma/index.ts';
 import type { OrganisationId, Revision, TokenEntry, TokenHash } from '@patchbay/contracts';
 import type { Stores } from '../../ports/stores.ts';
-import type { Signer } from './signer.ts';
+import type { Signer } from '../../ports/signer.ts';
 
 const BATCH = 500;
 
