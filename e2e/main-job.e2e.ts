@@ -23,8 +23,8 @@ async function open(how: (typeof REVISIONS)[number], server?: string): ReturnTyp
 beforeAll(async () => {
   [platform, legacy, modern] = await Promise.all([Platform.start(), startLegacyUpstream(), startModernUpstream()]);
   await Promise.all([
-    platform.api.register('old', legacy.url, { headers: { 'x-upstream-key': 'sealed-value' } }),
-    platform.api.register('new', modern.url),
+    platform.register('old', legacy.url, { headers: { 'x-upstream-key': 'sealed-value' } }),
+    platform.register('new', modern.url),
   ]);
 });
 

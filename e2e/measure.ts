@@ -21,7 +21,7 @@ try {
   print('warm start to first answered call, s', (await platform.up({ PATCHBAY_STDIO_IDLE_MS: '2000' })).toFixed(1));
   await sleep(IDLE_SETTLE_MS);
   printMemory();
-  await platform.api.register('measured', upstream.url);
+  await platform.register('measured', upstream.url);
   await measureCalls();
 } finally {
   await platform.dispose();

@@ -20,7 +20,7 @@ const spans: Span[] = [];
 beforeAll(async () => {
   [upstream, collector] = await Promise.all([startModernUpstream(), listen(collect)]);
   platform = await Platform.start({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url.replace('/mcp', ''), OTEL_BSP_SCHEDULE_DELAY: '100' });
-  await platform.api.register('traced', upstream.url);
+  await platform.register('traced', upstream.url);
 });
 
 afterAll(async () => {
@@ -54,8 +54,7 @@ async function callTraced(): Promise<void> {
 
 test('a call’s span continues the client’s trace, is named after the MCP conventions, and goes on upstream', async () => {
   await callTraced();
-  const span = await until(() => spans.find(({ name }) => name === 'tools/call echo'), { what: 'the exported span', timeoutMs: 15_000 });
-  expect(span.traceId).toBe(TRACE);
+  const span = await until(() => spans.find(({ name, traceId }) => name === 'tools/call echo' && traceId === TRACE), { what: 'the exported span', timeoutMs: 15_000 });
   expect(span.parentSpanId).toBe('b7ad6b7169203331');
   const attributes = Object.fromEntries(span.attributes.map(({ key, value }) => [key, value.stringValue]));
   expect(attributes).toMatchObject({

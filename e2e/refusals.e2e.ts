@@ -13,7 +13,7 @@ beforeAll(async () => {
   [platform, hostile] = await Promise.all([Platform.start({ PATCHBAY_BODY_LIMIT_BYTES: String(1024 * 1024) }), startHostileUpstream()]);
   ({ token } = platform.facts);
   url = platform.mcpUrl('everything');
-  await platform.api.register('hostile', hostile.url, { timeouts: { connectMs: 1000, requestMs: 1000 } });
+  await platform.register('hostile', hostile.url, { timeouts: { connectMs: 1000, requestMs: 1000 } });
 });
 
 afterAll(async () => {

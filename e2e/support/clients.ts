@@ -28,12 +28,19 @@ export type AnyClient = ModernClient;
 export async function connect(how: (typeof REVISIONS)[number], url: string, token: string): Promise<AnyClient> {
   switch (how) {
     case '2025-11-25 (client 1.32)':
-      return (await legacyClient(url, token)) as unknown as AnyClient;
+      return asNewer(await legacyClient(url, token));
     case '2025-11-25 (client 2.4)':
       return client24(url, token, 'legacy');
     case '2026-07-28 (client 2.4)':
       return client24(url, token, '2026-07-28');
   }
+}
+
+/** Client 1.32 takes a result schema where the newer one takes options. */
+function asNewer(client: LegacyClient): AnyClient {
+  const callTool = client.callTool.bind(client);
+  const newer = Object.assign(client, { callTool: (params: Parameters<typeof callTool>[0], options?: Parameters<typeof callTool>[2]) => callTool(params, undefined, options) });
+  return newer as unknown as AnyClient;
 }
 
 export function textOf(result: unknown): string {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BootstrapFile } from '@patchbay/contracts';
 import { Api } from './api.ts';
+import { callModern } from './raw.ts';
 import { until } from './until.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -99,6 +100,13 @@ export class Platform {
 
   mcpUrl(server?: string, organisation = this.facts.org): string {
     return server === undefined ? `${this.gatewayUrl}/${organisation}/mcp` : `${this.gatewayUrl}/${organisation}/${server}/mcp`;
+  }
+
+  /** Registers a server and waits until the gateway serves it. */
+  async register(slug: string, url: string, more: Record<string, unknown> = {}): Promise<void> {
+    await this.api.register(slug, url, more);
+    const listed = async (): Promise<boolean> => (await callModern(this.mcpUrl(slug), this.facts.token, 'tools/list')).json.result !== undefined;
+    await until(listed, { what: `${slug} at the gateway` });
   }
 
   /** Ends it with a signal; resolves with the exit code (null: killed by the signal). */
