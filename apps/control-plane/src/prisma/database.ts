@@ -1,4 +1,5 @@
 import { PrismaPg } from '@prisma/adapter-pg';
+import { PrismaClientKnownRequestError } from '@prisma/client/runtime/client';
 import type { OrganisationId } from '@patchbay/contracts';
 import { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 
@@ -62,5 +63,5 @@ export async function enterOrganisation(tx: Tx, organisationId: OrganisationId):
 
 /** Whether an error says that a unique key is taken. */
 export function isTaken(error: unknown): boolean {
-  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';
+  return error instanceof PrismaClientKnownRequestError && error.code === 'P2002';
 }

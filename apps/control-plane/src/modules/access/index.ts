@@ -1,2 +1,1 @@
 export { AccessModule } from './access.module.ts';
-export { GrantsService } from './grants.service.ts';

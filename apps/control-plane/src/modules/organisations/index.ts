@@ -1,2 +1,1 @@
 export { OrganisationsModule } from './organisations.module.ts';
-export { OrganisationsService } from './organisations.service.ts';

@@ -1,2 +1,1 @@
 export { PersonalTokensModule } from './personal-tokens.module.ts';
-export { TokensService } from './tokens.service.ts';

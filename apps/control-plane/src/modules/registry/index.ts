@@ -1,3 +1,2 @@
 export { RegistryModule } from './registry.module.ts';
 export { ServersRepository } from './servers.repository.ts';
-export { ServersService } from './servers.service.ts';

@@ -7,7 +7,7 @@ const BATCH = 500;
 
 /** The signed directory entry of one personal token, as of `revision`. */
 export function tokenEntry(row: PersonalToken, revision: Revision, signer: Signer): Promise<string> {
-  const entry = {
+  const entry: Record<keyof TokenEntry, unknown> = {
     organisationId: row.organisationId,
     tokenHash: row.tokenHash,
     tokenId: row.id,
@@ -16,7 +16,7 @@ export function tokenEntry(row: PersonalToken, revision: Revision, signer: Signe
     revision,
     revoked: row.revokedAt !== null,
   };
-  return signer.sign('tokenEntry', entry as TokenEntry);
+  return signer.sign('tokenEntry', entry);
 }
 
 /** Writes entries through to the directory, which then stands at `revision`. */
