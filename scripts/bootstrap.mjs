@@ -17,6 +17,7 @@ let current = null;
 let stopSignal = null;
 
 const at = (path) => join(ROOT, path);
+const byName = (a, b) => (a < b ? -1 : 1);
 const say = (line) => process.stdout.write(`${line}\n`);
 
 class Failure extends Error {}
@@ -24,12 +25,19 @@ class Failure extends Error {}
 /** Folders that hold a package.json of ours. */
 function packageFolders() {
   const inside = (folder) => (existsSync(at(folder)) ? readdirSync(at(folder)).map((name) => `${folder}/${name}`) : []);
-  return ['.', 'e2e', 'tools', ...inside('apps'), ...inside('packages'), ...inside('tools')].filter((folder) => existsSync(at(`${folder}/package.json`)));
+  return ['.', 'e2e', 'tools', ...inside('apps'), ...inside('packages'), ...inside('tools')].filter((folder) =>
+    existsSync(at(`${folder}/package.json`)),
+  );
 }
 
 function hashOf(files) {
   const hash = createHash('sha256');
-  for (const file of [...files].sort()) if (existsSync(at(file))) hash.update(`${file}\0`).update(readFileSync(at(file))).update('\0');
+  for (const file of [...files].sort(byName))
+    if (existsSync(at(file)))
+      hash
+        .update(`${file}\0`)
+        .update(readFileSync(at(file)))
+        .update('\0');
   return hash.digest('hex');
 }
 
@@ -40,7 +48,7 @@ function shapeOf(paths) {
     const facts = statSync(at(path), { throwIfNoEntry: false });
     if (facts === undefined) return;
     if (!facts.isDirectory()) hash.update(`${path}\0${facts.size}\0${facts.mtimeMs}\n`);
-    else for (const name of readdirSync(at(path)).sort()) if (name !== 'node_modules' && name !== 'dist') visit(`${path}/${name}`);
+    else for (const name of readdirSync(at(path)).sort(byName)) if (name !== 'node_modules' && name !== 'dist') visit(`${path}/${name}`);
   };
   for (const path of paths) visit(path);
   return hash.digest('hex');
@@ -99,7 +107,9 @@ async function install() {
 
 /** The Node that everything of ours runs on: the installed one, or the machine's own where none is packaged. */
 function findNode() {
-  const packaged = [`node_modules/node-${process.platform}-${process.arch}/bin/node`, 'node_modules/.bin/node'].find((path) => existsSync(at(path)));
+  const packaged = [`node_modules/node-${process.platform}-${process.arch}/bin/node`, 'node_modules/.bin/node'].find((path) =>
+    existsSync(at(path)),
+  );
   if (packaged !== undefined) return realpathSync(at(packaged));
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > 22 || (major === 22 && minor >= 19)) return process.execPath;
@@ -120,7 +130,9 @@ async function build(node, projects) {
   const built = PROGRAMS.every((program) => existsSync(at(`${program}/dist/main.js`)));
   if (built && isStamped('built', wanted)) return;
   // The compiler trusts its own record, also where somebody removed what it wrote.
-  for (const folder of folders) if (!['main', 'index'].some((name) => existsSync(at(`${folder}/dist/${name}.js`)))) rmSync(at(`${folder}/dist`), { recursive: true, force: true });
+  for (const folder of folders)
+    if (!['main', 'index'].some((name) => existsSync(at(`${folder}/dist/${name}.js`))))
+      rmSync(at(`${folder}/dist`), { recursive: true, force: true });
   await step('Building', [node, 'node_modules/typescript/bin/tsc', '-b', ...projects]);
   stamp('built', wanted);
 }
@@ -131,7 +143,11 @@ async function up(args) {
   await build(node, PROGRAMS);
   // The pipe that is its stdin closes when we are gone, however that happened: it ends then, in order.
   const env = { ...process.env, PATCHBAY_EXIT_WITH_PARENT: '1' };
-  return run([node, '--disable-sigusr1', at('apps/cli/dist/main.js'), 'up', ...args], { cwd: process.cwd(), env, stdio: ['pipe', 'inherit', 'inherit'] });
+  return run([node, '--disable-sigusr1', at('apps/cli/dist/main.js'), 'up', ...args], {
+    cwd: process.cwd(),
+    env,
+    stdio: ['pipe', 'inherit', 'inherit'],
+  });
 }
 
 async function test(args) {
@@ -149,7 +165,8 @@ async function test(args) {
 
 async function main() {
   const [command, ...args] = process.argv.slice(2);
-  if (Number(process.versions.node.split('.')[0]) < 18) throw new Failure(`Patchbay needs Node 20 or newer; this is ${process.versions.node}.`);
+  if (Number(process.versions.node.split('.')[0]) < 18)
+    throw new Failure(`Patchbay needs Node 20 or newer; this is ${process.versions.node}.`);
   if (command !== 'up' && command !== 'test') throw new Failure('usage: node scripts/bootstrap.mjs up | test');
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {

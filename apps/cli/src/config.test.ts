@@ -3,7 +3,11 @@ import { expect, test } from 'vitest';
 import { readConfig } from './config.ts';
 
 test('without any setting it is the folder .patchbay and ports 8470 to 8472', () => {
-  expect(readConfig({})).toMatchObject({ home: join(process.cwd(), '.patchbay'), publicPorts: { api: 8470, gateway: 8471, admin: 8472 }, masterKeyFile: null });
+  expect(readConfig({})).toMatchObject({
+    home: join(process.cwd(), '.patchbay'),
+    publicPorts: { api: 8470, gateway: 8471, admin: 8472 },
+    masterKeyFile: null,
+  });
 });
 
 test('a bad port is named by its variable', () => {

@@ -32,7 +32,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   );
   const { api, gateway, admin } = publicPorts;
   if (api === gateway) throw new ConfigError(ENV.gatewayPort, `is ${gateway}, as is ${ENV.apiPort}: give each listener its own port`);
-  if (admin === api || admin === gateway) throw new ConfigError(ENV.adminPort, `is ${admin}, as is another port of ours: give each listener its own port`);
+  if (admin === api || admin === gateway)
+    throw new ConfigError(ENV.adminPort, `is ${admin}, as is another port of ours: give each listener its own port`);
   return Object.freeze({
     home: resolve(home),
     publicPorts,

@@ -44,7 +44,10 @@ test('no program gets what the user has in the environment for others', () => {
 });
 
 test('each key file is named to the programs that need it and to no other', () => {
-  const holders = (variable: string): string[] => Object.entries(programs).filter(([, env]) => variable in env).map(([name]) => name);
+  const holders = (variable: string): string[] =>
+    Object.entries(programs)
+      .filter(([, env]) => variable in env)
+      .map(([name]) => name);
   expect(holders(ENV.ownerDatabaseUrlFile)).toEqual(['migrate']);
   expect(holders(ENV.masterKeyFile)).toEqual(['controlPlane', 'firstStart']);
   expect(holders(ENV.snapshotSigningKeyFile)).toEqual(['controlPlane', 'firstStart']);

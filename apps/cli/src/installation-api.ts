@@ -46,7 +46,7 @@ export function installationApi({ apiUrl, org, apiToken, nowMs }: ApiOptions): I
     async server(slug) {
       const { status, json } = await get(`/servers/${slug}`);
       if (status === 404) return null;
-      return { status: String(fieldOf(json, 'status')), detail: String(fieldOf(json, 'statusDetail') ?? '') };
+      return { status: textOf(fieldOf(json, 'status')), detail: textOf(fieldOf(json, 'statusDetail')) };
     },
   };
 }
@@ -63,4 +63,8 @@ function cursorOf(json: unknown): string | null {
 
 function fieldOf(json: unknown, name: string): unknown {
   return typeof json === 'object' && json !== null ? new Map<string, unknown>(Object.entries(json)).get(name) : undefined;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

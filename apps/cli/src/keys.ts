@@ -6,7 +6,13 @@ import { mintSecret } from '@patchbay/tokens';
 import { readIfThere, writePrivately } from './private-file.ts';
 import { StartFailure } from './start-failure.ts';
 
-const PLAIN = [KEY_FILES.tokenTag, KEY_FILES.sessionSealing, KEY_FILES.gatewaySecret, KEY_FILES.stdioHostSecret, KEY_FILES.toStdioHostSecret] as const;
+const PLAIN = [
+  KEY_FILES.tokenTag,
+  KEY_FILES.sessionSealing,
+  KEY_FILES.gatewaySecret,
+  KEY_FILES.stdioHostSecret,
+  KEY_FILES.toStdioHostSecret,
+] as const;
 
 export type KeyPlace = {
   readonly folder: string;
@@ -22,9 +28,12 @@ export function ensureKeys({ folder, masterKeyFile, hasData }: KeyPlace): void {
   const needed = [master, join(folder, KEY_FILES.tokenTag), join(folder, KEY_FILES.superuserPassword)];
   const lost = hasData ? needed.filter((path) => !existsSync(path)) : [];
   if (lost.length > 0) {
-    throw new StartFailure(`${lost.join(' and ')}: missing, but the data here was made with it. Put it back, or remove this PATCHBAY_HOME to start over.`);
+    throw new StartFailure(
+      `${lost.join(' and ')}: missing, but the data here was made with it. Put it back, or remove this PATCHBAY_HOME to start over.`,
+    );
   }
-  for (const path of [...needed, ...PLAIN.map((name) => join(folder, name))]) if (!existsSync(path)) writePrivately(path, `${mintSecret()}\n`);
+  for (const path of [...needed, ...PLAIN.map((name) => join(folder, name))])
+    if (!existsSync(path)) writePrivately(path, `${mintSecret()}\n`);
   ensureSigningPair(join(folder, KEY_FILES.snapshotSigning), join(folder, KEY_FILES.snapshotPublic));
 }
 

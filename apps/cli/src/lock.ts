@@ -25,7 +25,10 @@ export async function lockHome(runFolder: string): Promise<Lock> {
     const holder = holderOf(path);
     if (holder === null || !isRunning(holder)) removeDead(path);
     else if (isStopping(path) && performance.now() < deadline) await sleep(POLL_MS);
-    else throw new StartFailure(`Patchbay already runs on this home: process ${holder.pid}. Stop it first, or set PATCHBAY_HOME to another folder.`);
+    else
+      throw new StartFailure(
+        `Patchbay already runs on this home: process ${holder.pid}. Stop it first, or set PATCHBAY_HOME to another folder.`,
+      );
   }
   return {
     markStopping: () => replace(path, { ...self, stopping: true }),

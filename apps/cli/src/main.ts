@@ -35,7 +35,10 @@ async function main(): Promise<number> {
 
 function readArguments(): { printSecrets: boolean } | null {
   try {
-    const { positionals, values } = parseArgs({ allowPositionals: true, options: { 'print-secrets': { type: 'boolean', default: false } } });
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: { 'print-secrets': { type: 'boolean', default: false } },
+    });
     return positionals.length === 1 && positionals[0] === 'up' ? { printSecrets: values['print-secrets'] } : null;
   } catch {
     return null;

@@ -31,6 +31,7 @@ export async function makeFirstCall(options: FirstCallOptions): Promise<FirstCal
 }
 
 function asResult(value: unknown): { text: string; ms: number } {
-  if (typeof value === 'object' && value !== null && 'text' in value && 'ms' in value) return { text: String(value.text), ms: Number(value.ms) };
+  if (typeof value === 'object' && value !== null && 'text' in value && 'ms' in value)
+    return { text: String(value.text), ms: Number(value.ms) };
   throw new Error('the first call printed something else than its result');
 }

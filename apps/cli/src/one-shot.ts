@@ -23,7 +23,12 @@ const OUTPUT_MAX = 1024 * 1024;
 export async function runOnce({ name, script, environment, logFile, input, record, signal }: OneShot): Promise<string> {
   const logStart = sizeOf(logFile);
   const log = openSync(logFile, 'a', 0o600);
-  const child = spawn(process.execPath, ['--disable-sigusr1', script], { env: environment, stdio: ['pipe', 'pipe', log], detached: true, signal });
+  const child = spawn(process.execPath, ['--disable-sigusr1', script], {
+    env: environment,
+    stdio: ['pipe', 'pipe', log],
+    detached: true,
+    signal,
+  });
   closeSync(log);
   const ended = new Promise<string>((done, failed) => {
     child.once('error', failed);

@@ -73,7 +73,9 @@ export class Platform {
     const programs = this.#programs;
     if (programs !== null) {
       await stopping('the gateway', () => programs.gateway.stop(hurry));
-      await stopping('the control plane and the stdio host', () => Promise.all([programs.controlPlane.stop(hurry), programs.stdioHost.stop(hurry)]));
+      await stopping('the control plane and the stdio host', () =>
+        Promise.all([programs.controlPlane.stop(hurry), programs.stdioHost.stop(hurry)]),
+      );
     }
     const postgres = this.#postgres;
     if (postgres !== null) await stopping('Postgres', () => postgres.stop());

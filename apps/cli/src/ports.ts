@@ -20,9 +20,12 @@ export async function checkPublicPorts(ports: PublicPorts): Promise<void> {
       const code = await whyNot(ports[name]);
       if (code === null) return [];
       const variable = PUBLIC_PORT_VARIABLES[name];
-      if (code === 'EACCES') return [`Port ${ports[name]} (${variable}) may not be listened on by this user. Set ${variable} to a port above 1023.`];
+      if (code === 'EACCES')
+        return [`Port ${ports[name]} (${variable}) may not be listened on by this user. Set ${variable} to a port above 1023.`];
       const holder = code === 'EADDRINUSE' ? holderOf(ports[name]) : null;
-      return [`Port ${ports[name]} is taken${holder === null ? '' : ` by ${holder}`}. Set ${variable} to another port, or stop what listens there.`];
+      return [
+        `Port ${ports[name]} is taken${holder === null ? '' : ` by ${holder}`}. Set ${variable} to another port, or stop what listens there.`,
+      ];
     }),
   );
   const lines = problems.flat();
@@ -37,7 +40,8 @@ export async function pickInternalPorts(taken: readonly number[]): Promise<Inter
     if (!taken.includes(port) && (await whyNot(port)) === null) found.add(port);
   }
   const [internal, stdioHost] = found;
-  if (internal === undefined || stdioHost === undefined) throw new StartFailure(`No free ports between ${INTERNAL_FROM} and ${INTERNAL_TO} on 127.0.0.1.`);
+  if (internal === undefined || stdioHost === undefined)
+    throw new StartFailure(`No free ports between ${INTERNAL_FROM} and ${INTERNAL_TO} on 127.0.0.1.`);
   return { internal, stdioHost };
 }
 

@@ -5,18 +5,23 @@ import { readFileSync } from 'node:fs';
 export type ProcessIdentity = { readonly pid: number; readonly startedAt: string };
 
 /** When a process started, as its system tells it; null when there is none (or only its corpse). */
-export function startOf(pid: number): string | null {
+function startOf(pid: number): string | null {
   if (process.platform === 'linux') {
     try {
       // The program's name stands in brackets and may hold anything; the fields count from behind it.
-      const [state, ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+      const [state, ...fields] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ');
       return state === 'Z' ? null : (fields[18] ?? null);
     } catch {
       return null;
     }
   }
   if (process.platform === 'win32') return isThere(pid) ? 'unknown' : null;
-  const { stdout } = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', env: { PATH: '/bin:/usr/bin', LC_ALL: 'C' } });
+  const { stdout } = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
+    encoding: 'utf8',
+    env: { PATH: '/bin:/usr/bin', LC_ALL: 'C' },
+  });
   return stdout.trim() === '' ? null : stdout.trim();
 }
 

@@ -4,7 +4,11 @@ import { ask } from './http-json.ts';
 import { INSTALLATION } from './installation.ts';
 import { SupervisedProgram, type ProgramDeps } from './supervised-program.ts';
 
-export type Programs = { readonly controlPlane: SupervisedProgram; readonly gateway: SupervisedProgram; readonly stdioHost: SupervisedProgram };
+export type Programs = {
+  readonly controlPlane: SupervisedProgram;
+  readonly gateway: SupervisedProgram;
+  readonly stdioHost: SupervisedProgram;
+};
 
 const PROBE_TIMEOUT_MS = 2_000;
 

@@ -21,6 +21,10 @@ export function listenForStop(exitWithParent: boolean): StopSignals {
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, wish);
   // Only a pipe has an end that says something; nothing is ever sent through it.
-  if (exitWithParent) process.stdin.once('end', () => stop.abort()).once('error', () => stop.abort()).resume();
+  if (exitWithParent)
+    process.stdin
+      .once('end', () => stop.abort())
+      .once('error', () => stop.abort())
+      .resume();
   return { stop: stop.signal, hurry: hurry.signal };
 }

@@ -61,7 +61,11 @@ export class SupervisedProgram {
     const startedAt = performance.now();
     const log = openSync(logFile, 'a', 0o600);
     // A session of its own: Ctrl-C in the terminal is for us, who stop the programs in order.
-    const child = spawn(process.execPath, ['--disable-sigusr1', ...nodeFlags, script], { env: environment, stdio: ['pipe', log, log], detached: true });
+    const child = spawn(process.execPath, ['--disable-sigusr1', ...nodeFlags, script], {
+      env: environment,
+      stdio: ['pipe', log, log],
+      detached: true,
+    });
     closeSync(log);
     child.stdin?.on('error', () => undefined);
     this.#child = child;
@@ -100,7 +104,9 @@ export class SupervisedProgram {
     if (!this.#wasReady) {
       this.#failures += 1;
       if (code === EXIT_CONFIG || this.#failures >= ATTEMPTS_BEFORE_READY) {
-        return this.#settle.failed(new StartFailure(`The ${this.name} cannot start: ${how} (${this.#options.logFile}).`, tailOf(this.#options.logFile, logStart)));
+        return this.#settle.failed(
+          new StartFailure(`The ${this.name} cannot start: ${how} (${this.#options.logFile}).`, tailOf(this.#options.logFile, logStart)),
+        );
       }
     }
     const waitMs = this.#backoff.next(ranMs);
@@ -112,7 +118,8 @@ export class SupervisedProgram {
     while (this.#child === child && !this.#isStopping) {
       if (await this.#options.isReady().catch(() => false)) {
         if (this.#child !== child) return;
-        if (this.#wasReady) this.#deps.terminal.line(`The ${this.name} is back (${((performance.now() - startedAt) / 1000).toFixed(1)} s).`);
+        if (this.#wasReady)
+          this.#deps.terminal.line(`The ${this.name} is back (${((performance.now() - startedAt) / 1000).toFixed(1)} s).`);
         this.#wasReady = true;
         return this.#settle.done();
       }

@@ -23,7 +23,13 @@ export function openTerminal(printSecrets: boolean): Terminal {
   return {
     showsSecrets: printSecrets || process.stdout.isTTY,
     line,
-    foreign: (text) => line(text.split('\n').map((each) => `  | ${cleanText(each)}`).join('\n')),
+    foreign: (text) =>
+      line(
+        text
+          .split('\n')
+          .map((each) => `  | ${cleanText(each)}`)
+          .join('\n'),
+      ),
     problem: (text) => console.error(text),
     step: async (title, work) => {
       const startedAt = performance.now();

@@ -10,7 +10,9 @@ const POLL_MS = 50;
 export async function waitForExamples(api: InstallationApi, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + WITHIN_MS;
   for (;;) {
-    const servers = await Promise.all(SERVERS.map(async (slug) => ({ slug, ...((await api.server(slug)) ?? { status: 'gone', detail: '' }) })));
+    const servers = await Promise.all(
+      SERVERS.map(async (slug) => ({ slug, ...((await api.server(slug)) ?? { status: 'gone', detail: '' }) })),
+    );
     const waiting = servers.filter(({ status }) => status === 'pending' || status === 'unreachable');
     if (waiting.length === 0) return;
     signal.throwIfAborted();
