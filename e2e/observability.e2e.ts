@@ -54,7 +54,10 @@ async function callTraced(): Promise<void> {
 
 test('a call’s span continues the client’s trace, is named after the MCP conventions, and goes on upstream', async () => {
   await callTraced();
-  const span = await until(() => spans.find(({ name, traceId }) => name === 'tools/call echo' && traceId === TRACE), { what: 'the exported span', timeoutMs: 15_000 });
+  const span = await until(() => spans.find(({ name, traceId }) => name === 'tools/call echo' && traceId === TRACE), {
+    what: 'the exported span',
+    timeoutMs: 15_000,
+  });
   expect(span.parentSpanId).toBe('b7ad6b7169203331');
   const attributes = Object.fromEntries(span.attributes.map(({ key, value }) => [key, value.stringValue]));
   expect(attributes).toMatchObject({

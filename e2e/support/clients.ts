@@ -39,7 +39,9 @@ export async function connect(how: (typeof REVISIONS)[number], url: string, toke
 /** Client 1.32 takes a result schema where the newer one takes options. */
 function asNewer(client: LegacyClient): AnyClient {
   const callTool = client.callTool.bind(client);
-  const newer = Object.assign(client, { callTool: (params: Parameters<typeof callTool>[0], options?: Parameters<typeof callTool>[2]) => callTool(params, undefined, options) });
+  const newer = Object.assign(client, {
+    callTool: (params: Parameters<typeof callTool>[0], options?: Parameters<typeof callTool>[2]) => callTool(params, undefined, options),
+  });
   return newer as unknown as AnyClient;
 }
 

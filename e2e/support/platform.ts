@@ -105,7 +105,8 @@ export class Platform {
   /** Registers a server and waits until the gateway serves it. */
   async register(slug: string, url: string, more: Record<string, unknown> = {}): Promise<void> {
     await this.api.register(slug, url, more);
-    const listed = async (): Promise<boolean> => (await callModern(this.mcpUrl(slug), this.facts.token, 'tools/list')).json.result !== undefined;
+    const listed = async (): Promise<boolean> =>
+      (await callModern(this.mcpUrl(slug), this.facts.token, 'tools/list')).json.result !== undefined;
     await until(listed, { what: `${slug} at the gateway` });
   }
 

@@ -46,7 +46,7 @@ function makeTracing(tracer: Tracer): Pick<Tracing, 'begin' | 'end'> {
   };
 }
 
-function attributesOf({ message, organisationSlug, protocolVersion, serverSlug }: CallContext): Record<string, string> {
+function attributesOf({ message, organisationSlug, serverSlug }: CallContext): Record<string, string> {
   const attributes: Record<string, string> = {
     'mcp.method.name': message?.method ?? '',
     'network.transport': 'tcp',
@@ -54,13 +54,13 @@ function attributesOf({ message, organisationSlug, protocolVersion, serverSlug }
     'patchbay.organisation': organisationSlug,
   };
   if (message?.id !== null && message?.id !== undefined) attributes['jsonrpc.request.id'] = String(message.id);
-  if (protocolVersion !== '') attributes['mcp.protocol.version'] = protocolVersion;
   if (serverSlug !== null) attributes['patchbay.server'] = serverSlug;
   return attributes;
 }
 
 function describeOutcome(ctx: CallContext, span: Span): void {
-  const { message, outcome, target } = ctx;
+  const { message, outcome, protocolVersion, target } = ctx;
+  if (protocolVersion !== '') span.setAttribute('mcp.protocol.version', protocolVersion);
   if (target?.kind === 'upstream') {
     span.setAttribute('patchbay.server', target.server.slug);
     // Names come from the accepted catalogue by now, so they cannot be made up by a caller.
