@@ -97,7 +97,7 @@ test('a taken port is named with what to set, and nothing is started', async () 
 test('with the control plane away: known tokens work, one never seen gets 503 and not 401, a gateway restarts from what it has', async () => {
   platform = await Platform.start();
   expect(await works()).toBe(true);
-  const [unseen] = await Promise.all([platform.api.expect(201, 'POST', '/tokens', { name: 'never used' })]);
+  const unseen = await platform.api.expect(201, 'POST', '/tokens', { name: 'never used' });
   // Stopped, not killed: the supervisor would heal a dead one. Postgres with it, so that the directory is away too.
   const stopped = [...pidsOf(platform.home, 'apps/control-plane'), ...pidsOf(platform.home, 'postgres')];
   for (const pid of stopped) process.kill(pid, 'SIGSTOP');

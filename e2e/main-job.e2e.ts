@@ -113,9 +113,12 @@ describe.each(REVISIONS)('an official client of %s', (how) => {
   test('sees the progress of a long call as it happens', async () => {
     const client = await open(how, 'old');
     const seen: number[] = [];
-    const result = await client.callTool({ name: 'steps', arguments: { steps: 5 } }, {
-      onprogress: ({ progress }: { progress: number }) => seen.push(progress),
-    } as never);
+    const result = await client.callTool(
+      { name: 'steps', arguments: { steps: 5 } },
+      {
+        onprogress: ({ progress }: { progress: number }) => seen.push(progress),
+      },
+    );
     expect(textOf(result)).toBe('5 steps');
     expect(seen).toEqual([1, 2, 3, 4, 5]);
   });
@@ -124,7 +127,7 @@ describe.each(REVISIONS)('an official client of %s', (how) => {
     const client = await open(how, 'old');
     const controller = new AbortController();
     const startedAt = Date.now();
-    const call = client.callTool({ name: 'sleep', arguments: { ms: 20_000 } }, { signal: controller.signal } as never);
+    const call = client.callTool({ name: 'sleep', arguments: { ms: 20_000 } }, { signal: controller.signal });
     setTimeout(() => controller.abort(), 100);
     await expect(call).rejects.toThrow();
     expect(textOf(await client.callTool({ name: 'echo', arguments: { message: 'after' } }))).toBe('legacy:after');

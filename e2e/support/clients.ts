@@ -8,8 +8,7 @@ const INFO = { name: 'patchbay-e2e', version: '1.0.0' };
 export async function legacyClient(url: string, token: string): Promise<LegacyClient> {
   const client = new LegacyClient(INFO);
   const transport = new LegacyTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } });
-  // The SDK's own types disagree under exactOptionalPropertyTypes.
-  await client.connect(transport as Parameters<LegacyClient['connect']>[0]);
+  await client.connect(transport);
   return client;
 }
 

@@ -29,9 +29,7 @@ afterAll(async () => {
 
 async function legacyClient(url: string, user = 'ada'): Promise<Client> {
   const client = new Client({ name: 'test', version: '1' });
-  await client.connect(
-    new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${user}` } } }) as never,
-  );
+  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${user}` } } }));
   return client;
 }
 
@@ -150,7 +148,7 @@ describe('what upstreams are told', () => {
   it('never sees what the client sent of itself', async () => {
     const client = new Client({ name: 'test', version: '1' });
     const headers = { authorization: 'Bearer ada', cookie: 'a=b', origin: 'http://127.0.0.1', 'x-forwarded-for': '10.0.0.1' };
-    await client.connect(new StreamableHTTPClientTransport(new URL(gateway.url('old')), { requestInit: { headers } }) as never);
+    await client.connect(new StreamableHTTPClientTransport(new URL(gateway.url('old')), { requestInit: { headers } }));
     legacy.seenHeaders.length = 0;
     await client.callTool({ name: 'echo', arguments: { message: 'hi' } });
     const [seen] = legacy.seenHeaders;

@@ -144,7 +144,7 @@ describe('a session', () => {
     await send(otherPod.url('old'), call('count'), { session });
     upstream.forgetSessions();
     const answers = await Promise.all([1, 2, 3].map((id) => send(gateway.url('old'), call('count', {}, id), { session })));
-    expect(answers.map(textOf).toSorted()).toEqual(['1', '2', '3']);
+    expect(answers.map(textOf).toSorted((a, b) => Number(a) - Number(b))).toEqual(['1', '2', '3']);
     expect(textOf(await send(otherPod.url('old'), call('count'), { session }))).toBe('4');
     expect(upstream.sessions()).toHaveLength(1);
   });
@@ -182,7 +182,7 @@ describe('a session', () => {
 
   it('opened by two pods at once stays one: the loser closes its own', async () => {
     const answers = await Promise.all([gateway, otherPod].map((pod) => send(pod.url('old'), call('count'))));
-    expect(answers.map(textOf).toSorted()).toEqual(['1', '2']);
+    expect(answers.map(textOf).toSorted((a, b) => Number(a) - Number(b))).toEqual(['1', '2']);
     await expect.poll(() => upstream.sessions()).toHaveLength(1);
   });
 });

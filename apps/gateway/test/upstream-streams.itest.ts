@@ -251,7 +251,9 @@ describe('a stream that goes wrong', () => {
     ],
     ['an array', (response: ServerResponse) => sendJson(response, '[]')],
   ])('with %s is broken', async (_what, answer) => {
-    await start((_request, response) => void answer(response));
+    await start((_request, response) => {
+      answer(response);
+    });
     expect(await (await call()).json()).toMatchObject({
       result: { isError: true, _meta: { 'com.patchbay/error': { code: 'upstream.broken' } } },
     });

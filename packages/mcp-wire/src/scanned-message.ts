@@ -28,7 +28,7 @@ export type TypedMember =
   | '_meta.baggage';
 
 /** None: the usual case shares one array. */
-export const NO_WRONG_TYPES: readonly TypedMember[] = [];
+const NO_WRONG_TYPES: readonly TypedMember[] = [];
 
 /**
  * What a gateway reads of one JSON-RPC message; everything else stays bytes. Spans are offsets into the scanned bytes and cover

@@ -29,8 +29,7 @@ export async function startLegacyUpstream(port = 0): Promise<LegacyUpstream> {
         transports.delete(id);
       },
     });
-    // The SDK's own types disagree under exactOptionalPropertyTypes.
-    await legacyServer().connect(transport as Parameters<McpServer['connect']>[0]);
+    await legacyServer().connect(transport);
     await transport.handleRequest(request, response);
   };
   const listening = await listen((request, response) => {

@@ -6,7 +6,7 @@ const STEP_POWER = BASE ** BigInt(STEP);
 const POWERS = Array.from({ length: STEP + 1 }, (_, k) => BASE ** BigInt(k));
 
 const VALUES = new Int8Array(128).fill(-1);
-for (const [value, digit] of [...DIGITS].entries()) VALUES[digit.charCodeAt(0)] = value;
+for (const [value, digit] of DIGITS.split('').entries()) VALUES[digit.charCodeAt(0)] = value;
 
 /** Digits that any number of `bytes` bytes fits in. */
 export function base62Length(bytes: number): number {

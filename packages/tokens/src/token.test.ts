@@ -35,7 +35,7 @@ describe('tokens', () => {
 
   test('a token with one character changed is refused before any key is used', () => {
     fc.assert(
-      fc.property(anyToken, fc.nat(), fc.constantFrom(...BASE62, '-', '_', 'é'), ({ kind, id, random }, at, character) => {
+      fc.property(anyToken, fc.nat(), fc.constantFrom(...BASE62.split(''), '-', '_', 'é'), ({ kind, id, random }, at, character) => {
         const text = mintToken(kind, id, key, () => random);
         const position = at % text.length;
         fc.pre(text[position] !== character);

@@ -7,7 +7,7 @@ test('a secret shows its text to reveal() alone', () => {
   const secret = new Secret('hunter2');
   const shown = [
     String(secret),
-    `${secret}`,
+    `${secret.toString()}`,
     JSON.stringify({ secret }),
     inspect({ secret }, { showHidden: true, depth: 9 }),
     format('%s %o %j', secret, secret, secret),
