@@ -12,7 +12,7 @@ export type OneShot = {
   /** Its stderr goes there. */
   readonly logFile: string;
   /** Handed over on stdin, which stays open: its end means that we are gone. */
-  readonly input?: string;
+  readonly input?: Promise<string>;
   readonly record: ProcessRecord;
   readonly signal: AbortSignal;
 };
@@ -36,7 +36,7 @@ export async function runOnce({ name, script, environment, logFile, input, recor
   });
   if (child.pid !== undefined) record.started(name, child.pid);
   child.stdin?.on('error', () => undefined);
-  if (input !== undefined) child.stdin?.write(`${input}\n`);
+  void input?.then((line) => child.stdin?.write(`${line}\n`));
   const chunks: Buffer[] = [];
   let size = 0;
   child.stdout?.on('data', (chunk: Buffer) => {

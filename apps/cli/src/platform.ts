@@ -1,18 +1,18 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BootstrapFile, FirstStartResult } from '@patchbay/contracts';
-import { KEY_FILES } from '@patchbay/contracts/environment';
+import { ENV, KEY_FILES } from '@patchbay/contracts/environment';
 import { asFirstStartResult, readFacts, writeFacts } from './bootstrap-facts.ts';
 import type { Config } from './config.ts';
 import { ensureDatabaseUrls } from './database-urls.ts';
 import { bareEnvironment, firstStartEnvironment, migrateEnvironment, urlsOf, type Layout } from './environments.ts';
+import { FirstCaller } from './first-caller.ts';
 import type { Home } from './home.ts';
 import { ask } from './http-json.ts';
 import { installationApi, type InstallationApi } from './installation-api.ts';
 import { INSTALLATION } from './installation.ts';
 import { ensureKeys, readKey } from './keys.ts';
 import { ProcessRecord } from './leftovers.ts';
-import { makeFirstCall, type FirstCall } from './make-first-call.ts';
 import { runOnce } from './one-shot.ts';
 import { checkPublicPorts, pickInternalPorts } from './ports.ts';
 import { PostgresKeeper } from './postgres-keeper.ts';
@@ -27,12 +27,13 @@ export type PlatformOptions = { readonly config: Config; readonly home: Home; re
 
 const EXAMPLE = 'everything';
 const EXAMPLE_TOOL = `${EXAMPLE}_echo`;
-const FIRST_CALL_WITHIN_MS = 20_000;
 
 /** Everything that one `patchbay up` runs. */
 export class Platform {
   readonly #options: PlatformOptions;
   readonly #record: ProcessRecord;
+  /** Aborted when the start has failed or is over: nothing of it goes on then. */
+  readonly #givenUp = new AbortController();
   #postgres: PostgresKeeper | null = null;
   #programs: Programs | null = null;
 
@@ -41,8 +42,9 @@ export class Platform {
     this.#record = new ProcessRecord(options.home.run);
   }
 
-  /** Resolves when calls are answered and the start page is printed. Rejects with what the person has to know; `signal` gives up. */
-  async start(signal: AbortSignal): Promise<void> {
+  /** Resolves when calls are answered and the start page is printed. Rejects with what the person has to know; `stop` ends the attempt. */
+  async start(stop: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([stop, this.#givenUp.signal]);
     const startedAt = performance.now();
     const { config, home, terminal } = this.#options;
     const left = await terminal.step('Ending what an earlier run left behind', () => this.#record.clean());
@@ -51,11 +53,10 @@ export class Platform {
     ensureKeys({ folder: home.keys, masterKeyFile: config.masterKeyFile, hasData: existsSync(home.postgres) });
     signal.throwIfAborted();
     const layout = await this.#startPostgres(signal);
-    this.#programs = describePrograms(layout, { terminal, record: this.#record });
-    for (const program of Object.values(this.#programs)) program.start();
-    const result = await this.#makeUsable(layout, signal);
-    const facts = this.#factsOf(layout, result.made);
-    const firstCall = await terminal.step('Making the first call', () => this.#firstCall(layout, { facts, api: result.api, signal }));
+    const caller = this.#prepareFirstCall(layout, signal);
+    const { made, tool } = await this.#makeUsable(layout, signal);
+    const facts = this.#factsOf(layout, made);
+    const firstCall = await terminal.step('Making the first call', () => caller.call({ mcpUrl: facts.mcpUrl, token: facts.token, tool }));
     writeFacts(home.bootstrapFile, facts);
     const missingIsolation = await this.#missingIsolation(layout);
     const page = { facts, firstCall, missingIsolation, bootstrapFile: home.bootstrapFile, showsSecrets: terminal.showsSecrets };
@@ -65,6 +66,7 @@ export class Platform {
 
   /** Gateway, then control plane and stdio host, then Postgres. Resolves when nothing is left; never rejects. */
   async stop(hurry: AbortSignal): Promise<void> {
+    this.#givenUp.abort();
     const { terminal } = this.#options;
     const stopping = async (what: string, work: () => Promise<unknown>): Promise<void> => {
       terminal.line(`Stopping ${what}.`);
@@ -108,30 +110,35 @@ export class Platform {
     return layout;
   }
 
-  /** Programs that answer, and an organisation with tokens that work: those of an earlier start, or new ones. */
-  async #makeUsable(layout: Layout, signal: AbortSignal): Promise<{ made: FirstStartResult; api: InstallationApi }> {
+  /** Programs that answer, and tokens that work: those of an earlier start, or new ones. `tool`: which one can be called, if any. */
+  async #makeUsable(layout: Layout, signal: AbortSignal): Promise<{ made: FirstStartResult; tool: string | null }> {
     const { home, terminal } = this.#options;
-    const programs = this.#programs;
-    if (programs === null) throw new Error('nothing was started');
-    const given = (work: Promise<unknown>): Promise<unknown> => Promise.race([work, rejectOn(signal)]);
+    const { controlPlane, gateway, stdioHost } = this.#startPrograms(layout);
     const before = readFacts(home.bootstrapFile);
-    const early = before === null ? this.#firstStart(layout, signal) : null;
-    const others = Promise.all([programs.gateway.firstReady, programs.stdioHost.firstReady]);
-    others.catch(() => undefined);
-    early?.catch(() => undefined);
-    await terminal.step('Starting the control plane', () => given(programs.controlPlane.firstReady));
-    let made = early === null ? before : await terminal.step('Making the first organisation', () => early);
-    if (made === null) throw new Error('neither old facts nor new ones');
-    let api = this.#apiOf(layout, made);
-    const state = early === null ? await api.tokenState(made.token) : 'good';
-    if (state === 'ending') made = { ...made, token: await api.mintToken() };
-    if (state === 'refused') {
-      made = await terminal.step('Making new tokens', () => this.#firstStart(layout, signal));
-      api = this.#apiOf(layout, made);
-    }
-    await terminal.step('Starting the gateway and the stdio host', () => given(others));
-    if (early !== null) await terminal.step('Looking at the example servers', () => waitForExamples(api, signal));
-    return { made, api };
+    // Beside the control plane's own start: it needs the database alone.
+    const first = before === null ? this.#firstStart(layout, signal) : null;
+    first?.catch(() => undefined);
+    await terminal.step('Starting the control plane', () => unless(signal, controlPlane.firstReady));
+    const made =
+      first === null ? await this.#renewed(layout, before, signal) : await terminal.step('Making the first organisation', () => first);
+    const api = this.#apiOf(layout, made);
+    const others = Promise.all([gateway.firstReady, stdioHost.firstReady]);
+    const isOff = layout.given[ENV.stdio] === 'off';
+    const [example] = await Promise.all([
+      isOff ? null : api.server(EXAMPLE),
+      terminal.step('Starting the gateway and the stdio host', () => unless(signal, others)),
+    ]);
+    if (first !== null && !isOff) await terminal.step('Looking at the example servers', () => waitForExamples(api, signal));
+    return { made, tool: example === null ? null : EXAMPLE_TOOL };
+  }
+
+  /** What an earlier start made, with another token where the old one ends soon or was revoked. */
+  async #renewed(layout: Layout, before: FirstStartResult | null, signal: AbortSignal): Promise<FirstStartResult> {
+    const api = before === null ? null : this.#apiOf(layout, before);
+    const state = before === null || api === null ? 'refused' : await api.tokenState(before.token);
+    if (before === null || api === null || state === 'refused')
+      return this.#options.terminal.step('Making new tokens', () => this.#firstStart(layout, signal));
+    return state === 'good' ? before : { ...before, token: await api.mintToken() };
   }
 
   async #firstStart(layout: Layout, signal: AbortSignal): Promise<FirstStartResult> {
@@ -159,15 +166,15 @@ export class Platform {
     return { apiUrl: api, gatewayUrl: gateway, mcpUrl: `${gateway}/${made.org}/mcp`, ...made };
   }
 
-  /** The example's tool; the list of tools where somebody has removed the example. */
-  async #firstCall(layout: Layout, how: { facts: BootstrapFile; api: InstallationApi; signal: AbortSignal }): Promise<FirstCall> {
-    const { facts, api, signal } = how;
-    const example = await api.server(EXAMPLE);
-    return makeFirstCall({
-      mcpUrl: facts.mcpUrl,
-      token: facts.token,
-      tool: example === null ? null : EXAMPLE_TOOL,
-      withinMs: FIRST_CALL_WITHIN_MS,
+  #startPrograms(layout: Layout): Programs {
+    const programs = describePrograms(layout, { terminal: this.#options.terminal, record: this.#record });
+    this.#programs = programs;
+    for (const program of Object.values(programs)) program.start();
+    return programs;
+  }
+
+  #prepareFirstCall(layout: Layout, signal: AbortSignal): FirstCaller {
+    return new FirstCaller({
       script: INSTALLATION.programs.firstCall,
       environment: bareEnvironment(layout),
       logFile: join(layout.home.logs, 'first-call.log'),
@@ -198,10 +205,12 @@ function parseJson(text: string): unknown {
   }
 }
 
-function rejectOn(signal: AbortSignal): Promise<never> {
-  return new Promise((_done, failed) => {
+/** The work's result, unless we are told to stop before. */
+function unless<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const stopped = new Promise<never>((_done, failed) => {
     const fail = (): void => failed(new StartFailure('Stopped before the start was complete.'));
     if (signal.aborted) fail();
     signal.addEventListener('abort', fail, { once: true });
   });
+  return Promise.race([work, stopped]);
 }

@@ -1,5 +1,5 @@
 import type { BootstrapFile } from '@patchbay/contracts';
-import type { FirstCall } from './make-first-call.ts';
+import type { FirstCall } from './first-caller.ts';
 
 export type StartPage = {
   readonly facts: BootstrapFile;
