@@ -28,6 +28,8 @@ export async function createHttpApp(platform: Platform): Promise<NestFastifyAppl
     forceCloseConnections: true,
     requestTimeout: 30_000,
     onProtoPoisoning: 'error',
+    // Before any hook has run: an address that cannot be decoded names nothing.
+    frameworkErrors: (_error: unknown, _request: unknown, reply: FastifyReply) => void refuse(reply.headers(SECURITY_HEADERS), 'http.not_found'),
   });
   const instance: FastifyInstance = adapter.getInstance();
   const patterns = collectRoutes(instance);
@@ -64,6 +66,8 @@ function guardRequests(instance: FastifyInstance, apiUrl: URL, apiPort: number):
     reply.headers(SECURITY_HEADERS);
     // Another name for our address is somebody's attempt to make a browser treat our pages as theirs.
     if (!hosts.has(String(request.headers.host).toLowerCase())) return refuse(reply, 'http.host');
+    // No name of ours has a NUL, and Postgres takes none.
+    if (request.url.includes('%00')) return refuse(reply, 'http.not_found');
     return undefined;
   });
   instance.addHook('preValidation', async (request, reply) => {

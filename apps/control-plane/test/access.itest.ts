@@ -169,6 +169,14 @@ describe('our own programs', () => {
     });
   });
 
+  test('are answered under an address of this machine alone', async () => {
+    for (const host of ['evil.example', `evil.example:${installation.internalPort}`, `127.0.0.1:${installation.internalPort}.evil.example`]) {
+      expect(await installation.internalStatus('/livez', host), host).toBe(421);
+      expect(await installation.internalStatus(INTERNAL_PATHS.revisions, host), host).toBe(421);
+    }
+    expect(await installation.internalStatus('/livez', `localhost:${installation.internalPort}`)).toBe(200);
+  });
+
   test('a stdio host gets the revealed env of exactly the present generation', async () => {
     const { organisationId } = (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0];
     const superuser = await installation.sql();

@@ -10,6 +10,9 @@ let admin: Record<string, string>;
 const api = (method: string, path: string, body?: unknown): ReturnType<Installation['api']> => installation.api(method, path, body);
 const HTTP = { kind: 'streamable-http', url: 'http://127.0.0.1:9/mcp' };
 
+const STDIO = { kind: 'stdio', command: 'node' };
+const MANY = Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`V${index}`, 'x']));
+
 beforeAll(async () => {
   installation = await Installation.start();
   admin = await installation.signIn('default', installation.first.adminEmail, installation.first.adminPassword);
@@ -28,6 +31,14 @@ describe('a request that is wrong', () => {
     ['an unknown nested field', { ...HTTP, slug: 'a', timeouts: { connectMs: 1 } }, [400, 'api.validation', '/timeouts/connectMs']],
     ['an unknown kind', { kind: 'pigeon', slug: 'a' }, [400, 'api.validation', '/kind']],
     ['a header value with a line end', { ...HTTP, slug: 'a', headers: { 'X-A': 'a\r\nb' } }, [400, 'api.validation', '/headers/X-A']],
+    ['a header that we set ourselves', { ...HTTP, slug: 'a', headers: { Host: 'x' } }, [400, 'api.validation', '/headers/Host']],
+    ['one header in two spellings', { ...HTTP, slug: 'a', headers: { 'X-A': '1', 'x-a': '2' } }, [400, 'api.validation', '/headers']],
+    ['a variable with a NUL', { ...STDIO, slug: 'a', env: { A: 'a\0b' } }, [400, 'api.validation', '/env/A']],
+    ['a variable that is no name', { ...STDIO, slug: 'a', env: { 'A=B': 'x' } }, [400, 'api.validation', '/env/A=B']],
+    ['more variables than a server needs', { ...STDIO, slug: 'a', env: MANY }, [400, 'api.validation', '/env']],
+    ['a NUL in a description', { ...HTTP, slug: 'a', description: 'a\0' }, [400, 'api.validation', '/description']],
+    ['a NUL in a tag', { ...HTTP, slug: 'a', tags: ['a\0'] }, [400, 'api.validation', '/tags/0']],
+    ['half a character', `{"kind":"streamable-http","url":"http://x/","slug":"a","description":"\\ud800"}`, [400, 'api.validation', '/description']],
     ['no body', undefined, [400, 'api.validation', '']],
     ['half a document', '{"kind":', [400, 'api.validation', '']],
     ['a forged prototype', '{"__proto__":{"slug":"a"}}', [400, 'api.validation', '']],
@@ -42,6 +53,32 @@ describe('a request that is wrong', () => {
     expect(problem).toMatchObject({ status, code });
     if (pointer !== null) expect(problem.errors?.map((error) => error.pointer)).toContain(pointer);
     expect((await api('GET', '/servers')).text).toBe(before);
+  });
+
+  const changes: [string, string, unknown, string][] = [
+    ['a header value with a line end', 'changed', { headers: { 'X-A': 'a\r\nb' } }, '/headers/X-A'],
+    ['a header value outside ASCII', 'changed', { headers: { 'X-A': 'é' } }, '/headers/X-A'],
+    ['a header that we set ourselves', 'changed', { headers: { 'Transfer-Encoding': 'x' } }, '/headers/Transfer-Encoding'],
+    ['a variable that is no name', 'memory', { env: { 'A=B': 'x' } }, '/env/A=B'],
+    ['a variable with a NUL', 'memory', { env: { A: '\0' } }, '/env/A'],
+  ];
+  test.each(changes)('a change is held to the rules of a registration: %s', async (_what, slug, change, pointer) => {
+    await api('POST', '/servers', { ...HTTP, slug: 'changed' });
+    const before = (await api('GET', `/servers/${slug}`)).body.updatedAt;
+    const answer = await api('PATCH', `/servers/${slug}`, change);
+    expect(answer.status).toBe(400);
+    expect(answer.body.errors.map((error: { pointer: string }) => error.pointer)).toContain(pointer);
+    expect((await api('GET', `/servers/${slug}`)).body.updatedAt).toBe(before);
+  });
+
+  test('an address that cannot be decoded, or with a NUL, is nothing of ours and no fault of ours', async () => {
+    for (const path of ['/servers/a%00b', '/servers/%', '/servers/%zz', '/servers/%ff']) {
+      const answer = await api('GET', path);
+      expect(answer.status, path).toBe(404);
+      expect(Problem.parse(answer.body).code).toMatch(/not_found$/);
+    }
+    expect((await api('DELETE', '/servers/%00')).status).toBe(404);
+    expect((await api('POST', '/tokens', { name: 'a\0' })).body.errors[0].pointer).toBe('/name');
   });
 
   test('another media type is 415, an unknown address 404, another method 405 with Allow', async () => {

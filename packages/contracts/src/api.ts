@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { GrantId, OrganisationSlug, ServerId, ServerSlug, TokenId, UserId } from './ids.ts';
 import { GrantSubject, GrantedTools, Isolation, ServerTimeouts } from './snapshot.ts';
+import { text } from './text.ts';
 
 /** RFC 9457 problem document. `code` is stable; `errors` points at fields (JSON Pointer) of the request's body. */
 export const Problem = z.object({
@@ -34,7 +35,7 @@ export type Session = z.infer<typeof Session>;
 
 export const OrganisationInput = z.strictObject({
   slug: OrganisationSlug,
-  name: z.string().min(1).max(120),
+  name: text.min(1).max(120),
   owner: z.strictObject({ email: z.email().max(254), password }),
 });
 export type OrganisationInput = z.infer<typeof OrganisationInput>;
@@ -42,15 +43,36 @@ export type OrganisationInput = z.infer<typeof OrganisationInput>;
 export const Organisation = z.object({ slug: OrganisationSlug, name: z.string(), createdAt: z.iso.datetime() });
 export type Organisation = z.infer<typeof Organisation>;
 
-const headerName = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, { error: 'is not an HTTP header name' });
-const secretValue = z.string().max(8192);
-const noControl = z.string().regex(/^[^\0]*$/, { error: 'must not contain NUL' });
+/** Headers that Patchbay says of itself to an upstream, by lower-case name: a registered one would never be sent. */
+export const OWN_HEADERS =
+  /^(?:accept|accept-encoding|connection|content-.*|expect|host|keep-alive|last-event-id|mcp-.*|origin|proxy-connection|te|trailer|transfer-encoding|upgrade|user-agent)$/;
+
+const headerName = z
+  .string()
+  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, { error: 'is not an HTTP header name' })
+  .refine((name) => !OWN_HEADERS.test(name.toLowerCase()), { error: 'is set by Patchbay itself' });
+const secretValue = text.max(8192);
+const headerValue = secretValue.regex(/^[\t\x20-\x7e]*$/, { error: 'must be visible ASCII' });
+const envName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, { error: 'is not an environment variable name' });
+const VALUES_MAX = 64;
+
 /** Write-only values by name. In a change: a name left out keeps its value, null removes it. */
-const envInput = z.record(
-  z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, { error: 'is not an environment variable name' }),
-  secretValue,
-);
-const headersInput = z.record(headerName, secretValue.regex(/^[\t\x20-\x7e]*$/, { error: 'must be visible ASCII' }));
+function values<Value extends z.ZodType>(
+  name: z.ZodString,
+  value: Value,
+  same: (name: string) => string = (each) => each,
+): z.ZodRecord<z.ZodString, Value> {
+  return z
+    .record(name, value)
+    .refine((given) => Object.keys(given).length <= VALUES_MAX, { error: `has more than ${VALUES_MAX} names` })
+    .refine((given) => new Set(Object.keys(given).map(same)).size === Object.keys(given).length, {
+      error: 'names one value twice: upper and lower case are the same',
+    });
+}
+
+const lowerCase = (name: string): string => name.toLowerCase();
+const envInput = values(envName, secretValue);
+const headersInput = values(headerName, headerValue, lowerCase);
 
 const httpUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
@@ -68,8 +90,8 @@ const httpUrl = z
   );
 
 const common = {
-  description: z.string().max(2000).default(''),
-  tags: z.array(z.string().min(1).max(64)).max(32).default([]),
+  description: text.max(2000).default(''),
+  tags: z.array(text.min(1).max(64)).max(32).default([]),
   timeouts: ServerTimeouts.partial().default({}),
 };
 
@@ -81,8 +103,8 @@ export const ServerInput = z.discriminatedUnion('kind', [
     kind: z.literal('stdio'),
     slug: ServerSlug,
     ...common,
-    command: noControl.min(1).max(4096),
-    args: z.array(noControl.max(4096)).max(128).default([]),
+    command: text.min(1).max(4096),
+    args: z.array(text.max(4096)).max(128).default([]),
     env: envInput.default({}),
     isolation: Isolation.default('session'),
   }),
@@ -91,14 +113,14 @@ export type ServerInput = z.infer<typeof ServerInput>;
 
 /** PATCH: what is left out stays; `kind` and `slug` do not change; null removes one secret value. */
 export const ServerChange = z.strictObject({
-  description: z.string().max(2000).optional(),
-  tags: z.array(z.string().min(1).max(64)).max(32).optional(),
+  description: text.max(2000).optional(),
+  tags: z.array(text.min(1).max(64)).max(32).optional(),
   timeouts: ServerTimeouts.partial().optional(),
   url: httpUrl.optional(),
-  headers: z.record(headerName, secretValue.nullable()).optional(),
-  command: noControl.min(1).max(4096).optional(),
-  args: z.array(noControl.max(4096)).max(128).optional(),
-  env: z.record(z.string(), secretValue.nullable()).optional(),
+  headers: values(headerName, headerValue.nullable(), lowerCase).optional(),
+  command: text.min(1).max(4096).optional(),
+  args: z.array(text.max(4096)).max(128).optional(),
+  env: values(envName, secretValue.nullable()).optional(),
   isolation: Isolation.optional(),
 });
 export type ServerChange = z.infer<typeof ServerChange>;
@@ -161,7 +183,7 @@ export const Grant = z.object({ id: GrantId, subject: GrantSubject, server: Serv
 export type Grant = z.infer<typeof Grant>;
 
 export const TokenInput = z.strictObject({
-  name: z.string().min(1).max(120),
+  name: text.min(1).max(120),
   /** Days from now; at most 365. */
   expiresInDays: z.number().int().min(1).max(365).default(30),
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { GrantId, OrganisationId, OrganisationSlug, Revision, ServerId, ServerSlug, TokenHash, UserId } from './ids.ts';
+import { text } from './text.ts';
 
 /** `typ` headers of what the control plane signs (JWS compact, EdDSA): one document can never pass for another. */
 export const SIGNED_TYPES = {
@@ -139,7 +140,7 @@ export type GrantSubject = z.infer<typeof GrantSubject>;
 /** `all`: every tool, prompt and resource, those to come included. `names`: these tools and nothing else. */
 export const GrantedTools = z.discriminatedUnion('mode', [
   z.strictObject({ mode: z.literal('all') }),
-  z.strictObject({ mode: z.literal('names'), names: z.array(z.string().min(1).max(256)).min(1).max(2000) }),
+  z.strictObject({ mode: z.literal('names'), names: z.array(text.min(1).max(256)).min(1).max(2000) }),
 ]);
 export type GrantedTools = z.infer<typeof GrantedTools>;
 

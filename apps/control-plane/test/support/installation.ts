@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -131,6 +132,18 @@ export class Installation {
       text,
       body: /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : null,
     };
+  }
+
+  /** The internal listener's status for a GET under another `Host`. */
+  internalStatus(path: string, host: string): Promise<number | undefined> {
+    return new Promise((done, fail) => {
+      request({ host: '127.0.0.1', port: this.internalPort, path, headers: { host } }, (response) => {
+        response.resume();
+        done(response.statusCode);
+      })
+        .on('error', fail)
+        .end();
+    });
   }
 
   /** Headers of a signed-in browser. */

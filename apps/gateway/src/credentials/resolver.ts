@@ -1,4 +1,4 @@
-import { CredentialRelease, INTERNAL_PATHS, type OrganisationId, type ServerId } from '@patchbay/contracts';
+import { CredentialRelease, INTERNAL_PATHS, OWN_HEADERS, type OrganisationId, type ServerId } from '@patchbay/contracts';
 import { type Refusal, refusal } from '@patchbay/errors';
 import { Secret } from '@patchbay/vault';
 import { LRUCache } from 'lru-cache';
@@ -41,10 +41,6 @@ type Entry = {
 const ENTRIES_MAX = 10_000;
 const TOKENS_MAX = 10_000;
 const LIMITS = { timeoutMs: 5_000, maxBytes: 256 * 1024 };
-/** What the gateway says of itself: a credential's headers cannot take their place. */
-const OURS =
-  /^(?:accept|accept-encoding|connection|content-.*|expect|host|keep-alive|last-event-id|mcp-.*|origin|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
-
 export function makeCredentialResolver({ post }: CredentialResolverDeps): CredentialResolver {
   const entries = new LRUCache<string, Entry>({ max: ENTRIES_MAX });
   const flights = new Map<string, Promise<Credential | Refusal>>();
@@ -106,7 +102,7 @@ function readRelease(body: Buffer): ReadonlyMap<string, Secret> | null {
   try {
     const { headers } = CredentialRelease.parse(JSON.parse(body.toString('utf8')));
     const kept = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), new Secret(value)] as const);
-    return new Map(kept.filter(([name]) => !OURS.test(name)));
+    return new Map(kept.filter(([name]) => !OWN_HEADERS.test(name)));
   } catch {
     return null;
   }

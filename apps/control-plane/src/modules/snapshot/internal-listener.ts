@@ -10,6 +10,7 @@ import { Lookups } from '../../prisma/index.ts';
 import { InternalAnswers } from './internal-answers.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
+const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
 
 /** The listener for our own programs: loopback, a bearer secret per kind of program, nothing for tenants. */
 @Injectable()
@@ -23,6 +24,10 @@ export class InternalListener {
     private readonly logger: Logger,
   ) {
     this.#server = fastify({ bodyLimit: BODY_BYTES_MAX, logger: false, forceCloseConnections: true });
+    this.#server.addHook('onRequest', async ({ headers }, reply) =>
+      // A web page that rebinds its own name to this address is told apart by that name.
+      LOOPBACK_HOST.test(headers.host ?? '') ? undefined : refuse(reply, refusal('http.host')),
+    );
     this.#server.setErrorHandler((error, _request, reply) => this.#fail(error, reply));
     this.#server.setNotFoundHandler((_request, reply) => refuse(reply, refusal('http.not_found')));
     this.#probes();
