@@ -1,5 +1,5 @@
 export type { Bus } from './bus.ts';
-export type { Directory } from './directory.ts';
+export type { Directory, NewTokenEntry } from './directory.ts';
 export type { Parts } from './parts.ts';
 export type { SharedStore } from './shared-store.ts';
 export { createPostgresPorts, type PostgresPorts, type PostgresPortsOptions } from './postgres/create-postgres-ports.ts';

@@ -97,6 +97,22 @@ export function describeDirectoryContract(name: string, make: Make<Directory>): 
       expect((await reader.getToken(organisation, hash)).entry).toBe('later');
     });
 
+    test('entries of expired tokens are removed, others stay, and the revision stands', async () => {
+      const { writer, reader } = await make();
+      const organisation = freshId<OrganisationId>();
+      const [expired, valid, endless] = [tokenHash(), tokenHash(), tokenHash()];
+      await writer.putTokens(organisation, revision(2), [
+        { tokenHash: expired, jws: 'expired', expiresAtMs: Date.now() - 60_000 },
+        { tokenHash: valid, jws: 'valid', expiresAtMs: Date.now() + 60_000 },
+        { tokenHash: endless, jws: 'endless' },
+      ]);
+      expect((await reader.getToken(organisation, expired)).entry).toBe('expired');
+      expect(await writer.removeExpiredTokens()).toBeGreaterThanOrEqual(1);
+      expect(await reader.getToken(organisation, expired)).toEqual({ entry: null, revision: 2 });
+      expect((await reader.getToken(organisation, valid)).entry).toBe('valid');
+      expect((await reader.getToken(organisation, endless)).entry).toBe('endless');
+    });
+
     test('an organisation is found by its slug, as last written', async () => {
       const { writer, reader } = await make();
       const slug = `o${randomBytes(6).toString('hex')}`;

@@ -1,6 +1,6 @@
 import type { DirectoryAnswer, OrganisationId, Revision, TokenHash } from '@patchbay/contracts';
 import type { Pool } from 'pg';
-import type { Directory } from '../directory.ts';
+import type { Directory, NewTokenEntry } from '../directory.ts';
 
 /** Directory entries as rows, and one row an organisation with the revision up to which they are true. */
 export class PostgresDirectory implements Directory {
@@ -13,24 +13,36 @@ export class PostgresDirectory implements Directory {
   async putTokens(
     organisationId: OrganisationId,
     revision: Revision,
-    entries: readonly { tokenHash: TokenHash; jws: string }[],
+    entries: readonly NewTokenEntry[],
   ): Promise<void> {
-    const byHash = new Map(entries.map(({ tokenHash, jws }) => [tokenHash, jws]));
+    const byHash = new Map(entries.map((entry) => [entry.tokenHash, entry]));
     // Always in the same order, so that two writers wait for each other instead of blocking each other.
-    const hashes = [...byHash.keys()].sort();
+    const rows = [...byHash.values()].sort((a, b) => (a.tokenHash < b.tokenHash ? -1 : 1));
     await this.#pool.query(
       `with raised as (
          insert into ports.directory_revisions as stored (organisation_id, revision) values ($1, $2)
          on conflict (organisation_id) do update set revision = greatest(stored.revision, excluded.revision)
          returning organisation_id
        )
-       insert into ports.directory_tokens as stored (organisation_id, token_hash, revision, jws)
-       select raised.organisation_id, entry.token_hash, $2, entry.jws
-       from raised, unnest($3::text[], $4::text[]) as entry (token_hash, jws)
-       on conflict (organisation_id, token_hash) do update set revision = excluded.revision, jws = excluded.jws
+       insert into ports.directory_tokens as stored (organisation_id, token_hash, revision, jws, expires_at)
+       select raised.organisation_id, entry.token_hash, $2, entry.jws, to_timestamp(entry.expires_at_ms / 1000)
+       from raised, unnest($3::text[], $4::text[], $5::double precision[]) as entry (token_hash, jws, expires_at_ms)
+       on conflict (organisation_id, token_hash) do update
+         set revision = excluded.revision, jws = excluded.jws, expires_at = excluded.expires_at
        where stored.revision <= excluded.revision`,
-      [organisationId, revision, hashes, hashes.map((hash) => byHash.get(hash))],
+      [
+        organisationId,
+        revision,
+        rows.map(({ tokenHash }) => tokenHash),
+        rows.map(({ jws }) => jws),
+        rows.map(({ expiresAtMs }) => expiresAtMs ?? null),
+      ],
     );
+  }
+
+  async removeExpiredTokens(): Promise<number> {
+    const { rowCount } = await this.#pool.query('delete from ports.directory_tokens where expires_at <= clock_timestamp()');
+    return rowCount ?? 0;
   }
 
   async getToken(organisationId: OrganisationId, tokenHash: TokenHash): Promise<DirectoryAnswer> {

@@ -28,8 +28,10 @@ create unlogged table ports.directory_tokens (
   token_hash text not null,
   revision bigint not null,
   jws text not null,
+  expires_at timestamptz,
   primary key (organisation_id, token_hash)
 );
+create index directory_tokens_expires_at_idx on ports.directory_tokens (expires_at);
 -- The one table that is asked before the organisation is known.
 create unlogged table ports.directory_organisations (
   slug text primary key,

@@ -28,7 +28,11 @@ export async function putTokenEntries(
   for (let from = 0; from === 0 || from < rows.length; from += BATCH) {
     const batch = rows.slice(from, from + BATCH);
     const entries = await Promise.all(
-      batch.map(async (row) => ({ tokenHash: row.tokenHash as TokenHash, jws: await tokenEntry(row, revision, signer) })),
+      batch.map(async (row) => ({
+        tokenHash: row.tokenHash as TokenHash,
+        jws: await tokenEntry(row, revision, signer),
+        expiresAtMs: row.expiresAt.getTime(),
+      })),
     );
     await stores.directory.putTokens(organisationId, revision, entries);
   }
