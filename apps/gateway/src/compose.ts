@@ -7,6 +7,7 @@ import { loadKeyring, loadSecret } from '@patchbay/vault';
 import type { Config } from './config.ts';
 import { type CredentialResolver, type InternalPost, makeCredentialResolver } from './credentials/resolver.ts';
 import { internalGetOver, makeControlPlane } from './directory/control-plane.ts';
+import { HangGuard } from './directory/hang-guard.ts';
 import { makeDeleteSession } from './methods/delete-session.ts';
 import { makeForwardNotification } from './methods/forward-notification.ts';
 import { makeInitialize } from './methods/initialize.ts';
@@ -54,9 +55,13 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     ...INTERNAL_LIMITS,
   });
   const credentials = makeCredentialResolver({ post: postOver(internal) });
+  const stores = new HangGuard(clock);
+  const sharedStore = stores.over(ports.sharedStore);
+  const get = internalGetOver(internal);
+  const controlPlane = new HangGuard(clock);
   const state = await makeState({
-    ports,
-    controlPlane: makeControlPlane({ get: internalGetOver(internal) }),
+    ports: { bus: ports.bus, parts: stores.over(ports.parts), directory: stores.over(ports.directory) },
+    controlPlane: makeControlPlane({ get: (path, limits) => controlPlane.run(() => get(path, limits)) }),
     publicKeysPem: readFileSync(config.snapshotPublicKeyFile, 'utf8'),
     sealingKeys,
     folder: config.folder,
@@ -69,7 +74,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const stdioPool = createInternalPool(config.stdioHostUrl, { connections: 256 });
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
   const metrics = createMetrics();
-  const steps = makeSteps({ config, credentials, logger, pools, sealingKeys, state, stdioPool, store: ports.sharedStore, tracing });
+  const steps = makeSteps({ config, credentials, logger, pools, sealingKeys, state, stdioPool, store: sharedStore, tracing });
   const run = makeRun({ steps, record: makeRecord({ calls: makeCallMetrics(metrics), tracing }), logger });
   return {
     calls: createGatewayServer(run),

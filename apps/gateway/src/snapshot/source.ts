@@ -23,7 +23,7 @@ export type ManifestWanted = {
   readonly target: Position | null;
 };
 
-/** Manifests and parts, from the store, else the control plane, else the disk; verified whoever gave them. */
+/** Manifests, from the store, else the control plane, else the disk; parts from the disk first. Verified whoever gave them. */
 export type SnapshotSource = {
   /** The highest acceptable one of the store's and the control plane's; null when neither has one. */
   manifest(wanted: ManifestWanted): Promise<SourcedManifest | null>;
@@ -82,6 +82,14 @@ export function makeSnapshotSource({ store, controlPlane, disk, verifier, refuse
     return rows.filter((row) => !found.has(row.hash));
   }
 
+  function fromDisk(organisationId: OrganisationId, rows: readonly PartRow[]): Promise<Map<PartHash, Buffer>> {
+    return disk.parts(organisationId, hashesOf(rows)).catch(() => new Map());
+  }
+
+  function fromStore(organisationId: OrganisationId, rows: readonly PartRow[]): Promise<Map<PartHash, Buffer>> {
+    return within(store.getParts(organisationId, hashesOf(rows)), STORE_PARTS_TIMEOUT_MS, new Map());
+  }
+
   async function fromControlPlane(organisationId: OrganisationId, rows: readonly PartRow[]): Promise<Map<PartHash, Buffer>> {
     const given = new Map<PartHash, Buffer>();
     const queue = [...rows];
@@ -111,23 +119,21 @@ export function makeSnapshotSource({ store, controlPlane, disk, verifier, refuse
     },
     async parts(organisationId, rows) {
       const found = new Map<PartHash, Buffer>();
-      if (rows.length === 0) return found;
-      const none = new Map<PartHash, Buffer>();
-      const hashesOf = (wanted: readonly PartRow[]): PartHash[] => wanted.map((row) => row.hash);
-      let missing = missingOf(
-        organisationId,
-        rows,
-        found,
-        await within(store.getParts(organisationId, hashesOf(rows)), STORE_PARTS_TIMEOUT_MS, none),
-      );
-      if (missing.length > 0) missing = missingOf(organisationId, missing, found, await fromControlPlane(organisationId, missing));
-      if (missing.length > 0)
-        missing = missingOf(organisationId, missing, found, await disk.parts(organisationId, hashesOf(missing)).catch(() => none));
+      let missing: readonly PartRow[] = rows;
+      // The disk first: a hash names the same bytes everywhere, and a store that hangs must not delay what lies here.
+      for (const from of [fromDisk, fromStore, fromControlPlane]) {
+        if (missing.length === 0) return found;
+        missing = missingOf(organisationId, missing, found, await from(organisationId, missing));
+      }
       if (missing.length > 0)
         throw new Fault('internal', `${missing.length} parts are nowhere to be had, the first is ${missing[0]?.hash ?? ''}`);
       return found;
     },
   };
+}
+
+function hashesOf(rows: readonly PartRow[]): PartHash[] {
+  return rows.map((row) => row.hash);
 }
 
 function isGenuine(bytes: Buffer, hash: PartHash): boolean {
