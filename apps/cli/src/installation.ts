@@ -1,5 +1,4 @@
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 /** The repository's (or image's) root. */
 const ROOT = resolve(import.meta.dirname, '../../..');
@@ -16,9 +15,9 @@ export const INSTALLATION = {
   },
   migrations: join(ROOT, 'prisma/migrations'),
   lockfile: join(ROOT, 'pnpm-lock.yaml'),
-  /** Entries of the example servers, our own pinned dependencies. */
+  /** Entries of the example servers, our own pinned dependencies: by the link, which stays when an update brings another version. */
   examples: () => ({
-    everything: fileURLToPath(import.meta.resolve('@modelcontextprotocol/server-everything/dist/index.js')),
-    memory: fileURLToPath(import.meta.resolve('@modelcontextprotocol/server-memory/dist/index.js')),
+    everything: join(ROOT, 'apps/cli/node_modules/@modelcontextprotocol/server-everything/dist/index.js'),
+    memory: join(ROOT, 'apps/cli/node_modules/@modelcontextprotocol/server-memory/dist/index.js'),
   }),
 } as const;
