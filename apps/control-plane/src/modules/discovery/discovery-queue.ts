@@ -4,10 +4,13 @@ import { OrganisationId, ServerId } from '@patchbay/contracts';
 import { createPostgresBackend, Queue, Worker, type Job, type PostgresPoolConfig } from 'bullmq';
 import { z } from 'zod';
 import { readDiscoveryEveryMs } from '../../config/config.ts';
+import { Maintenance } from '../maintenance/index.ts';
 import { DiscoveryService } from './discovery.service.ts';
 
 const QUEUE = 'patchbay';
 const AT_ONCE = 4;
+/** The library writes an event for each step of a job; nothing of ours reads them. */
+const EVENTS_KEPT = 500;
 const POOL = { max: 2, idleTimeoutMillis: 10_000 };
 /** A server that cannot be reached may just be starting: asked again after 2, 4 and 8 seconds, then on schedule. */
 const RETRIES = { attempts: 4, backoff: { type: 'exponential', delay: 2_000 }, removeOnComplete: true, removeOnFail: true };
@@ -19,14 +22,14 @@ type Jobs = ReturnType<typeof openQueue>;
 type Takers = ReturnType<typeof openWorker>;
 
 function openQueue(options: Connection) {
-  return new Queue(QUEUE, options, createPostgresBackend);
+  return new Queue(QUEUE, { ...options, streams: { events: { maxLen: EVENTS_KEPT } } }, createPostgresBackend);
 }
 
 function openWorker(options: Connection, run: (job: Job) => Promise<void>) {
   return new Worker(QUEUE, run, { ...options, concurrency: AT_ONCE }, createPostgresBackend);
 }
 
-/** Discovery as jobs: when a server changes, on a schedule, and for what a killed process left undone. */
+/** Discovery as jobs: when a server changes, on a schedule, and for what a killed process left undone. Maintenance keeps its pace. */
 @Injectable()
 export class DiscoveryQueue {
   #queue: Jobs | null = null;
@@ -35,6 +38,7 @@ export class DiscoveryQueue {
   constructor(
     private readonly platform: Platform,
     private readonly discovery: DiscoveryService,
+    private readonly maintenance: Maintenance,
   ) {}
 
   /** Takes jobs from now on, and finds what a killed process left undone. */
@@ -44,11 +48,9 @@ export class DiscoveryQueue {
     worker.on('error', (error) => this.platform.logger.warn({ err: error }, 'job worker'));
     worker.on('failed', (_job, error) => this.platform.logger.debug({ err: error }, 'job failed'));
     this.#worker = worker;
-    await this.#producer().upsertJobScheduler(
-      'sweep',
-      { every: everyMs },
-      { name: 'sweep', opts: { removeOnComplete: true, removeOnFail: true } },
-    );
+    for (const name of ['sweep', 'maintain']) {
+      await this.#producer().upsertJobScheduler(name, { every: everyMs }, { name, opts: { removeOnComplete: true, removeOnFail: true } });
+    }
     await this.#sweep(everyMs);
   }
 
@@ -82,6 +84,7 @@ export class DiscoveryQueue {
 
   async #run(job: Job, everyMs: number): Promise<void> {
     if (job.name === 'sweep') return this.#sweep(everyMs);
+    if (job.name === 'maintain') return this.maintenance.run();
     const { organisationId, serverId } = DiscoverJob.parse(job.data);
     if (!(await this.discovery.discover(organisationId, serverId))) throw new Error('the server could not be discovered');
   }

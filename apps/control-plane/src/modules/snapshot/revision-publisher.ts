@@ -6,7 +6,10 @@ import { buildParts, manifestLine, readTenantRows, type BuiltPart, type TenantRo
 import { openingsFor } from './openings.ts';
 import { putTokenEntries } from './token-entries.ts';
 
-const MANIFEST_INVALIDATIONS_MS = 10 * 60_000;
+/** How long manifests repeat what pods must forget. */
+export const INVALIDATIONS_MS = 10 * 60_000;
+/** A pod that is reading the manifest before this one still finds its parts. */
+const PARTS_KEPT_MS = 15 * 60_000;
 /** Keeps an announcement under the bus's limit. */
 const ANNOUNCED_MAX = 25;
 const PUBLISH_TIMEOUT_MS = 60_000;
@@ -29,23 +32,26 @@ export class RevisionPublisher {
 
   /** Publishes the organisation's present revision and marks it as told. Waits while another control plane does the same. */
   async publish(organisationId: OrganisationId): Promise<void> {
-    await this.platform.database.withOrganisation(
+    const named = await this.platform.database.withOrganisation(
       organisationId,
       async (lock) => {
         await lock.$queryRaw`select 1 from (select pg_advisory_xact_lock(hashtextextended(${organisationId}, 7270)))`;
         const built = await this.platform.database.withOrganisation(organisationId, (tx) => this.#read(tx, organisationId), {
           repeatableRead: true,
         });
-        if (built === null) return;
-        await this.#store(built);
+        if (built === null) return null;
+        const hashes = await this.#store(built);
         await this.#announce(built);
         await lock.outbox.updateMany({
           where: { organisationId, revision: { lte: built.revision }, publishedAt: null },
           data: { publishedAt: this.platform.clock.now() },
         });
+        return hashes;
       },
       { timeoutMs: PUBLISH_TIMEOUT_MS },
     );
+    // Outside the lock: what a publisher after us stores or finds is not old.
+    if (named !== null) await this.platform.stores.parts.collectGarbage(organisationId, named, PARTS_KEPT_MS);
   }
 
   /** Writes the whole directory of one organisation: after a crash of Postgres its unlogged tables are empty. */
@@ -83,7 +89,7 @@ export class RevisionPublisher {
   async #read(tx: Tx, organisationId: OrganisationId): Promise<Built | null> {
     const state = await this.#urgent(tx, organisationId);
     if (state === null) return null;
-    const since = new Date(this.platform.clock.now().getTime() - MANIFEST_INVALIDATIONS_MS);
+    const since = new Date(this.platform.clock.now().getTime() - INVALIDATIONS_MS);
     const recent = await tx.outbox.findMany({
       where: { organisationId, createdAt: { gt: since } },
       orderBy: { revision: 'asc' },
@@ -93,7 +99,8 @@ export class RevisionPublisher {
     return { ...state, rows, recent: recent.flatMap((row) => readInvalidations(row.invalidations)) };
   }
 
-  async #store({ organisationId, slug, epoch, revision, rows, recent }: Built): Promise<void> {
+  /** The hashes of all parts that the stored manifest names. */
+  async #store({ organisationId, slug, epoch, revision, rows, recent }: Built): Promise<PartHash[]> {
     const openings = openingsFor((await this.platform.lookups.positions()).length, this.platform.config.egressAllow);
     const parts = buildParts({ id: organisationId, slug }, rows, openings);
     await this.#storeParts(organisationId, parts);
@@ -112,6 +119,7 @@ export class RevisionPublisher {
       { epoch, revision },
       await this.platform.signer.sign('manifest', manifest),
     );
+    return parts.map(({ hash }) => hash);
   }
 
   async #storeParts(organisationId: OrganisationId, parts: readonly BuiltPart[]): Promise<void> {

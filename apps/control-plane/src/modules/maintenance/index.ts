@@ -1,0 +1,2 @@
+export { MaintenanceModule } from './maintenance.module.ts';
+export { Maintenance } from './maintenance.service.ts';
