@@ -36,7 +36,7 @@ export function controlPlaneEnvironment(layout: Layout): Environment {
   const urls = urlsOf(layout);
   return {
     ...basics(layout),
-    ...pass(layout, [ENV.stdio, ENV.egressAllow, 'PATCHBAY_DISCOVERY_EVERY_MS']),
+    ...pass(layout, [ENV.stdio, ENV.egressAllow, ENV.discoveryEveryMs]),
     ...keyFiles(layout, {
       [ENV.databaseUrlFile]: KEY_FILES.databaseUrl,
       [ENV.masterKeyFile]: KEY_FILES.master,
@@ -60,8 +60,8 @@ export function controlPlaneEnvironment(layout: Layout): Environment {
 export function firstStartEnvironment(layout: Layout, examples: { everything: string; memory: string }): Environment {
   return {
     ...controlPlaneEnvironment(layout),
-    PATCHBAY_EXAMPLE_EVERYTHING: examples.everything,
-    PATCHBAY_EXAMPLE_MEMORY: examples.memory,
+    [ENV.exampleEverything]: examples.everything,
+    [ENV.exampleMemory]: examples.memory,
   };
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createPostgresPorts, type PostgresPorts } from '@patchbay/ports';
 import { hashToken } from '@patchbay/tokens';
-import type { OrganisationId, PartHash } from '@patchbay/contracts';
+import { ENV, type OrganisationId, type PartHash } from '@patchbay/contracts';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Installation, until } from './support/installation.ts';
@@ -13,7 +13,7 @@ let organisation: OrganisationId;
 
 beforeAll(async () => {
   // Maintenance keeps the pace of scheduled discovery.
-  installation = await Installation.start({ PATCHBAY_DISCOVERY_EVERY_MS: '1000' });
+  installation = await Installation.start({ [ENV.discoveryEveryMs]: '1000' });
   superuser = await installation.sql();
   ports = createPostgresPorts({ connectionString: installation.postgres.superuserUrl(installation.database) });
   organisation = (await superuser.query<{ id: OrganisationId }>('select id from organisations')).rows[0]?.id ?? ('' as OrganisationId);

@@ -18,6 +18,11 @@ export const ENV = {
   snapshotSigningKeyFile: 'PATCHBAY_SNAPSHOT_SIGNING_KEY_FILE',
   stdio: 'PATCHBAY_STDIO',
   egressAllow: 'PATCHBAY_EGRESS_ALLOW',
+  /** Milliseconds between two scheduled looks at what a server offers, and between two rounds of maintenance. */
+  discoveryEveryMs: 'PATCHBAY_DISCOVERY_EVERY_MS',
+  /** Absolute paths of the example servers' entries; read by the first-start program only. */
+  exampleEverything: 'PATCHBAY_EXAMPLE_EVERYTHING',
+  exampleMemory: 'PATCHBAY_EXAMPLE_MEMORY',
   // gateway
   gatewayPort: 'PATCHBAY_GATEWAY_PORT',
   adminPort: 'PATCHBAY_ADMIN_PORT',

@@ -8,9 +8,9 @@ import { Isolation } from './snapshot.ts';
  * Errors are problem documents; 404 means "known not to exist", anything else "cannot know".
  */
 export const INTERNAL_PATHS = {
-  /** GET → OrganisationLookup (by slug; 404 unknown). Asked by gateways. */
+  /** GET → DirectoryAnswer with the organisation's entry (by slug; 404 unknown). Asked by gateways. */
   organisation: (slug: string) => `/internal/v1/organisations/${slug}`,
-  /** GET → TokenLookup. Asked by gateways when the directory has no entry. */
+  /** GET → DirectoryAnswer. Asked by gateways when the directory has no entry. */
   token: (organisationId: string, tokenHash: string) => `/internal/v1/orgs/${organisationId}/tokens/${tokenHash}`,
   /** GET → Revisions: every organisation's position, compared by each pod every 10 s. Asked by gateways. */
   revisions: '/internal/v1/revisions',

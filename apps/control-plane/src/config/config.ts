@@ -66,12 +66,12 @@ export function readOwnerDatabaseUrl(env: Readonly<Record<string, string | undef
 
 /** Entries of the example servers' packages, handed in by whoever starts the first start. */
 export function readExamples(env: Readonly<Record<string, string | undefined>> = process.env): { everything: string; memory: string } {
-  return readEnv({ everything: text('PATCHBAY_EXAMPLE_EVERYTHING'), memory: text('PATCHBAY_EXAMPLE_MEMORY') }, env);
+  return readEnv({ everything: text(ENV.exampleEverything), memory: text(ENV.exampleMemory) }, env);
 }
 
 /** Milliseconds between two scheduled discoveries of a server, for installations that want another pace. */
 export function readDiscoveryEveryMs(env: Readonly<Record<string, string | undefined>> = process.env): number {
-  return readEnv({ everyMs: integer('PATCHBAY_DISCOVERY_EVERY_MS', { min: 1_000, max: 86_400_000 }, 600_000) }, env).everyMs;
+  return readEnv({ everyMs: integer(ENV.discoveryEveryMs, { min: 1_000, max: 86_400_000 }, 600_000) }, env).everyMs;
 }
 
 function loadSigningKey(path: string): KeyObject {

@@ -183,8 +183,8 @@ export class Installation {
       [ENV.internalPort]: String(this.internalPort),
       [ENV.stdioHostUrl]: 'http://127.0.0.1:9',
       [ENV.refusedAddresses]: `127.0.0.1:${this.apiPort},127.0.0.1:${this.internalPort},127.0.0.1:${this.postgres.port}`,
-      PATCHBAY_EXAMPLE_EVERYTHING: '/examples/everything.js',
-      PATCHBAY_EXAMPLE_MEMORY: '/examples/memory.js',
+      [ENV.exampleEverything]: '/examples/everything.js',
+      [ENV.exampleMemory]: '/examples/memory.js',
     };
   }
 
