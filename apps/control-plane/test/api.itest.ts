@@ -234,6 +234,19 @@ describe('signing in', () => {
     expect(statuses.slice(10)).toEqual([429, 429]);
   });
 
+  test('a flood is turned away with 503 instead of waiting without end', async () => {
+    const headers = { origin: installation.url, 'patchbay-request': '1' };
+    const flood = Array.from({ length: 120 }, (_, k) =>
+      installation.call('POST', '/api/v1/session', { headers, body: { email: `flood${k}@example.com`, password: 'x' } }),
+    );
+    const answers = await Promise.all(flood);
+    const byStatus = Map.groupBy(answers, ({ status }) => status);
+    expect([...byStatus.keys()].sort()).toEqual([401, 503]);
+    expect(byStatus.get(503)?.[0]?.body.code).toBe('http.overloaded');
+    expect(byStatus.get(401)?.length).toBeGreaterThanOrEqual(34);
+    await installation.signIn('default', installation.first.adminEmail, installation.first.adminPassword);
+  });
+
   test('a foreign page cannot use the cookie, with or without the header', async () => {
     const path = '/api/v1/orgs/default/servers';
     const body = { ...HTTP, slug: 'forged' };

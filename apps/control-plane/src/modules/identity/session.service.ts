@@ -36,6 +36,7 @@ export class SessionService {
             tx.user.findUnique({ where: { organisationId_email: { organisationId: found.organisationId, email: email.toLowerCase() } } }),
           );
     const matches = await verifyPassword(row?.passwordHash ?? null, password);
+    if (matches === null) return refusal('http.overloaded');
     if (found === null || row === null || !matches) return refusal('auth.sign_in_failed');
     await this.limits.forgive(address, user);
     const secret = mintSecret();
