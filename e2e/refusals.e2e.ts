@@ -145,6 +145,17 @@ describe('the message itself', () => {
     expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 
+  test.each(['5', '[]', 'null', '"x"', '{"progressToken":{}}', '{"progressToken":1e400}', '{"progressToken":1.5}'])(
+    '_meta %s, which servers drop without an answer, is invalid params at once',
+    async (meta) => {
+      const startedAt = performance.now();
+      const params = `{"name":"echo","arguments":{"message":"x"},"_meta":${meta}}`;
+      const answer = await post(url, token, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`);
+      expect([answer.status, parse(answer).id, parse(answer).error?.code]).toEqual([200, 1, -32602]);
+      expect(performance.now() - startedAt).toBeLessThan(1_000);
+    },
+  );
+
   test('a body over the limit is 413, announced or not', async () => {
     const big = Buffer.alloc(1024 * 1024 + 1, 0x20);
     const announced = await raw(

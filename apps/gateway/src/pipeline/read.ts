@@ -91,6 +91,8 @@ function readBody(request: IncomingMessage, bodyLimitBytes: number): Promise<Buf
   });
 }
 
+const UNANSWERABLE = ['_meta', '_meta.progressToken'] as const;
+
 function makeReadMessage(openSession: OpenSession, trace: ReadDeps['trace']): Step {
   return function readMessage(ctx: CallContext): Outcome | Promise<Outcome> {
     const scanned = scanMessage(ctx.body);
@@ -108,6 +110,9 @@ function makeReadMessage(openSession: OpenSession, trace: ReadDeps['trace']): St
     }
     ctx.era = classified.era;
     trace(ctx);
+    // Servers drop such a message without an answer: its caller would hold a place there until the timeout.
+    const dropped = UNANSWERABLE.find((member) => message.wrongTypes.includes(member));
+    if (dropped !== undefined) return refusal('rpc.params', `params.${dropped} has the wrong type.`);
     if (classified.era === 'modern') {
       ctx.protocolVersion = MODERN_VERSION;
       return message.kind === 'request' ? (checkModernHeaders(headers, message) ?? undefined) : undefined;
