@@ -1,10 +1,12 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { refusal, type ErrorCode } from '@patchbay/errors';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppModule } from './app.module.ts';
 import { problemOf } from './common/problem.ts';
+import { Refused } from './common/refused.ts';
 import { Routes } from './common/routes.ts';
+import { Callers, isTrustedBrowser } from './modules/identity/index.ts';
 import type { Platform } from './platform.ts';
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -36,7 +38,8 @@ export async function createHttpApp(platform: Platform): Promise<NestFastifyAppl
   // JSON and nothing else: what a foreign page can send without asking never reaches a route.
   instance.removeContentTypeParser('text/plain');
   guardRequests(instance, platform.config.apiUrl, platform.config.apiPort);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, {
+  guardBodies(instance, () => app.get(Callers));
+  const app: NestFastifyApplication = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, {
     logger: false,
     bodyParser: false,
     abortOnError: false,
@@ -71,14 +74,35 @@ function guardRequests(instance: FastifyInstance, apiUrl: URL, apiPort: number):
     return undefined;
   });
   instance.addHook('preValidation', async (request, reply) => {
-    const takesBody = METHODS_WITH_ROUTES.slice(1).includes(request.method) && request.method !== 'DELETE';
     const declared = request.headers['content-type'];
-    if (takesBody && declared !== undefined && !/^application\/json\s*(;|$)/i.test(declared)) return refuse(reply, 'http.media_type');
+    if (takesBody(request) && request.method !== 'DELETE' && declared !== undefined && !/^application\/json\s*(;|$)/i.test(declared)) return refuse(reply, 'http.media_type');
     return undefined;
   });
 }
 
+/** Reads bodies of nobody but callers we know: what a stranger sends stays in the socket (security.md §2). */
+function guardBodies(instance: FastifyInstance, callers: () => Callers): void {
+  instance.addHook('onRequest', async (request, reply) => {
+    if (!takesBody(request)) return undefined;
+    // Signing in is for strangers, from our own page.
+    if (request.routeOptions.url === '/api/v1/session') return isTrustedBrowser(request) ? undefined : refuse(reply, 'auth.cross_site');
+    try {
+      return (await callers().of(request)) === null ? await refuse(reply, 'auth.signed_out') : undefined;
+    } catch (error) {
+      if (error instanceof Refused) return refuse(reply, error.refusal.code);
+      throw error;
+    }
+  });
+}
+
+function takesBody({ method }: FastifyRequest): boolean {
+  return METHODS_WITH_ROUTES.slice(1).includes(method);
+}
+
 async function refuse(reply: FastifyReply, code: ErrorCode): Promise<FastifyReply> {
   const problem = problemOf(refusal(code));
+  if (code === 'auth.signed_out') reply.header('www-authenticate', 'Bearer realm="patchbay-api"');
+  // What was not read is not waited for.
+  if (!reply.request.raw.complete) reply.header('connection', 'close');
   return reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
 }

@@ -93,6 +93,21 @@ describe('a request that is wrong', () => {
     expect((await api('GET', '/servers?page=2')).status).toBe(400);
   });
 
+  test('a body is not read before it is known who sends it', async () => {
+    const { apiToken } = installation.first;
+    const head = (path: string, more: string): string =>
+      `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${installation.apiPort}\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n${more}\r\n`;
+    for (const [path, more, expected] of [
+      ['/api/v1/orgs/default/servers', '', 'HTTP/1.1 401 '],
+      ['/api/v1/orgs/default/servers', `Authorization: Bearer ${apiToken.slice(0, -1)}\r\n`, 'HTTP/1.1 401 '],
+      ['/api/v1/orgs/default/servers', `Cookie: patchbay_session=${'x'.repeat(43)}\r\n`, 'HTTP/1.1 403 '],
+      ['/api/v1/session', '', 'HTTP/1.1 403 '],
+      ['/api/v1/orgs/default/servers', `Authorization: Bearer ${apiToken}\r\n`, ''],
+    ] as const) {
+      expect((await installation.raw(head(path, more))).slice(0, expected.length || 1), path + more).toBe(expected);
+    }
+  });
+
   test('another Host is 421, so that a rebound name reaches nothing', async () => {
     const status = await new Promise((resolve, reject) => {
       request(

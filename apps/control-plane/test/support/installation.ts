@@ -3,7 +3,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ENV, FirstStartResult, KEY_FILES } from '@patchbay/contracts';
@@ -132,6 +132,18 @@ export class Installation {
       text,
       body: /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : null,
     };
+  }
+
+  /** Bytes as they are to the API; what comes back within half a second. */
+  raw(bytes: string): Promise<string> {
+    return new Promise((done) => {
+      let answer = '';
+      const socket = connect(this.apiPort, '127.0.0.1', () => socket.write(bytes));
+      socket.setTimeout(500, () => socket.destroy());
+      socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+      socket.on('error', () => undefined);
+      socket.on('close', () => done(answer));
+    });
   }
 
   /** The internal listener's status for a GET under another `Host`. */

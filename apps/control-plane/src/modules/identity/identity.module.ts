@@ -1,9 +1,10 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { AuthGuard } from './auth.guard.ts';
+import { Callers } from './callers.ts';
 import { SessionController } from './session.controller.ts';
 import { SessionService } from './session.service.ts';
 import { SignInLimits } from './sign-in-limits.ts';
 
-@Module({ controllers: [SessionController], providers: [SessionService, SignInLimits, { provide: APP_GUARD, useClass: AuthGuard }] })
+@Module({ controllers: [SessionController], providers: [Callers, SessionService, SignInLimits, { provide: APP_GUARD, useClass: AuthGuard }] })
 export class IdentityModule {}

@@ -5,8 +5,9 @@ import { hashToken, mintSecret } from '@patchbay/tokens';
 import { Clock } from '../../common/clock.ts';
 import type { Caller } from '../../common/caller.ts';
 import { newId } from '../../common/new-id.ts';
-import { Database, Lookups } from '../../prisma/index.ts';
+import { Lookups } from '../../prisma/index.ts';
 import { verifyPassword } from './passwords.ts';
+import { SessionsRepository } from './sessions.repository.ts';
 import { SignInLimits } from './sign-in-limits.ts';
 
 /** Twelve hours: one working day. */
@@ -18,7 +19,7 @@ export type SignedIn = { readonly session: Session; readonly secret: string };
 @Injectable()
 export class SessionService {
   constructor(
-    private readonly database: Database,
+    private readonly sessions: SessionsRepository,
     private readonly lookups: Lookups,
     private readonly limits: SignInLimits,
     private readonly clock: Clock,
@@ -32,9 +33,7 @@ export class SessionService {
     const row =
       found === null
         ? null
-        : await this.database.withOrganisation(found.organisationId, (tx) =>
-            tx.user.findUnique({ where: { organisationId_email: { organisationId: found.organisationId, email: email.toLowerCase() } } }),
-          );
+        : await this.sessions.user(found.organisationId, email.toLowerCase());
     const matches = await verifyPassword(row?.passwordHash ?? null, password);
     if (matches === null) return refusal('http.overloaded');
     if (found === null || row === null || !matches) return refusal('auth.sign_in_failed');
@@ -42,18 +41,12 @@ export class SessionService {
     const secret = mintSecret();
     const now = this.clock.now();
     const expiresAt = new Date(now.getTime() + SESSION_SECONDS * 1_000);
-    await this.database.withOrganisation(found.organisationId, async (tx) => {
-      await tx.session.deleteMany({ where: { organisationId: found.organisationId, expiresAt: { lt: now } } });
-      await tx.session.create({
-        data: {
-          organisationId: found.organisationId,
-          id: newId(),
-          userId: row.id,
-          secretHash: hashToken(secret),
-          createdAt: now,
-          expiresAt,
-        },
-      });
+    await this.sessions.open(found.organisationId, {
+      id: newId(),
+      userId: row.id,
+      secretHash: hashToken(secret),
+      createdAt: now,
+      expiresAt,
     });
     const view = { id: row.id, email: row.email, role: row.role, operator: row.operator };
     // Rows hold what our own schemas admitted.
@@ -62,6 +55,6 @@ export class SessionService {
 
   async signOut({ organisationId, session }: Caller): Promise<void> {
     if (session === null) return;
-    await this.database.withOrganisation(organisationId, (tx) => tx.session.deleteMany({ where: { organisationId, id: session.id } }));
+    await this.sessions.end(organisationId, session.id);
   }
 }

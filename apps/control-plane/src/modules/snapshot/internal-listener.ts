@@ -23,7 +23,7 @@ export class InternalListener {
     private readonly lookups: Lookups,
     private readonly logger: Logger,
   ) {
-    this.#server = fastify({ bodyLimit: BODY_BYTES_MAX, logger: false, forceCloseConnections: true });
+    this.#server = fastify({ bodyLimit: BODY_BYTES_MAX, requestTimeout: 30_000, logger: false, forceCloseConnections: true });
     this.#server.addHook('onRequest', async ({ headers }, reply) =>
       // A web page that rebinds its own name to this address is told apart by that name.
       LOOPBACK_HOST.test(headers.host ?? '') ? undefined : refuse(reply, refusal('http.host')),
