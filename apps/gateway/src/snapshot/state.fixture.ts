@@ -87,6 +87,7 @@ function fakePorts({ away, stored, calls, gate, listeners }: World): { bus: Bus;
   };
   const directory: Directory = {
     putTokens: async () => undefined,
+    removeExpiredTokens: async () => 0,
     putOrganisation: async () => undefined,
     getOrganisation: async (slug) => up(stored.organisations.get(slug) ?? null),
     getToken: async (_id, hash) => {
