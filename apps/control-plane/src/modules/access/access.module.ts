@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { GrantsController } from './grants.controller.ts';
+import { GrantsRepository } from './grants.repository.ts';
 import { GrantsService } from './grants.service.ts';
 
-@Module({ controllers: [GrantsController], providers: [GrantsService], exports: [GrantsService] })
+@Module({ controllers: [GrantsController], providers: [GrantsService, GrantsRepository], exports: [GrantsService] })
 export class AccessModule {}

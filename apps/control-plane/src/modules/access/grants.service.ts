@@ -5,10 +5,9 @@ import { Clock } from '../../common/clock.ts';
 import { newId } from '../../common/new-id.ts';
 import { startAfter, toPage, type Page, type PageQuery } from '../../common/page.ts';
 import { Refused, refusedField } from '../../common/refused.ts';
-import { Database, type Grant } from '../../prisma/index.ts';
+import { Database } from '../../prisma/index.ts';
 import { Changes } from '../snapshot/index.ts';
-
-type Row = Grant & { readonly server: { readonly slug: string } };
+import { GrantsRepository, type GrantRow } from './grants.repository.ts';
 
 /** Says who may use which server's tools. Default deny: without a row nobody does. */
 @Injectable()
@@ -16,33 +15,24 @@ export class GrantsService {
   constructor(
     private readonly database: Database,
     private readonly changes: Changes,
+    private readonly repository: GrantsRepository,
     private readonly clock: Clock,
   ) {}
 
   async list({ organisationId }: Caller, query: PageQuery): Promise<Page<GrantDto>> {
     const after = startAfter(query, GrantId);
     const rows = await this.database.withOrganisation(organisationId, (tx) =>
-      tx.grant.findMany({
-        where: { organisationId, ...(after === null ? {} : { id: { gt: after } }) },
-        orderBy: { id: 'asc' },
-        take: query.limit + 1,
-        include: { server: { select: { slug: true } } },
-      }),
+      this.repository.page(tx, organisationId, { after, take: query.limit + 1 }),
     );
     return toPage(rows, query.limit, { key: ({ id }) => id, view });
   }
 
   async create({ organisationId }: Pick<Caller, 'organisationId'>, { subject, server: slug, tools }: GrantInput): Promise<GrantDto> {
     return this.changes.commit(organisationId, async (tx, announce) => {
-      // Locked against a removal that commits before us; the composite key would stop it as a fault.
-      await tx.$queryRaw`select 1 from servers where organisation_id = ${organisationId}::uuid and slug = ${slug} for key share`;
-      const server = await tx.server.findUnique({ where: { organisationId_slug: { organisationId, slug } }, select: { id: true } });
-      if (server === null) throw refusedField('api.validation', '/server', 'is no server of this organisation');
+      const serverId = await this.repository.lockedServer(tx, organisationId, slug);
+      if (serverId === null) throw refusedField('api.validation', '/server', 'is no server of this organisation');
       const userId = subject.kind === 'user' ? subject.userId : null;
-      if (
-        userId !== null &&
-        (await tx.user.findUnique({ where: { organisationId_id: { organisationId, id: userId } }, select: { id: true } })) === null
-      ) {
+      if (userId !== null && !(await this.repository.hasUser(tx, organisationId, userId))) {
         throw refusedField('api.validation', '/subject/userId', 'is no user of this organisation');
       }
       const names = tools.mode === 'names' ? [...new Set(tools.names)] : [];
@@ -51,12 +41,12 @@ export class GrantsService {
         id: newId(),
         subjectKind: subject.kind,
         userId,
-        serverId: server.id,
+        serverId,
         mode: tools.mode,
         names,
         createdAt: this.clock.now(),
       };
-      const row = await tx.grant.create({ data, include: { server: { select: { slug: true } } } });
+      const row = await this.repository.create(tx, data);
       await announce();
       return view(row);
     });
@@ -65,14 +55,13 @@ export class GrantsService {
   async remove({ organisationId }: Caller, id: string): Promise<void> {
     if (!GrantId.safeParse(id).success) throw new Refused('api.not_found');
     await this.changes.commit(organisationId, async (tx, announce) => {
-      const { count } = await tx.grant.deleteMany({ where: { organisationId, id } });
-      if (count === 0) throw new Refused('api.not_found');
+      if (!(await this.repository.remove(tx, organisationId, id))) throw new Refused('api.not_found');
       await announce();
     });
   }
 }
 
-function view({ id, subjectKind, userId, server, mode, names, createdAt }: Row): GrantDto {
+function view({ id, subjectKind, userId, server, mode, names, createdAt }: GrantRow): GrantDto {
   const subject = subjectKind === 'user' ? { kind: 'user', userId } : { kind: 'everyone' };
   const tools = mode === 'all' ? { mode } : { mode, names };
   // Rows hold what our own schemas and the table's checks admitted.

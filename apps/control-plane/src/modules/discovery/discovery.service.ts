@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { OrganisationId, ServerId } from '@patchbay/contracts';
 import { type Server, type Tx } from '../../prisma/index.ts';
 import { Changes, hashPart } from '../snapshot/index.ts';
-import { claimBareNames } from './bare-names.ts';
+import { claimBareNames } from './bare-names.repository.ts';
 import { encodeCataloguePart } from './catalogue-part.ts';
 import { discover, type Discovered } from './discover.ts';
 import { wordsFor } from './failed.ts';

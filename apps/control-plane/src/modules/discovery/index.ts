@@ -1,4 +1,4 @@
-export { claimBareNames } from './bare-names.ts';
+export { claimBareNames } from './bare-names.repository.ts';
 export { catalogueEntries, readCatalogueHeader } from './catalogue-part.ts';
 export { DiscoveryModule } from './discovery.module.ts';
 export { DiscoveryQueue } from './discovery-queue.ts';

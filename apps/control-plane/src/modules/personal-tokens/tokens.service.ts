@@ -9,6 +9,7 @@ import { Refused } from '../../common/refused.ts';
 import { Config } from '../../config/config.ts';
 import { Database, type PersonalToken } from '../../prisma/index.ts';
 import { Changes } from '../snapshot/index.ts';
+import { TokensRepository, type Owner } from './tokens.repository.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -18,6 +19,7 @@ export class TokensService {
   constructor(
     private readonly database: Database,
     private readonly changes: Changes,
+    private readonly repository: TokensRepository,
     private readonly clock: Clock,
     private readonly config: Config,
   ) {}
@@ -25,11 +27,7 @@ export class TokensService {
   async list(caller: Caller, query: PageQuery): Promise<Page<Token>> {
     const after = startAfter(query, TokenId);
     const rows = await this.database.withOrganisation(caller.organisationId, (tx) =>
-      tx.personalToken.findMany({
-        where: { organisationId: caller.organisationId, ...ownUnlessAdmin(caller, true), ...(after === null ? {} : { id: { gt: after } }) },
-        orderBy: { id: 'asc' },
-        take: query.limit + 1,
-      }),
+      this.repository.page(tx, caller.organisationId, { owner: ownUnlessAdmin(caller, true), after, take: query.limit + 1 }),
     );
     return toPage(rows, query.limit, { key: ({ id }) => id, view });
   }
@@ -44,7 +42,7 @@ export class TokensService {
     const expiresAt = new Date(createdAt.getTime() + expiresInDays * DAY_MS);
     const data = { organisationId, id, userId, name, hint: tokenHint(token), tokenHash: hashToken(token), createdAt, expiresAt };
     const row = await this.changes.commit(organisationId, async (tx, announce) => {
-      const created = await tx.personalToken.create({ data });
+      const created = await this.repository.create(tx, data);
       await announce({ tokenIds: [id] });
       return created;
     });
@@ -54,21 +52,19 @@ export class TokensService {
   /** Ends a token for good. Doing so again changes nothing. */
   async revoke(caller: Caller, id: string): Promise<void> {
     const { organisationId } = caller;
-    if (!TokenId.safeParse(id).success) throw new Refused('api.not_found');
+    const { data: tokenId } = TokenId.safeParse(id);
+    if (tokenId === undefined) throw new Refused('api.not_found');
     await this.changes.commit(organisationId, async (tx, announce) => {
-      const row = await tx.personalToken.findFirst({ where: { organisationId, id, ...ownUnlessAdmin(caller, false) } });
+      const row = await this.repository.find(tx, organisationId, { id: tokenId, owner: ownUnlessAdmin(caller, false) });
       if (row === null) throw new Refused('api.not_found');
-      const { count } = await tx.personalToken.updateMany({
-        where: { organisationId, id, revokedAt: null },
-        data: { revokedAt: this.clock.now() },
-      });
-      if (count > 0) await announce({ tokenIds: [id as TokenId], forget: [{ kind: 'token', tokenHash: row.tokenHash as TokenHash }] });
+      if (!(await this.repository.revoke(tx, organisationId, { id: tokenId, at: this.clock.now() }))) return;
+      await announce({ tokenIds: [tokenId], forget: [{ kind: 'token', tokenHash: row.tokenHash as TokenHash }] });
     });
   }
 }
 
 /** Owners and admins see and end everybody's tokens, auditors see them; others their own. */
-function ownUnlessAdmin({ role, userId }: Caller, reading: boolean): { userId?: string } {
+function ownUnlessAdmin({ role, userId }: Caller, reading: boolean): Owner {
   return role === 'owner' || role === 'admin' || (reading && role === 'auditor') ? {} : { userId };
 }
 

@@ -1,6 +1,6 @@
 import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
-import { ServerSlug, type Server as ServerDto, type ServerChange, type ServerId, type ServerInput } from '@patchbay/contracts';
+import { ServerSlug, VALUES_MAX, type Server as ServerDto, type ServerChange, type ServerId, type ServerInput } from '@patchbay/contracts';
 import type { Caller } from '../../common/caller.ts';
 import { startAfter, toPage, type Page, type PageQuery } from '../../common/page.ts';
 import { Refused, refusedField } from '../../common/refused.ts';
@@ -60,6 +60,8 @@ export class ServersService {
       const misplaced = misplacedFields(before.server.kind, change);
       if (misplaced.length > 0) throw new Refused('api.validation', null, misplaced);
       const { server, secrets, credentialChanged } = this.repository.changed(before, change);
+      if (secrets.length > VALUES_MAX)
+        throw refusedField('api.validation', server.kind === 'stdio' ? '/env' : '/headers', `makes more than ${VALUES_MAX} in all`);
       const approved = setsCommand(change) ? caller.operator : server.approved;
       await this.repository.replace(tx, { ...server, approved, updatedAt: this.platform.clock.now() }, secrets);
       await announce(credentialChanged ? { forget: [{ kind: 'credential', serverId: server.id as ServerId }] } : {});

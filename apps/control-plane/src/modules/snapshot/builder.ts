@@ -10,7 +10,8 @@ import type {
   PartKind,
   ServerPart,
 } from '@patchbay/contracts';
-import type { BareName, Grant, Server, Tx } from '../../prisma/index.ts';
+import type { BareName, Grant } from '../../prisma/index.ts';
+import type { TenantRows } from './tenant-rows.repository.ts';
 
 /** Grants are sharded by server, so that a change re-sends a fraction of them. */
 const GRANT_SHARDS = 16;
@@ -23,34 +24,6 @@ export type BuiltPart = {
   readonly length: number;
   readonly bytes: Buffer | null;
 };
-
-export type TenantRows = {
-  readonly servers: readonly (Server & { readonly hasCredential: boolean })[];
-  readonly catalogues: readonly { readonly serverId: string; readonly hash: string; readonly length: number }[];
-  readonly grants: readonly Grant[];
-  readonly bareNames: readonly BareName[];
-};
-
-/** All that a snapshot is made of, of the transaction's organisation; read it in a repeatable-read transaction. */
-export async function readTenantRows(tx: Tx, organisationId: OrganisationId): Promise<TenantRows> {
-  const where = { organisationId };
-  const servers = await tx.server.findMany({
-    where,
-    orderBy: { id: 'asc' },
-    include: { secrets: { where: { kind: 'header' }, select: { name: true }, take: 1 } },
-  });
-  const catalogues = await tx.$queryRaw<{ serverId: string; hash: string; length: number }[]>`
-    select server_id as "serverId", accepted_hash as hash, octet_length(accepted) as length from server_catalogues
-    where organisation_id = ${organisationId}::uuid and accepted is not null order by server_id`;
-  const grants = await tx.grant.findMany({ where, orderBy: { id: 'asc' } });
-  const bareNames = await tx.bareName.findMany({ where, orderBy: [{ kind: 'asc' }, { name: 'asc' }] });
-  return {
-    servers: servers.map(({ secrets, ...server }) => ({ ...server, hasCredential: secrets.length > 0 })),
-    catalogues,
-    grants,
-    bareNames,
-  };
-}
 
 /** The parts of a snapshot. The same rows give the same bytes, so that an unchanged part keeps its hash. */
 export function buildParts(

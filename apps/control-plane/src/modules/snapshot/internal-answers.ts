@@ -75,13 +75,15 @@ export class InternalAnswers {
   }
 
   async launch(organisationId: OrganisationId, serverId: ServerId, generation: string): Promise<LaunchSpec | Refusal> {
-    if ((await this.stdio.policy()) === 'off') return refusal('stdio.not_allowed', 'PATCHBAY_STDIO is off.');
+    const policy = await this.stdio.policy();
     return this.platform.database.withOrganisation(organisationId, async (tx) => {
       const server = await tx.server.findUnique({
         where: { organisationId_id: { organisationId, id: serverId } },
         include: { secrets: true },
       });
       if (server === null || server.command === null || server.generation !== generation) return refusal('api.not_found');
+      const refused = this.stdio.mayStart(policy, server.approved);
+      if (refused !== null) return refused;
       const { slug, command, args, isolation, secrets } = server;
       return {
         generation,

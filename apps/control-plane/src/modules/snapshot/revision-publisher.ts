@@ -2,8 +2,9 @@ import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
 import { Invalidation, type Manifest, type OrganisationId, type OrganisationSlug, type PartHash, type Revision } from '@patchbay/contracts';
 import { type Position, type Tx } from '../../prisma/index.ts';
-import { buildParts, manifestLine, readTenantRows, type BuiltPart, type TenantRows } from './builder.ts';
+import { buildParts, manifestLine, type BuiltPart } from './builder.ts';
 import { openingsFor } from './openings.ts';
+import { readTenantRows, type TenantRows } from './tenant-rows.repository.ts';
 import { putTokenEntries } from './token-entries.ts';
 
 /** How long manifests repeat what pods must forget. */

@@ -27,10 +27,14 @@ export class StdioRules {
     );
   }
 
-  /** Running one as it is registered: what an operator approved, admins may run. */
+  /** Having one run as it is registered: what an operator approved, admins may run. */
   async mayRun({ operator }: Caller, approved: boolean): Promise<Refusal | null> {
-    const policy = await this.policy();
-    if (policy === 'any' || (policy === 'templates' && (operator || approved))) return null;
+    return this.mayStart(await this.policy(), operator || approved);
+  }
+
+  /** Whether it may be started at all, whoever's call needs it: also one that was registered while more was allowed. */
+  mayStart(policy: StdioPolicy, approved: boolean): Refusal | null {
+    if (policy === 'any' || (policy === 'templates' && approved)) return null;
     return refusal(
       'stdio.not_allowed',
       policy === 'off' ? 'PATCHBAY_STDIO is off.' : 'An operator of the installation has to approve its command first.',
