@@ -177,6 +177,16 @@ describe('our own programs', () => {
     expect(await installation.internalStatus('/livez', `localhost:${installation.internalPort}`)).toBe(200);
   });
 
+  test('a stdio server that no operator approved is not started, also when it was registered while that was allowed', async () => {
+    const superuser = await installation.sql();
+    const { rows } = await superuser.query(`select organisation_id, id, generation from servers where slug in ('by-owner', 'memory') order by slug`);
+    await superuser.end();
+    const launch = (row: (typeof rows)[number]): ReturnType<Installation['internal']> =>
+      installation.internal(`${INTERNAL_PATHS.launch(row.organisation_id, row.id)}?generation=${row.generation}`, { as: 'stdioHostSecret' });
+    expect((await launch(rows[0])).body).toMatchObject({ status: 403, code: 'stdio.not_allowed' });
+    expect((await launch(rows[1])).status).toBe(200);
+  });
+
   test('a stdio host gets the revealed env of exactly the present generation', async () => {
     const { organisationId } = (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0];
     const superuser = await installation.sql();

@@ -54,7 +54,8 @@ const headerName = z
 const secretValue = text.max(8192);
 const headerValue = secretValue.regex(/^[\t\x20-\x7e]*$/, { error: 'must be visible ASCII' });
 const envName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, { error: 'is not an environment variable name' });
-const VALUES_MAX = 64;
+/** Header or env values of one server. */
+export const VALUES_MAX = 64;
 
 /** Write-only values by name. In a change: a name left out keeps its value, null removes it. */
 function values<Value extends z.ZodType>(
