@@ -99,7 +99,8 @@ function securityOf(requirement: Requirement | null): object[] {
   return requirement?.kind === 'session' ? [{ session: [] }] : [{ session: [] }, { apiToken: [] }];
 }
 
-function schemaOf(type: z.ZodType, io: 'input' | 'output'): object {
+/** The JSON schema of what a type takes or gives. */
+export function schemaOf(type: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
   const { $schema: _dialect, ...schema } = z.toJSONSchema(type, { io, unrepresentable: 'any', target: 'draft-2020-12' });
   return schema;
 }
