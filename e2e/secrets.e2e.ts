@@ -91,7 +91,8 @@ test('no secret is in a dump of the database, on the gateway’s disk, in a log,
     const bytes = Buffer.from(secret);
     for (const [place, content] of Object.entries(places)) {
       expect(content.length, place).toBeGreaterThan(50);
-      if ([secret, bytes.toString('hex'), bytes.toString('base64')].some((form) => content.includes(form))) found.push(`${name} in ${place}`);
+      if ([secret, bytes.toString('hex'), bytes.toString('base64')].some((form) => content.includes(form)))
+        found.push(`${name} in ${place}`);
     }
   }
   expect(found).toEqual([]);

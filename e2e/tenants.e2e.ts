@@ -78,8 +78,12 @@ test('equal slugs in two organisations stay two servers, each with its own calle
     what: 'the second organisation’s server',
     timeoutMs: 15_000,
   });
-  expect((await call('default', token)).status).toBe(401);
-  expect((await call('second', platform.facts.token)).status).toBe(401);
+  const unknown = await post(platform.mcpUrl('everything'), 'pbpat_unknown', '{}');
+  const across = [
+    await post(platform.mcpUrl('everything'), token, '{}'),
+    await post(platform.mcpUrl('everything', 'second'), platform.facts.token, '{}'),
+  ];
+  for (const answer of across) expect([answer.status, answer.text]).toEqual([401, unknown.text]);
   expect((await call('default', platform.facts.token)).status).toBe(200);
 });
 
