@@ -37,6 +37,16 @@ test('what is known still stands while the control plane is away, and falls when
   expect(await specs.get(KEY, 'g1')).toMatchObject({ code: 'stdio.launch_unavailable' });
 });
 
+test('what is known falls when it may not be run any more', async () => {
+  const { world, specs } = setUp();
+  await specs.get(KEY, 'g1');
+  world.nowMs = 100_000;
+  world.ask = async () => ({ status: 403, text: '' });
+  expect(await specs.get(KEY, 'g1')).toMatchObject({ code: 'stdio.not_allowed' });
+  world.ask = () => Promise.reject(new Error('connection refused'));
+  expect(await specs.get(KEY, 'g1')).toMatchObject({ code: 'stdio.launch_unavailable' });
+});
+
 test('an answer of another generation, or one that is no specification, is not run', async () => {
   const answers = [JSON.stringify({ ...SPEC, generation: 'g2' }), '{"command":"rm"}', '<html>'];
   for (const text of answers) {

@@ -53,6 +53,8 @@ export class LaunchSpecs {
       return refusal('stdio.launch_unavailable', 'The control plane cannot be reached and this server has not run here before.');
     }
     if (answer.status === 404) return refusal('stdio.launch_gone', `Server ${key.serverId}, generation ${generation}.`);
+    // A decision, not an outage: what is kept must fall with it.
+    if (answer.status === 403) return refusal('stdio.not_allowed', 'PATCHBAY_STDIO is off, or no operator has approved its command.');
     if (answer.status !== 200) return refusal('stdio.launch_unavailable', `The control plane answered ${answer.status}.`);
     const parsed = LaunchSpec.safeParse(parseJson(answer.text));
     if (!parsed.success || parsed.data.generation !== generation) {
