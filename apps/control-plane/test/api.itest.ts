@@ -40,7 +40,11 @@ describe('a request that is wrong', () => {
     ['more variables than a server needs', { ...STDIO, slug: 'a', env: MANY }, [400, 'api.validation', '/env']],
     ['a NUL in a description', { ...HTTP, slug: 'a', description: 'a\0' }, [400, 'api.validation', '/description']],
     ['a NUL in a tag', { ...HTTP, slug: 'a', tags: ['a\0'] }, [400, 'api.validation', '/tags/0']],
-    ['half a character', `{"kind":"streamable-http","url":"http://x/","slug":"a","description":"\\ud800"}`, [400, 'api.validation', '/description']],
+    [
+      'half a character',
+      `{"kind":"streamable-http","url":"http://x/","slug":"a","description":"\\ud800"}`,
+      [400, 'api.validation', '/description'],
+    ],
     ['no body', undefined, [400, 'api.validation', '']],
     ['half a document', '{"kind":', [400, 'api.validation', '']],
     ['a forged prototype', '{"__proto__":{"slug":"a"}}', [400, 'api.validation', '']],
@@ -363,7 +367,12 @@ test('the readable page runs no script and loads nothing from elsewhere', async 
   expect(page.text).toContain('/api/v1/orgs/{org}/servers');
   expect(page.text).not.toMatch(/<script|https?:\/\/| style=| on\w+=/);
   expect([...page.text.matchAll(/<section id="(\w+)"/g)].map(([, name]) => name).sort()).toEqual([
-    'errors', 'grants', 'organisations', 'servers', 'session', 'tokens',
+    'errors',
+    'grants',
+    'organisations',
+    'servers',
+    'session',
+    'tokens',
   ]);
   // A field of a body, a parameter and an example.
   expect(page.text).toContain('<code>expiresInDays</code> integer');

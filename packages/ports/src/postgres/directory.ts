@@ -10,11 +10,7 @@ export class PostgresDirectory implements Directory {
     this.#pool = pool;
   }
 
-  async putTokens(
-    organisationId: OrganisationId,
-    revision: Revision,
-    entries: readonly NewTokenEntry[],
-  ): Promise<void> {
+  async putTokens(organisationId: OrganisationId, revision: Revision, entries: readonly NewTokenEntry[]): Promise<void> {
     const byHash = new Map(entries.map((entry) => [entry.tokenHash, entry]));
     // Always in the same order, so that two writers wait for each other instead of blocking each other.
     const rows = [...byHash.values()].sort((a, b) => (a.tokenHash < b.tokenHash ? -1 : 1));

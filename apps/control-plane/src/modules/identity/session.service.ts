@@ -30,10 +30,7 @@ export class SessionService {
     const user = `${organisation}\n${email.toLowerCase()}`;
     if (!(await this.limits.take(address, user))) return refusal('auth.too_many_attempts');
     const found = await this.lookups.organisationBySlug(organisation);
-    const row =
-      found === null
-        ? null
-        : await this.sessions.user(found.organisationId, email.toLowerCase());
+    const row = found === null ? null : await this.sessions.user(found.organisationId, email.toLowerCase());
     const matches = await verifyPassword(row?.passwordHash ?? null, password);
     if (matches === null) return refusal('http.overloaded');
     if (found === null || row === null || !matches) return refusal('auth.sign_in_failed');

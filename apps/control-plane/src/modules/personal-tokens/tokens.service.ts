@@ -2,12 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { TokenId, type MintedToken, type Token, type TokenHash, type TokenInput } from '@patchbay/contracts';
 import { hashToken, mintToken, tokenHint } from '@patchbay/tokens';
 import type { Caller } from '../../common/caller.ts';
-import { Clock } from '../../common/clock.ts';
 import { newId } from '../../common/new-id.ts';
 import { startAfter, toPage, type Page, type PageQuery } from '../../common/page.ts';
 import { Refused } from '../../common/refused.ts';
-import { Config } from '../../config/config.ts';
-import { Database, type PersonalToken } from '../../prisma/index.ts';
+import { Platform } from '../../platform.ts';
+import type { PersonalToken } from '../../prisma/index.ts';
 import { Changes } from '../snapshot/index.ts';
 import { TokensRepository, type Owner } from './tokens.repository.ts';
 
@@ -17,16 +16,14 @@ const DAY_MS = 86_400_000;
 @Injectable()
 export class TokensService {
   constructor(
-    private readonly database: Database,
+    private readonly platform: Platform,
     private readonly changes: Changes,
     private readonly repository: TokensRepository,
-    private readonly clock: Clock,
-    private readonly config: Config,
   ) {}
 
   async list(caller: Caller, query: PageQuery): Promise<Page<Token>> {
     const after = startAfter(query, TokenId);
-    const rows = await this.database.withOrganisation(caller.organisationId, (tx) =>
+    const rows = await this.platform.database.withOrganisation(caller.organisationId, (tx) =>
       this.repository.page(tx, caller.organisationId, { owner: ownUnlessAdmin(caller, true), after, take: query.limit + 1 }),
     );
     return toPage(rows, query.limit, { key: ({ id }) => id, view });
@@ -36,9 +33,9 @@ export class TokensService {
     { organisationId, userId }: Pick<Caller, 'organisationId' | 'userId'>,
     { name, expiresInDays }: TokenInput,
   ): Promise<MintedToken> {
-    const createdAt = this.clock.now();
+    const createdAt = this.platform.clock.now();
     const id = newId(createdAt.getTime()) as TokenId;
-    const token = mintToken('pbpat', id, this.config.tokenTagKey.current.key);
+    const token = mintToken('pbpat', id, this.platform.config.tokenTagKey.current.key);
     const expiresAt = new Date(createdAt.getTime() + expiresInDays * DAY_MS);
     const data = { organisationId, id, userId, name, hint: tokenHint(token), tokenHash: hashToken(token), createdAt, expiresAt };
     const row = await this.changes.commit(organisationId, async (tx, announce) => {
@@ -57,7 +54,7 @@ export class TokensService {
     await this.changes.commit(organisationId, async (tx, announce) => {
       const row = await this.repository.find(tx, organisationId, { id: tokenId, owner: ownUnlessAdmin(caller, false) });
       if (row === null) throw new Refused('api.not_found');
-      if (!(await this.repository.revoke(tx, organisationId, { id: tokenId, at: this.clock.now() }))) return;
+      if (!(await this.repository.revoke(tx, organisationId, { id: tokenId, at: this.platform.clock.now() }))) return;
       await announce({ tokenIds: [tokenId], forget: [{ kind: 'token', tokenHash: row.tokenHash as TokenHash }] });
     });
   }
