@@ -15,6 +15,8 @@ export function createGatewayServer(run: (ctx: CallContext) => Promise<void>): S
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: 15_000,
       requestTimeout: 60_000,
+      // Node looks at the two timeouts above only this often.
+      connectionsCheckingInterval: 5_000,
       keepAliveTimeout: 65_000,
       noDelay: true,
     },

@@ -88,6 +88,8 @@ const httpUrl = z
       }
     },
     { error: 'must have neither credentials nor a fragment: put credentials into headers' },
+  )
+  .refine((value) => !/[\\\s]/.test(value), { error: 'must have neither backslashes nor white space: it would not go where it seems to' },
   );
 
 const common = {
