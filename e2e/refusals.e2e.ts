@@ -217,7 +217,12 @@ describe('an upstream that misbehaves', () => {
 describe('a registration', () => {
   const cases: [string, Record<string, unknown>, number, string][] = [
     ['a bad URL', { kind: 'streamable-http', slug: 'a', url: 'ftp://x' }, 400, '/url'],
-    ['a URL that does not go where it seems to', { kind: 'streamable-http', slug: 'a', url: 'http://127.0.0.1\\@example.com/' }, 400, '/url'],
+    [
+      'a URL that does not go where it seems to',
+      { kind: 'streamable-http', slug: 'a', url: 'http://127.0.0.1\\@example.com/' },
+      400,
+      '/url',
+    ],
     ['credentials in the URL', { kind: 'streamable-http', slug: 'a', url: 'http://user:pass@example.com/' }, 400, '/url'],
     ['a reserved slug', { kind: 'streamable-http', slug: 'mcp', url: 'http://example.com/mcp' }, 400, '/slug'],
     ['a slug that is taken', { kind: 'streamable-http', slug: 'everything', url: 'http://example.com/mcp' }, 409, '/slug'],

@@ -89,8 +89,7 @@ const httpUrl = z
     },
     { error: 'must have neither credentials nor a fragment: put credentials into headers' },
   )
-  .refine((value) => !/[\\\s]/.test(value), { error: 'must have neither backslashes nor white space: it would not go where it seems to' },
-  );
+  .refine((value) => !/[\\\s]/.test(value), { error: 'must have neither backslashes nor white space: it would not go where it seems to' });
 
 const common = {
   description: text.max(2000).default(''),
