@@ -31,7 +31,8 @@ export async function createHttpApp(platform: Platform): Promise<NestFastifyAppl
     requestTimeout: 30_000,
     onProtoPoisoning: 'error',
     // Before any hook has run: an address that cannot be decoded names nothing.
-    frameworkErrors: (_error: unknown, _request: unknown, reply: FastifyReply) => void refuse(reply.headers(SECURITY_HEADERS), 'http.not_found'),
+    frameworkErrors: (_error: unknown, _request: unknown, reply: FastifyReply) =>
+      void refuse(reply.headers(SECURITY_HEADERS), 'http.not_found'),
   });
   const instance: FastifyInstance = adapter.getInstance();
   const patterns = collectRoutes(instance);
@@ -75,7 +76,8 @@ function guardRequests(instance: FastifyInstance, apiUrl: URL, apiPort: number):
   });
   instance.addHook('preValidation', async (request, reply) => {
     const declared = request.headers['content-type'];
-    if (takesBody(request) && request.method !== 'DELETE' && declared !== undefined && !/^application\/json\s*(;|$)/i.test(declared)) return refuse(reply, 'http.media_type');
+    if (takesBody(request) && request.method !== 'DELETE' && declared !== undefined && !/^application\/json\s*(;|$)/i.test(declared))
+      return refuse(reply, 'http.media_type');
     return undefined;
   });
 }

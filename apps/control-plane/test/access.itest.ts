@@ -170,7 +170,11 @@ describe('our own programs', () => {
   });
 
   test('are answered under an address of this machine alone', async () => {
-    for (const host of ['evil.example', `evil.example:${installation.internalPort}`, `127.0.0.1:${installation.internalPort}.evil.example`]) {
+    for (const host of [
+      'evil.example',
+      `evil.example:${installation.internalPort}`,
+      `127.0.0.1:${installation.internalPort}.evil.example`,
+    ]) {
       expect(await installation.internalStatus('/livez', host), host).toBe(421);
       expect(await installation.internalStatus(INTERNAL_PATHS.revisions, host), host).toBe(421);
     }
@@ -179,10 +183,14 @@ describe('our own programs', () => {
 
   test('a stdio server that no operator approved is not started, also when it was registered while that was allowed', async () => {
     const superuser = await installation.sql();
-    const { rows } = await superuser.query(`select organisation_id, id, generation from servers where slug in ('by-owner', 'memory') order by slug`);
+    const { rows } = await superuser.query(
+      `select organisation_id, id, generation from servers where slug in ('by-owner', 'memory') order by slug`,
+    );
     await superuser.end();
     const launch = (row: (typeof rows)[number]): ReturnType<Installation['internal']> =>
-      installation.internal(`${INTERNAL_PATHS.launch(row.organisation_id, row.id)}?generation=${row.generation}`, { as: 'stdioHostSecret' });
+      installation.internal(`${INTERNAL_PATHS.launch(row.organisation_id, row.id)}?generation=${row.generation}`, {
+        as: 'stdioHostSecret',
+      });
     expect((await launch(rows[0])).body).toMatchObject({ status: 403, code: 'stdio.not_allowed' });
     expect((await launch(rows[1])).status).toBe(200);
   });

@@ -35,7 +35,7 @@ export function typeOf(schema: JsonSchema): string {
   if (union !== undefined) return [...new Set(union.filter(isSchema).map(typeOf))].join(' or ');
   if (schema['type'] === 'array' && isSchema(schema['items'])) return `list of ${typeOf(schema['items'])}${limits(schema)}`;
   const format = typeof schema['format'] === 'string' ? ` (${escape(schema['format'])})` : '';
-  return `${escape(String(schema['type'] ?? 'anything'))}${format}${limits(schema)}`;
+  return `${escape(typeof schema['type'] === 'string' ? schema['type'] : 'anything')}${format}${limits(schema)}`;
 }
 
 function limits(schema: JsonSchema): string {
