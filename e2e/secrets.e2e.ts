@@ -101,7 +101,7 @@ test('no secret is in a dump of the database, on the gateway’s disk, in a log,
 test('nothing that is stored opens anything, as a bearer or as a cookie', async () => {
   const { apiUrl, org } = platform.facts;
   const list = `${apiUrl}/api/v1/orgs/${org}/servers`;
-  const asBearer = async (url: string, value: string, init: RequestInit & { headers?: Record<string, string> } = {}): Promise<number> =>
+  const asBearer = async (url: string, value: string, init: { method?: string; headers?: Record<string, string>; body?: string } = {}): Promise<number> =>
     (await fetch(url, { ...init, headers: { ...init.headers, authorization: `Bearer ${value}` } })).status;
   const asCookie = async (value: string): Promise<number> =>
     (await fetch(list, { headers: { cookie: `patchbay_session=${value}`, 'patchbay-request': '1' } })).status;

@@ -26,6 +26,10 @@ const CLEAN = {
   'packages/egress/tsconfig.json': TSCONFIG,
   'packages/egress/src/dial.ts': "import { connect } from 'node:net';\nexport const dial = (): unknown => connect(1);\n",
   'apps/sample/src/users.repository.ts': "import { PrismaClient } from '@prisma/client';\nexport const client: unknown = PrismaClient;\n",
+  'apps/sample/src/rows.repository.ts': 'export const rows = (tx: { user: { findMany(): unknown } }): unknown => tx.user.findMany();\n',
+  'apps/sample/src/handed-on.ts':
+    'type Work = (tx: object) => number;\nconst count = (tx: object): number => Object.keys({ tx }).length;\nexport const run = (database: { withOrganisation(work: Work): number }): number => database.withOrganisation((tx) => count(tx));\n',
+  'apps/sample/src/own-names.test.ts': 'export const rows = (tx: { user: { findMany(): unknown } }): unknown => tx.user.findMany();\n',
 };
 
 // One file each: the rule that must speak, and what it must say.
@@ -93,6 +97,41 @@ const PLANTED: Record<string, { text: string; rule: string; says: RegExp }> = {
     text: "import { PrismaClient } from '@prisma/client';\nexport const client: unknown = PrismaClient;\n",
     rule: 'house(no-prisma-outside-repositories)',
     says: /\*\.repository\.ts/,
+  },
+  'query-transaction.ts': {
+    text: 'export const f = (tx: { user: { count(): number } }): number => tx.user.count();\n',
+    rule: 'house(no-queries-outside-repositories)',
+    says: /through 'tx' outside a repository/,
+  },
+  'query-typed.ts': {
+    text: 'type Tx = { user: { create(): number } };\nexport const f = (lock: Tx): number => lock.user.create();\n',
+    rule: 'house(no-queries-outside-repositories)',
+    says: /through 'lock'/,
+  },
+  'query-in-work.ts': {
+    text: 'type Work = (db: { user: { count(): number } }) => number;\nexport const f = (a: { withOrganisation(work: Work): number }): number => a.withOrganisation((db) => db.user.count());\n',
+    rule: 'house(no-queries-outside-repositories)',
+    says: /through 'db'/,
+  },
+  'query-taken-apart.ts': {
+    text: 'type Work = (db: { user: { count(): number } }) => number;\nexport const f = (a: { commit(work: Work): number }): number => a.commit(({ user }) => user.count());\n',
+    rule: 'house(no-queries-outside-repositories)',
+    says: /taken apart/,
+  },
+  'query-renamed.ts': {
+    text: 'export function f(tx: { user: { count(): number } }): number {\n  const { user } = tx;\n  return user.count();\n}\n',
+    rule: 'house(no-queries-outside-repositories)',
+    says: /'tx' under another name/,
+  },
+  'query-field.ts': {
+    text: 'export const f = (a: { client: { user: { findMany(): number } } }): number => a.client.user.findMany();\n',
+    rule: 'house(no-queries-outside-repositories)',
+    says: /'findMany' outside/,
+  },
+  'query-raw.ts': {
+    text: 'export const f = (a: { $executeRaw(sql: TemplateStringsArray): number }): number => a.$executeRaw`select 1`;\n',
+    rule: 'house(no-queries-outside-repositories)',
+    says: /'\$executeRaw' outside/,
   },
   'long-file.ts': {
     text: `${Array.from({ length: 301 }, (_, i) => `export const a${i} = ${i};`).join('\n')}\n`,

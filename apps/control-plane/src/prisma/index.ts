@@ -1,4 +1,16 @@
 export { Database, enterOrganisation, isTaken, type Tx } from './database.ts';
 export { Lookups, type Position } from './lookups.ts';
 export { checkTenantWall } from './start-up-check.ts';
-export type { BareName, Grant, PersonalToken, Server, ServerCatalogue, ServerSecret, Session, User } from '../generated/prisma/client.ts';
+export type {
+  ApiToken,
+  BareName,
+  Grant,
+  Organisation,
+  Outbox,
+  PersonalToken,
+  Server,
+  ServerCatalogue,
+  ServerSecret,
+  Session,
+  User,
+} from '../generated/prisma/client.ts';

@@ -1,10 +1,11 @@
 import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
 import type { OrganisationId, ServerId } from '@patchbay/contracts';
-import { type Server, type Tx } from '../../prisma/index.ts';
+import { type Server } from '../../prisma/index.ts';
 import { Changes, hashPart } from '../snapshot/index.ts';
 import { claimBareNames } from './bare-names.repository.ts';
 import { encodeCataloguePart } from './catalogue-part.ts';
+import { lockedAcceptedPart, serverToAsk, writeCatalogue } from './catalogues.repository.ts';
 import { discover, type Discovered } from './discover.ts';
 import { wordsFor } from './failed.ts';
 import { Transports } from './transports.ts';
@@ -22,16 +23,14 @@ export class DiscoveryService {
 
   /** One attempt; false when the server could not be asked, which is kept in words. A server that is gone or has changed meanwhile is left alone. */
   async discover(organisationId: OrganisationId, serverId: ServerId): Promise<boolean> {
-    const row = await this.platform.database.withOrganisation(organisationId, (tx) =>
-      tx.server.findUnique({ where: { organisationId_id: { organisationId, id: serverId } }, include: { secrets: true } }),
-    );
-    if (row === null) return true;
-    const { secrets, ...server } = row;
+    const found = await this.platform.database.withOrganisation(organisationId, (tx) => serverToAsk(tx, organisationId, serverId));
+    if (found === null) return true;
+    const { server, secrets } = found;
     const attemptedAt = this.platform.clock.now();
     try {
       const transport = await this.transports.to(server, secrets);
-      const found = await discover({ transport, requestMs: server.requestMs, knownLegacy: server.kind === 'stdio' });
-      await this.#accept(server, found, attemptedAt);
+      const discovered = await discover({ transport, requestMs: server.requestMs, knownLegacy: server.kind === 'stdio' });
+      await this.#accept(server, discovered, attemptedAt);
       return true;
     } catch (error) {
       const words = wordsFor(error);
@@ -51,7 +50,7 @@ export class DiscoveryService {
       const attempt = { generation: server.generation, attemptedAt, discoveredAt: attemptedAt, error: null, notice: found.notice };
       const isNew = accepted !== found.part;
       const entries = { observed: found.bytes, observedHash: found.part, accepted: found.bytes, acceptedHash: found.part };
-      await upsert(tx, server, isNew ? { ...attempt, ...entries } : attempt);
+      await writeCatalogue(tx, server, isNew ? { ...attempt, ...entries } : attempt);
       if (!isNew) return;
       await claimBareNames(tx, organisationId);
       await announce();
@@ -61,30 +60,7 @@ export class DiscoveryService {
   async #keepFailure(server: Server, error: string, attemptedAt: Date): Promise<void> {
     await this.platform.database.withOrganisation(server.organisationId as OrganisationId, async (tx) => {
       if ((await lockedAcceptedPart(tx, server)) === undefined) return;
-      await upsert(tx, server, { generation: server.generation, attemptedAt, error });
+      await writeCatalogue(tx, server, { generation: server.generation, attemptedAt, error });
     });
   }
-}
-
-/** What is accepted now (null: nothing yet); undefined when the server is gone or has changed since it was asked. */
-async function lockedAcceptedPart(tx: Tx, { organisationId, id, generation }: Server): Promise<string | null | undefined> {
-  const [row] = await tx.$queryRaw<{ generation: string }[]>`
-    select generation from servers where organisation_id = ${organisationId}::uuid and id = ${id}::uuid for update`;
-  if (row?.generation !== generation) return undefined;
-  const catalogue = await tx.serverCatalogue.findUnique({
-    where: { organisationId_serverId: { organisationId, serverId: id } },
-    select: { acceptedHash: true },
-  });
-  return catalogue?.acceptedHash ?? null;
-}
-
-type CatalogueWrite = Omit<Parameters<Tx['serverCatalogue']['create']>[0]['data'], 'organisationId' | 'serverId' | 'server'>;
-
-async function upsert(
-  tx: Tx,
-  { organisationId, id }: Server,
-  data: CatalogueWrite & { generation: string; attemptedAt: Date },
-): Promise<void> {
-  const key = { organisationId, serverId: id };
-  await tx.serverCatalogue.upsert({ where: { organisationId_serverId: key }, create: { ...key, ...data }, update: data });
 }

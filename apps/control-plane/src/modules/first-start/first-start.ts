@@ -18,6 +18,15 @@ import { DiscoveryQueue } from '../discovery/index.ts';
 import { hashPassword } from '../identity/index.ts';
 import { ServersRepository } from '../registry/index.ts';
 import { Changes, type Announce } from '../snapshot/index.ts';
+import {
+  createOrganisation,
+  createTokens,
+  grantToEveryone,
+  isUntouched,
+  resetAdmin,
+  revokeTokens,
+  undiscoveredServers,
+} from './first-start.repository.ts';
 
 const SLUG = 'default' as OrganisationSlug;
 const EMAIL = 'admin@patchbay.local';
@@ -48,7 +57,7 @@ export class FirstStart {
     const organisationId = found?.organisationId ?? (newId() as OrganisationId);
     const minted = await this.changes.commit(organisationId, async (tx, announce) => {
       if (found === null)
-        await tx.organisation.create({ data: { id: organisationId, slug: SLUG, name: 'Default', createdAt: this.platform.clock.now() } });
+        await createOrganisation(tx, { id: organisationId, slug: SLUG, name: 'Default', createdAt: this.platform.clock.now() });
       const userId = await this.#admin(tx, organisationId, passwordHash);
       await this.#examples(tx, { organisationId, userId }, examples);
       return this.#tokens(tx, { organisationId, userId }, announce);
@@ -60,28 +69,18 @@ export class FirstStart {
 
   /** The server program takes these jobs: its own look for undiscovered servers may be minutes away. */
   async #startDiscovery(organisationId: OrganisationId): Promise<void> {
-    const servers = await this.platform.database.withOrganisation(organisationId, (tx) =>
-      tx.server.findMany({ where: { organisationId, catalogue: null }, select: { id: true, generation: true } }),
-    );
+    const servers = await this.platform.database.withOrganisation(organisationId, (tx) => undiscoveredServers(tx, organisationId));
     for (const { id, generation } of servers) await this.queue.add(organisationId, id as ServerId, generation);
   }
 
   async #admin(tx: Tx, organisationId: OrganisationId, passwordHash: string): Promise<string> {
-    const key = { organisationId, email: EMAIL };
-    const { id } = await tx.user.upsert({
-      where: { organisationId_email: key },
-      create: { ...key, id: newId(), passwordHash, role: 'owner', operator: true, createdAt: this.platform.clock.now() },
-      update: { passwordHash },
-    });
-    // Whoever signed in with the old password is out.
-    await tx.session.deleteMany({ where: { organisationId, userId: id } });
-    return id;
+    const fresh = { id: newId(), passwordHash, createdAt: this.platform.clock.now() };
+    return resetAdmin(tx, { organisationId, email: EMAIL }, fresh);
   }
 
   /** Only where there is no server yet: an example that its admin removed stays removed. */
   async #examples(tx: Tx, { organisationId }: { organisationId: OrganisationId; userId: string }, examples: Examples): Promise<void> {
-    if ((await tx.server.count({ where: { organisationId } })) > 0) return;
-    if ((await tx.organisation.findUniqueOrThrow({ where: { id: organisationId } })).revision > 0) return;
+    if (!(await isUntouched(tx, organisationId))) return;
     const memoryId = newId();
     const memoryFile = join(resolve(this.platform.config.home), 'stdio', organisationId, memoryId, 'memory.json');
     const inputs = [
@@ -110,20 +109,8 @@ export class FirstStart {
     ];
     for (const { id, input } of inputs) {
       const { server, secrets } = this.servers.newServer({ organisationId, operator: true }, ServerInput.parse(input), id);
-      await tx.server.create({ data: server });
-      await tx.serverSecret.createMany({ data: secrets });
-      await tx.grant.create({
-        data: {
-          organisationId,
-          id: newId(),
-          subjectKind: 'everyone',
-          userId: null,
-          serverId: id,
-          mode: 'all',
-          names: [],
-          createdAt: this.platform.clock.now(),
-        },
-      });
+      await this.servers.create(tx, server, secrets);
+      await grantToEveryone(tx, organisationId, { id: newId(), serverId: id, createdAt: this.platform.clock.now() });
     }
   }
 
@@ -134,19 +121,17 @@ export class FirstStart {
     announce: Announce,
   ): Promise<Minted> {
     const createdAt = this.platform.clock.now();
-    const own = { organisationId, userId, name: TOKEN_NAME, revokedAt: null };
-    const old = await tx.personalToken.findMany({ where: own, select: { id: true, tokenHash: true } });
-    await tx.personalToken.updateMany({ where: own, data: { revokedAt: createdAt } });
-    await tx.apiToken.updateMany({ where: own, data: { revokedAt: createdAt } });
+    const old = await revokeTokens(tx, { organisationId, userId, name: TOKEN_NAME }, createdAt);
     const common = { organisationId, userId, name: TOKEN_NAME, createdAt };
     const [id, apiId] = [newId(), newId()];
     const token = mintToken('pbpat', id as TokenId, this.platform.config.tokenTagKey.current.key);
     const apiToken = mintToken('pbapi', apiId as TokenId, this.platform.config.tokenTagKey.current.key);
     const expiresAt = new Date(createdAt.getTime() + DAYS * DAY_MS);
-    await tx.personalToken.create({ data: { ...common, id, hint: tokenHint(token), tokenHash: hashToken(token), expiresAt } });
-    await tx.apiToken.create({
-      data: { ...common, id: apiId, hint: tokenHint(apiToken), tokenHash: hashToken(apiToken), scopes: ApiScope.options, expiresAt: null },
-    });
+    await createTokens(
+      tx,
+      { ...common, id, hint: tokenHint(token), tokenHash: hashToken(token), expiresAt },
+      { ...common, id: apiId, hint: tokenHint(apiToken), tokenHash: hashToken(apiToken), scopes: ApiScope.options, expiresAt: null },
+    );
     await announce({
       tokenIds: [id as TokenId, ...old.map((row) => row.id as TokenId)],
       forget: old.map(({ tokenHash }) => ({ kind: 'token', tokenHash: tokenHash as TokenHash })),

@@ -6,6 +6,7 @@ import { refusedField } from '../../common/refused.ts';
 import { Database, enterOrganisation, isTaken, Lookups } from '../../prisma/index.ts';
 import { hashPassword } from '../identity/index.ts';
 import { Publisher, record } from '../snapshot/index.ts';
+import { createOrganisation } from './organisations.repository.ts';
 
 export type NewOrganisation = OrganisationInput & { readonly operator: boolean };
 
@@ -33,10 +34,8 @@ export class OrganisationsService {
     const others = await this.lookups.positions();
     try {
       await this.database.withOrganisation(id, async (tx) => {
-        await tx.organisation.create({ data: { id, slug, name, createdAt } });
-        await tx.user.create({
-          data: { organisationId: id, id: ownerId, email: owner.email.toLowerCase(), passwordHash, role: 'owner', operator, createdAt },
-        });
+        const email = owner.email.toLowerCase();
+        await createOrganisation(tx, { id, slug, name, createdAt }, { id: ownerId, email, passwordHash, operator });
         await record(tx, id);
         const [only] = others;
         if (only === undefined || others.length > 1) return;

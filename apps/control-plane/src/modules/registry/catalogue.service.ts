@@ -6,6 +6,7 @@ import { Refused } from '../../common/refused.ts';
 import { Database } from '../../prisma/index.ts';
 import { catalogueEntries, DiscoveryService, readCatalogueHeader } from '../discovery/index.ts';
 import { StdioRules } from '../stdio/index.ts';
+import { ServersRepository } from './servers.repository.ts';
 
 /** Shows what discovery found, and has it look again. */
 @Injectable()
@@ -14,14 +15,12 @@ export class CatalogueService {
     private readonly database: Database,
     private readonly discovery: DiscoveryService,
     private readonly stdio: StdioRules,
+    private readonly servers: ServersRepository,
   ) {}
 
   async read({ organisationId }: Caller, slug: string): Promise<Catalogue> {
-    const server = await this.database.withOrganisation(organisationId, (tx) =>
-      tx.server.findUnique({ where: { organisationId_slug: { organisationId, slug } }, select: { catalogue: true } }),
-    );
-    if (server === null) throw new Refused('api.not_found');
-    const row = server.catalogue;
+    const row = await this.database.withOrganisation(organisationId, (tx) => this.servers.catalogue(tx, organisationId, slug));
+    if (row === undefined) throw new Refused('api.not_found');
     const header = row === null || row.observed === null ? null : readCatalogueHeader(row.observed).header;
     return {
       era: header?.era ?? null,
@@ -40,9 +39,7 @@ export class CatalogueService {
   /** Asks the server now and shows what came of it, success or not. */
   async discover(caller: Caller, slug: string): Promise<Catalogue> {
     const { organisationId } = caller;
-    const server = await this.database.withOrganisation(organisationId, (tx) =>
-      tx.server.findUnique({ where: { organisationId_slug: { organisationId, slug } }, select: { id: true, kind: true, approved: true } }),
-    );
+    const server = await this.database.withOrganisation(organisationId, (tx) => this.servers.shown(tx, organisationId, slug));
     if (server === null) throw new Refused('api.not_found');
     const refused = server.kind === 'stdio' ? await this.stdio.mayRun(caller, server.approved) : null;
     if (refused !== null) orRefuse(refused);

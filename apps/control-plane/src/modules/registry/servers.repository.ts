@@ -1,6 +1,6 @@
 import { DEFAULT_TIMEOUTS, type OrganisationId, type ServerChange, type ServerInput } from '@patchbay/contracts';
 import { Injectable } from '@nestjs/common';
-import type { Server, ServerSecret, Tx } from '../../prisma/index.ts';
+import type { Server, ServerCatalogue, ServerSecret, Tx } from '../../prisma/index.ts';
 import type { Caller } from '../../common/caller.ts';
 import { Clock } from '../../common/clock.ts';
 import { newId } from '../../common/new-id.ts';
@@ -75,6 +75,12 @@ export class ServersRepository {
     return { server, secrets };
   }
 
+  /** What discovery keeps of a server (null: never asked); undefined when there is no such server. */
+  async catalogue(tx: Tx, organisationId: OrganisationId, slug: string): Promise<ServerCatalogue | null | undefined> {
+    const row = await tx.server.findUnique({ where: { organisationId_slug: { organisationId, slug } }, select: { catalogue: true } });
+    return row?.catalogue;
+  }
+
   async create(tx: Tx, server: Server, secrets: readonly ServerSecret[]): Promise<void> {
     await tx.server.create({ data: server });
     if (secrets.length > 0) await tx.serverSecret.createMany({ data: [...secrets] });
@@ -85,5 +91,10 @@ export class ServersRepository {
     await tx.server.update({ where: { organisationId_id: { organisationId, id } }, data });
     await tx.serverSecret.deleteMany({ where: { organisationId, serverId: id } });
     if (secrets.length > 0) await tx.serverSecret.createMany({ data: [...secrets] });
+  }
+
+  /** With its grants, secrets, catalogue and the bare names it held. */
+  async remove(tx: Tx, organisationId: OrganisationId, id: string): Promise<void> {
+    await tx.server.delete({ where: { organisationId_id: { organisationId, id } } });
   }
 }

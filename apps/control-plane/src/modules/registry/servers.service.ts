@@ -76,7 +76,7 @@ export class ServersService {
     await this.changes.commit(organisationId, async (tx, announce) => {
       const found = await this.repository.locked(tx, organisationId, slug);
       if (found === null) throw new Refused('api.not_found');
-      await tx.server.delete({ where: { organisationId_id: { organisationId, id: found.server.id } } });
+      await this.repository.remove(tx, organisationId, found.server.id);
       await claimBareNames(tx, organisationId);
       await announce({ forget: [{ kind: 'credential', serverId: found.server.id as ServerId }] });
     });

@@ -1,13 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { Invalidation, OrganisationId, OrganisationSlug, Revision, TokenId } from '@patchbay/contracts';
+import type { OrganisationId, OrganisationSlug, Revision } from '@patchbay/contracts';
 import { Database, type Tx } from '../../prisma/index.ts';
+import { record, type Change } from './outbox.repository.ts';
 import { Publisher } from './publisher.ts';
-
-/** An invalidation before its revision is known. */
-type Unrevised<T> = T extends unknown ? Omit<T, 'revision'> : never;
-export type Forget = Unrevised<Invalidation>;
-
-export type Change = { readonly forget?: readonly Forget[]; readonly tokenIds?: readonly TokenId[] };
 
 /** Says, at most once in a transaction and as its last write, that pods have something to learn. */
 export type Announce = (change?: Change) => Promise<Revision>;
@@ -38,16 +33,4 @@ export class Changes {
     await this.publisher.introduce(organisation);
     await this.publisher.idle();
   }
-}
-
-/** Takes the next revision and leaves it in the outbox, ids only. Locks the organisation until the transaction ends. */
-export async function record(tx: Tx, organisationId: OrganisationId, { forget = [], tokenIds = [] }: Change = {}): Promise<Revision> {
-  const { revision } = await tx.organisation.update({
-    where: { id: organisationId },
-    data: { revision: { increment: 1 } },
-    select: { revision: true },
-  });
-  const invalidations = forget.map((item) => ({ ...item, revision }));
-  await tx.outbox.create({ data: { organisationId, revision, invalidations, tokenIds: [...tokenIds] } });
-  return revision as Revision;
 }

@@ -1,6 +1,7 @@
 export { hashPart } from './builder.ts';
-export { Changes, record, type Announce } from './changes.ts';
+export { Changes, type Announce } from './changes.ts';
 export { openingsFor } from './openings.ts';
+export { record } from './outbox.repository.ts';
 export { Publisher } from './publisher.ts';
 export { INVALIDATIONS_MS } from './revision-publisher.ts';
 export { SnapshotModule } from './snapshot.module.ts';

@@ -16,6 +16,8 @@ import { refusal, type Refusal } from '@patchbay/errors';
 import { type Tx } from '../../prisma/index.ts';
 import { StdioRules } from '../stdio/index.ts';
 import { ServerSecrets } from '../vault/index.ts';
+import { readOrganisation, tokenByHash } from './directory-rows.repository.ts';
+import { isGranted, serverWithSecrets } from './released-rows.repository.ts';
 import { tokenEntry } from './token-entries.ts';
 
 /** What our own programs are told. Values that are secrets go to the kind of program that needs them and to no other. */
@@ -43,10 +45,10 @@ export class InternalAnswers {
     return this.platform.database.withOrganisation(
       organisationId,
       async (tx) => {
-        const organisation = await tx.organisation.findUnique({ where: { id: organisationId } });
+        const organisation = await readOrganisation(tx, organisationId);
         if (organisation === null) return null;
         const revision = organisation.revision as Revision;
-        const row = await tx.personalToken.findUnique({ where: { organisationId_tokenHash: { organisationId, tokenHash } } });
+        const row = await tokenByHash(tx, organisationId, tokenHash);
         return { entry: row === null ? null : await tokenEntry(row, revision, this.platform.signer), revision };
       },
       { repeatableRead: true },
@@ -65,10 +67,7 @@ export class InternalAnswers {
   async credential({ organisationId, serverId, generation, tokenHash }: CredentialRequest): Promise<CredentialRelease | Refusal> {
     return this.platform.database.withOrganisation(organisationId, async (tx) => {
       if (!(await this.#mayUse(tx, { organisationId, serverId, tokenHash }))) return refusal('auth.forbidden');
-      const server = await tx.server.findUnique({
-        where: { organisationId_id: { organisationId, id: serverId } },
-        include: { secrets: true },
-      });
+      const server = await serverWithSecrets(tx, organisationId, serverId);
       if (server === null || server.kind !== 'streamable-http' || server.generation !== generation) return refusal('api.not_found');
       return { headers: this.vault.reveal(server, server.secrets, 'header') };
     });
@@ -77,10 +76,7 @@ export class InternalAnswers {
   async launch(organisationId: OrganisationId, serverId: ServerId, generation: string): Promise<LaunchSpec | Refusal> {
     const policy = await this.stdio.policy();
     return this.platform.database.withOrganisation(organisationId, async (tx) => {
-      const server = await tx.server.findUnique({
-        where: { organisationId_id: { organisationId, id: serverId } },
-        include: { secrets: true },
-      });
+      const server = await serverWithSecrets(tx, organisationId, serverId);
       if (server === null || server.command === null || server.generation !== generation) return refusal('api.not_found');
       const refused = this.stdio.mayStart(policy, server.approved);
       if (refused !== null) return refused;
@@ -97,12 +93,8 @@ export class InternalAnswers {
   }
 
   async #mayUse(tx: Tx, { organisationId, serverId, tokenHash }: Omit<CredentialRequest, 'generation'>): Promise<boolean> {
-    const token = await tx.personalToken.findUnique({ where: { organisationId_tokenHash: { organisationId, tokenHash } } });
+    const token = await tokenByHash(tx, organisationId, tokenHash);
     if (token === null || token.revokedAt !== null || token.expiresAt <= this.platform.clock.now()) return false;
-    const grant = await tx.grant.findFirst({
-      where: { organisationId, serverId, OR: [{ subjectKind: 'everyone' }, { subjectKind: 'user', userId: token.userId }] },
-      select: { id: true },
-    });
-    return grant !== null;
+    return isGranted(tx, organisationId, { serverId, userId: token.userId });
   }
 }

@@ -3,8 +3,10 @@ import { Injectable } from '@nestjs/common';
 import { Invalidation, type Manifest, type OrganisationId, type OrganisationSlug, type PartHash, type Revision } from '@patchbay/contracts';
 import { type Position, type Tx } from '../../prisma/index.ts';
 import { buildParts, manifestLine, type BuiltPart } from './builder.ts';
+import { readOrganisation, tokensById, unexpiredTokens } from './directory-rows.repository.ts';
 import { openingsFor } from './openings.ts';
-import { readTenantRows, type TenantRows } from './tenant-rows.repository.ts';
+import { lockPublishing, markPublished, rowsSince, unpublishedRows } from './outbox.repository.ts';
+import { acceptedCatalogue, readTenantRows, type TenantRows } from './tenant-rows.repository.ts';
 import { putTokenEntries } from './token-entries.ts';
 
 /** How long manifests repeat what pods must forget. */
@@ -36,17 +38,14 @@ export class RevisionPublisher {
     const named = await this.platform.database.withOrganisation(
       organisationId,
       async (lock) => {
-        await lock.$queryRaw`select 1 from (select pg_advisory_xact_lock(hashtextextended(${organisationId}, 7270)))`;
+        await lockPublishing(lock, organisationId);
         const built = await this.platform.database.withOrganisation(organisationId, (tx) => this.#read(tx, organisationId), {
           repeatableRead: true,
         });
         if (built === null) return null;
         const hashes = await this.#store(built);
         await this.#announce(built);
-        await lock.outbox.updateMany({
-          where: { organisationId, revision: { lte: built.revision }, publishedAt: null },
-          data: { publishedAt: this.platform.clock.now() },
-        });
+        await markPublished(lock, organisationId, { revision: built.revision, at: this.platform.clock.now() });
         return hashes;
       },
       { timeoutMs: PUBLISH_TIMEOUT_MS },
@@ -60,8 +59,8 @@ export class RevisionPublisher {
     const { organisation, tokens } = await this.platform.database.withOrganisation(
       organisationId,
       async (tx) => ({
-        organisation: await tx.organisation.findUnique({ where: { id: organisationId } }),
-        tokens: await tx.personalToken.findMany({ where: { organisationId, expiresAt: { gt: this.platform.clock.now() } } }),
+        organisation: await readOrganisation(tx, organisationId),
+        tokens: await unexpiredTokens(tx, organisationId, this.platform.clock.now()),
       }),
       { repeatableRead: true },
     );
@@ -74,13 +73,13 @@ export class RevisionPublisher {
   }
 
   async #urgent(tx: Tx, organisationId: OrganisationId): Promise<State | null> {
-    const organisation = await tx.organisation.findUnique({ where: { id: organisationId } });
+    const organisation = await readOrganisation(tx, organisationId);
     if (organisation === null) return null;
-    const rows = await tx.outbox.findMany({ where: { organisationId, publishedAt: null }, orderBy: { revision: 'asc' } });
+    const rows = await unpublishedRows(tx, organisationId);
     const tokenIds = rows.flatMap((row) => row.tokenIds);
     const revision = organisation.revision as Revision;
     if (tokenIds.length > 0) {
-      const tokens = await tx.personalToken.findMany({ where: { organisationId, id: { in: tokenIds } } });
+      const tokens = await tokensById(tx, organisationId, tokenIds);
       await putTokenEntries(this.platform, { organisationId, revision }, tokens);
     }
     const invalidations = rows.flatMap((row) => readInvalidations(row.invalidations));
@@ -91,11 +90,7 @@ export class RevisionPublisher {
     const state = await this.#urgent(tx, organisationId);
     if (state === null) return null;
     const since = new Date(this.platform.clock.now().getTime() - INVALIDATIONS_MS);
-    const recent = await tx.outbox.findMany({
-      where: { organisationId, createdAt: { gt: since } },
-      orderBy: { revision: 'asc' },
-      select: { invalidations: true },
-    });
+    const recent = await rowsSince(tx, organisationId, since);
     const rows = await readTenantRows(tx, organisationId);
     return { ...state, rows, recent: recent.flatMap((row) => readInvalidations(row.invalidations)) };
   }
@@ -141,10 +136,10 @@ export class RevisionPublisher {
 
   /** null when a newer discovery has replaced it meanwhile: the revision that did so is published next. */
   async #catalogue(organisationId: OrganisationId, serverId: string, hash: PartHash): Promise<Buffer | null> {
-    const row = await this.platform.database.withOrganisation(organisationId, (tx) =>
-      tx.serverCatalogue.findFirst({ where: { organisationId, serverId, acceptedHash: hash }, select: { accepted: true } }),
+    const accepted = await this.platform.database.withOrganisation(organisationId, (tx) =>
+      acceptedCatalogue(tx, organisationId, { serverId, hash }),
     );
-    return row?.accepted === null || row === null ? null : Buffer.from(row.accepted);
+    return accepted === null ? null : Buffer.from(accepted);
   }
 
   async #announce({ organisationId, epoch, revision, invalidations }: State): Promise<void> {

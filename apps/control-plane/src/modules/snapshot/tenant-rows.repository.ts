@@ -28,3 +28,13 @@ export async function readTenantRows(tx: Tx, organisationId: OrganisationId): Pr
     bareNames,
   };
 }
+
+/** An accepted catalogue's bytes; null when another one, or none, is accepted by now. */
+export async function acceptedCatalogue(
+  tx: Tx,
+  organisationId: OrganisationId,
+  { serverId, hash }: { serverId: string; hash: string },
+): Promise<Uint8Array | null> {
+  const row = await tx.serverCatalogue.findFirst({ where: { organisationId, serverId, acceptedHash: hash }, select: { accepted: true } });
+  return row?.accepted ?? null;
+}

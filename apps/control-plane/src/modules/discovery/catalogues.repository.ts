@@ -1,0 +1,41 @@
+import type { OrganisationId, ServerId } from '@patchbay/contracts';
+import type { Server, ServerSecret, Tx } from '../../prisma/index.ts';
+
+/** What is written of an attempt: of a failed one the error, of one that found something new the entries too. */
+type CatalogueWrite = Omit<Parameters<Tx['serverCatalogue']['create']>[0]['data'], 'organisationId' | 'serverId' | 'server'> & {
+  generation: string;
+  attemptedAt: Date;
+};
+
+/** The server to ask, with its sealed secrets. */
+export async function serverToAsk(
+  tx: Tx,
+  organisationId: OrganisationId,
+  serverId: ServerId,
+): Promise<{ server: Server; secrets: ServerSecret[] } | null> {
+  const row = await tx.server.findUnique({ where: { organisationId_id: { organisationId, id: serverId } }, include: { secrets: true } });
+  if (row === null) return null;
+  const { secrets, ...server } = row;
+  return { server, secrets };
+}
+
+/**
+ * What is accepted now (null: nothing yet); undefined when the server is gone or has changed since it was asked.
+ * Locks the server until the transaction ends.
+ */
+export async function lockedAcceptedPart(tx: Tx, { organisationId, id, generation }: Server): Promise<string | null | undefined> {
+  const [row] = await tx.$queryRaw<{ generation: string }[]>`
+    select generation from servers where organisation_id = ${organisationId}::uuid and id = ${id}::uuid for update`;
+  if (row?.generation !== generation) return undefined;
+  const catalogue = await tx.serverCatalogue.findUnique({
+    where: { organisationId_serverId: { organisationId, serverId: id } },
+    select: { acceptedHash: true },
+  });
+  return catalogue?.acceptedHash ?? null;
+}
+
+/** Leaves as it is what `data` does not name. */
+export async function writeCatalogue(tx: Tx, { organisationId, id }: Server, data: CatalogueWrite): Promise<void> {
+  const key = { organisationId, serverId: id };
+  await tx.serverCatalogue.upsert({ where: { organisationId_serverId: key }, create: { ...key, ...data }, update: data });
+}
