@@ -101,8 +101,11 @@ test('no secret is in a dump of the database, on the gateway’s disk, in a log,
 test('nothing that is stored opens anything, as a bearer or as a cookie', async () => {
   const { apiUrl, org } = platform.facts;
   const list = `${apiUrl}/api/v1/orgs/${org}/servers`;
-  const asBearer = async (url: string, value: string, init: { method?: string; headers?: Record<string, string>; body?: string } = {}): Promise<number> =>
-    (await fetch(url, { ...init, headers: { ...init.headers, authorization: `Bearer ${value}` } })).status;
+  const asBearer = async (
+    url: string,
+    value: string,
+    init: { method?: string; headers?: Record<string, string>; body?: string } = {},
+  ): Promise<number> => (await fetch(url, { ...init, headers: { ...init.headers, authorization: `Bearer ${value}` } })).status;
   const asCookie = async (value: string): Promise<number> =>
     (await fetch(list, { headers: { cookie: `patchbay_session=${value}`, 'patchbay-request': '1' } })).status;
   const rpc = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"jsonrpc":"2.0","id":1,"method":"ping"}' };
