@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { listen } from '@patchbay/testkit';
 import { afterEach, expect, test } from 'vitest';
 import { connect, textOf } from './support/clients.ts';
 import { Platform } from './support/platform.ts';
@@ -31,7 +32,14 @@ test('a restart keeps organisation, token and data; a stop leaves no process beh
     name: 'create_entities',
     arguments: { entities: [{ name: 'kept', entityType: 'test', observations: ['before the restart'] }] },
   });
+  // A server whose discovery hangs does not hold up a stop.
+  const hanging = await listen(() => {});
+  await platform.api.expect(201, 'POST', '/servers', { kind: 'streamable-http', slug: 'hanging', url: hanging.url });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const stoppedAt = Date.now();
   expect(await platform.down('SIGINT')).toBe(0);
+  expect(Date.now() - stoppedAt).toBeLessThan(6_000);
+  await hanging.close();
   expect(processesOf(platform.home)).toEqual([]);
 
   const warmSeconds = await platform.up();

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
 import { OrganisationId, ServerId } from '@patchbay/contracts';
@@ -14,6 +15,8 @@ const EVENTS_KEPT = 500;
 const POOL = { max: 2, idleTimeoutMillis: 10_000 };
 /** A server that cannot be reached may just be starting: asked again after 2, 4 and 8 seconds, then on schedule. */
 const RETRIES = { attempts: 4, backoff: { type: 'exponential', delay: 2_000 }, removeOnComplete: true, removeOnFail: true };
+/** How long a stop waits for jobs that run. */
+const STOP_WAIT_MS = 2_000;
 /** Ids, never content. */
 const DiscoverJob = z.object({ organisationId: OrganisationId, serverId: ServerId });
 
@@ -64,9 +67,10 @@ export class DiscoveryQueue {
     }
   }
 
+  /** Takes no further jobs. One that a slow server holds up is left to the next start, which takes over what was not finished. */
   async stop(): Promise<void> {
-    await this.#worker?.close();
-    await this.#queue?.close();
+    const closed = Promise.all([this.#worker?.close(), this.#queue?.close()]);
+    await Promise.race([closed, setTimeout(STOP_WAIT_MS, undefined, { ref: false })]);
   }
 
   /** Opened by the first job that is added. */
