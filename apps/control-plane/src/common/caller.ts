@@ -1,5 +1,5 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import type { ApiScope, OrganisationId, OrganisationSlug, Role, UserId } from '@patchbay/contracts';
+import { ApiScope, type OrganisationId, type OrganisationSlug, type Role, type UserId } from '@patchbay/contracts';
 import type { FastifyRequest } from 'fastify';
 
 /** What a route asks for. A session has what its user's role gives; an API token has that, narrowed to its scopes. */
@@ -19,15 +19,7 @@ export type Caller = {
   readonly session: { readonly id: string; readonly signedInAt: Date; readonly expiresAt: Date } | null;
 };
 
-const ALL: readonly Permission[] = [
-  'servers:read',
-  'servers:write',
-  'grants:read',
-  'grants:write',
-  'tokens:read',
-  'tokens:mint',
-  'organisations:write',
-];
+const ALL: readonly Permission[] = ApiScope.options;
 
 const BY_ROLE: Readonly<Record<Role, readonly Permission[]>> = {
   owner: ALL,
