@@ -17,7 +17,7 @@ beforeAll(async () => {
   ports = createPostgresPorts({
     connectionString: `postgres://patchbay_ports:ports@127.0.0.1:${installation.postgres.port}/${installation.database}`,
   });
-  await ports.bus.subscribe({
+  await ports.bus.subscribe('revisions', {
     onMessage: (message) =>
       void open('patchbay-announcement+jws', message).then((document) =>
         heard.push({ at: performance.now(), announcement: Announcement.parse(document) }),

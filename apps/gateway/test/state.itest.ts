@@ -54,7 +54,7 @@ async function publish(): Promise<number> {
   );
   await writer.parts.putManifest(acme.id, { epoch: 1, revision: acme.revision as Revision }, manifests.get(acme.id) ?? '');
   const { id: organisationId, epoch, revision, invalidations } = acme;
-  await writer.bus.publish(await fleet.sign('announcement', { organisationId, epoch, revision, invalidations }));
+  await writer.bus.publish('revisions', await fleet.sign('announcement', { organisationId, epoch, revision, invalidations }));
   return performance.now();
 }
 

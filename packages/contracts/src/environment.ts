@@ -12,6 +12,8 @@ export const ENV = {
   apiPort: 'PATCHBAY_API_PORT',
   internalPort: 'PATCHBAY_INTERNAL_PORT',
   databaseUrlFile: 'PATCHBAY_DATABASE_URL_FILE',
+  /** The same, said directly. */
+  databaseUrl: 'DATABASE_URL',
   /** Owner of the schema; read by the migrate program only. */
   ownerDatabaseUrlFile: 'PATCHBAY_OWNER_DATABASE_URL_FILE',
   masterKeyFile: 'PATCHBAY_MASTER_KEY_FILE',
@@ -35,6 +37,10 @@ export const ENV = {
   /** How long a pod serves without news from control plane or stores; default 5 minutes. */
   stalenessBudgetMs: 'PATCHBAY_STALENESS_BUDGET_MS',
   // shared by several
+  /** The stores of scaled mode; without it they are tables of Postgres (embedded mode). */
+  redisUrlFile: 'PATCHBAY_REDIS_URL_FILE',
+  /** The same, said directly. */
+  redisUrl: 'REDIS_URL',
   tokenTagKeyFile: 'PATCHBAY_TOKEN_TAG_KEY_FILE',
   controlPlaneInternalUrl: 'PATCHBAY_CONTROL_PLANE_INTERNAL_URL',
   gatewaySecretFile: 'PATCHBAY_GATEWAY_SECRET_FILE',

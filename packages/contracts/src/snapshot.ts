@@ -20,6 +20,9 @@ export type PartHash = z.infer<typeof PartHash>;
 export const PartKind = z.enum(['organisation', 'server', 'catalogue', 'grants']);
 export type PartKind = z.infer<typeof PartKind>;
 
+/** What a reader of this version can do with a manifest beyond its first form. A manifest may demand some of it by name. */
+export const MANIFEST_FEATURES: readonly string[] = [];
+
 /** What a pod must forget, whatever it has cached. Rides on the organisation's revision. */
 export const Invalidation = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('token'), revision: Revision, tokenHash: TokenHash }),
@@ -39,7 +42,12 @@ export const Manifest = z.object({
   epoch: z.number().int().positive(),
   revision: Revision,
   issuedAtMs: z.number().int(),
-  parts: z.array(z.object({ kind: PartKind, key: z.string(), hash: PartHash, bytes: z.number().int().nonnegative() })),
+  /**
+   * Features without which this manifest would be enforced wrongly: a reader that lacks one refuses it and keeps its last good
+   * state. A part of a kind that a reader does not know, and that no feature demands, is left alone.
+   */
+  needs: z.array(z.string()).default([]),
+  parts: z.array(z.object({ kind: z.string(), key: z.string(), hash: PartHash, bytes: z.number().int().nonnegative() })),
   /** Those of the last ten minutes, oldest first. */
   invalidations: z.array(Invalidation),
 });

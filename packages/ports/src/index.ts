@@ -1,4 +1,5 @@
-export type { Bus } from './bus.ts';
+export type { Bus, Topic } from './bus.ts';
+export type { Counters, LimitWindow, Lease, SlotsHeld } from './counters.ts';
 export type { Directory, NewTokenEntry } from './directory.ts';
 export type { Parts } from './parts.ts';
 export type { SharedStore } from './shared-store.ts';

@@ -170,7 +170,7 @@ describe('a crash of Postgres', () => {
     onTestFinished(() => ports.close());
     const messages: string[] = [];
     let gaps = 0;
-    await ports.bus.subscribe({ onMessage: (message) => messages.push(message), onGap: () => (gaps += 1) });
+    await ports.bus.subscribe('revisions', { onMessage: (message) => messages.push(message), onGap: () => (gaps += 1) });
     await ports.parts.putManifest(freshId<OrganisationId>(), { epoch: 1, revision: 1 as Revision }, 'm');
     expect(await ports.isEmpty()).toBe(false);
     const { rows } = await admin.query<{ pid: number }>('select pg_backend_pid() as pid');
@@ -178,7 +178,7 @@ describe('a crash of Postgres', () => {
     process.kill(rows[0]?.pid ?? 0, 'SIGKILL');
     await vi.waitFor(() => expect(gaps).toBe(2), 10_000);
     expect(await ports.isEmpty()).toBe(true);
-    await ports.bus.publish('again');
+    await ports.bus.publish('revisions', 'again');
     await vi.waitFor(() => expect(messages).toEqual(['again']));
   });
 });
@@ -191,10 +191,10 @@ describe('without Postgres', () => {
       onError: (error) => errors.push(error),
     });
     let gaps = 0;
-    await ports.bus.subscribe({ onMessage: () => undefined, onGap: () => (gaps += 1) });
+    await ports.bus.subscribe('revisions', { onMessage: () => undefined, onGap: () => (gaps += 1) });
     await vi.waitFor(() => expect(errors.length).toBeGreaterThan(1), 3_000);
     await expect(ports.parts.getManifest(freshId<OrganisationId>())).rejects.toThrow(/ECONNREFUSED/);
-    await expect(ports.bus.publish('lost')).rejects.toThrow(/ECONNREFUSED/);
+    await expect(ports.bus.publish('revisions', 'lost')).rejects.toThrow(/ECONNREFUSED/);
     expect(gaps).toBe(0);
     await ports.close();
   });

@@ -1,9 +1,31 @@
 import { Fault } from '@patchbay/errors';
-import { CataloguePartHeader, GrantsPart, OrganisationPart, ServerPart, type CatalogueEntryKind, type Manifest } from '@patchbay/contracts';
+import {
+  CataloguePartHeader,
+  GrantsPart,
+  OrganisationPart,
+  PartKind,
+  ServerPart,
+  type CatalogueEntryKind,
+  type Manifest,
+} from '@patchbay/contracts';
 import type { CompiledCatalogue, CompiledEntry } from './compiled.ts';
 import type { Shape } from './verify.ts';
 
 export type PartRow = Manifest['parts'][number];
+
+/** A row of a kind that this version reads. */
+export type KnownPartRow = PartRow & { readonly kind: PartKind };
+
+/** Rows of kinds that this version reads; a newer control plane may name others (docs/architecture/snapshot.md, versions). */
+export function knownRows(manifest: Manifest): KnownPartRow[] {
+  return manifest.parts.filter(isKnown);
+}
+
+function isKnown(row: PartRow): row is KnownPartRow {
+  return KNOWN_KINDS.has(row.kind);
+}
+
+const KNOWN_KINDS: ReadonlySet<string> = new Set(PartKind.options);
 
 /** One part, read. Depends on its bytes alone, so it is kept under its hash from one snapshot to the next. */
 export type CompiledPart =
@@ -15,13 +37,13 @@ export type CompiledPart =
 const NEWLINE = 0x0a;
 
 /** Reads one part's bytes, whose hash is known to be right. Throws a Fault on anything malformed or on a part that says it is another's. */
-export function compilePart(row: PartRow, bytes: Buffer): CompiledPart {
+export function compilePart(row: KnownPartRow, bytes: Buffer): CompiledPart {
   const compiled = readPart(row, bytes);
   if (compiled.key !== row.key) throw malformed(row, 'is about something else than the manifest says');
   return compiled;
 }
 
-function readPart(row: PartRow, bytes: Buffer): CompiledPart {
+function readPart(row: KnownPartRow, bytes: Buffer): CompiledPart {
   switch (row.kind) {
     case 'organisation': {
       const part = parse(row, OrganisationPart, bytes);

@@ -1,7 +1,7 @@
 import { Fault } from '@patchbay/errors';
 import { compileGrants, type CompiledGrants } from '@patchbay/policy';
 import type { Manifest } from '@patchbay/contracts';
-import { compilePart, type CompiledPart, type PartRow } from './compile-parts.ts';
+import { compilePart, knownRows, type CompiledPart, type KnownPartRow, type PartRow } from './compile-parts.ts';
 import { nameTables, type NameTables, type ServerSource } from './name-tables.ts';
 import type { CompiledServer, CompiledSnapshot } from './compiled.ts';
 import type { PartBytes } from './disk.ts';
@@ -17,8 +17,8 @@ export type Compilation = {
 };
 
 /** The hashes that `previous` has not compiled: all that must be fetched. */
-export function partsToFetch(manifest: Manifest, previous: Compilation | null): PartRow[] {
-  return manifest.parts.filter((row) => previous?.parts.has(cacheKey(row)) !== true);
+export function partsToFetch(manifest: Manifest, previous: Compilation | null): KnownPartRow[] {
+  return knownRows(manifest).filter((row) => previous?.parts.has(cacheKey(row)) !== true);
 }
 
 /**
@@ -55,7 +55,7 @@ function cacheKey({ kind, key, hash }: PartRow): string {
 
 async function compileParts(manifest: Manifest, bytes: PartBytes, previous: Compilation | null): Promise<Map<string, CompiledPart>> {
   const parts = new Map<string, CompiledPart>();
-  for (const row of manifest.parts) {
+  for (const row of knownRows(manifest)) {
     const known = previous?.parts.get(cacheKey(row));
     if (known !== undefined) {
       parts.set(cacheKey(row), known);

@@ -4,6 +4,7 @@ export type RefusalReason =
   | 'shape'
   | 'rollback'
   | 'other_organisation'
+  | 'too_new'
   | 'part_hash'
   | 'part_malformed'
   | 'parts_unavailable'
@@ -33,6 +34,7 @@ export function makeCounters(): SnapshotCounters {
       shape: 0,
       rollback: 0,
       other_organisation: 0,
+      too_new: 0,
       part_hash: 0,
       part_malformed: 0,
       parts_unavailable: 0,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Fault } from '@patchbay/errors';
-import { Manifest, type OrganisationId, type PartHash } from '@patchbay/contracts';
+import { Manifest, MANIFEST_FEATURES, type OrganisationId, type PartHash } from '@patchbay/contracts';
 import type { Parts } from '@patchbay/ports';
 import type { ControlPlane } from '../directory/control-plane.ts';
 import { within } from '../directory/within.ts';
@@ -59,6 +59,7 @@ export function makeSnapshotSource({ store, controlPlane, disk, verifier, refuse
 
   function unacceptable(manifest: Manifest, { organisationId, slug, floor }: ManifestWanted): RefusalReason | null {
     if (manifest.organisationId !== organisationId || manifest.organisationSlug !== slug) return 'other_organisation';
+    if (manifest.needs.some((feature) => !MANIFEST_FEATURES.includes(feature))) return 'too_new';
     return floor !== null && isAfter(floor, manifest) ? 'rollback' : null;
   }
 

@@ -63,8 +63,8 @@ function fakePorts({ away, stored, calls, gate, listeners }: World): { bus: Bus;
     return value;
   };
   const bus: Bus = {
-    publish: async (message) => listeners.forEach((listener) => listener.onMessage(message)),
-    subscribe: async (listener) => {
+    publish: async (_topic, message) => listeners.forEach((listener) => listener.onMessage(message)),
+    subscribe: async (_topic, listener) => {
       up(null);
       listeners.add(listener);
       return { close: async () => void listeners.delete(listener) };
@@ -187,7 +187,7 @@ export async function makeFleet() {
   }
 
   async function announceNow({ id, epoch, revision, invalidations }: FakeOrganisation): Promise<void> {
-    await bus.publish(await sign('announcement', { organisationId: id, epoch, revision, invalidations }));
+    await bus.publish('revisions', await sign('announcement', { organisationId: id, epoch, revision, invalidations }));
   }
 
   function addOrganisation(slug: string): FakeOrganisation {

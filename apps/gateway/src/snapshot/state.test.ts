@@ -139,8 +139,8 @@ describe('changes', () => {
     const pod = await startPod(fleet);
     await pod.call('acme', token.text);
     const forged = await fleet.sign('tokenEntry', { organisationId: acme.id, epoch: 9, revision: 9, invalidations: [] });
-    await fleet.bus.publish(forged);
-    await fleet.bus.publish('not a token');
+    await fleet.bus.publish('revisions', forged);
+    await fleet.bus.publish('revisions', 'not a token');
     await vi.waitFor(() => expect(pod.state.counters.refused.signature).toBe(2));
     expect(pod.state.status().organisations[0]?.lagMs).toBe(0);
     await pod.state.stop();
@@ -196,6 +196,35 @@ describe('what is refused', () => {
     await vi.waitFor(() => expect(pod.state.counters.refused.part_malformed).toBe(1));
     expect(pod.state.snapshots.current('acme')?.revision).toBe(1);
     expect(pod.logged.some(({ level }) => level === 'error')).toBe(true);
+    await pod.state.stop();
+  });
+
+  test('a manifest that needs what this version cannot do: the last good state stays, and is counted', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    acme.revision += 1;
+    fleet.stored.manifests.set(acme.id, await fleet.manifestOf(acme, { needs: ['approvals-of-2030'] }));
+    await pod.state.compare();
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
+    await vi.waitFor(() => expect(pod.state.counters.refused.too_new).toBeGreaterThan(0));
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
+    await pod.state.stop();
+  });
+
+  test('but not a part of a kind that is not known, when nothing needs it', async () => {
+    const pod = await startPod(fleet);
+    acme.revision += 1;
+    const manifest = JSON.parse(Buffer.from((await fleet.manifestOf(acme)).split('.')[1] ?? '', 'base64url').toString()) as {
+      parts: object[];
+    };
+    const hash = 'a'.repeat(64);
+    fleet.stored.parts.set(hash, Buffer.from('of a later version'));
+    fleet.stored.manifests.set(
+      acme.id,
+      await fleet.manifestOf(acme, { parts: [...manifest.parts, { kind: 'later', key: '0', hash, bytes: 18 }] }),
+    );
+    await pod.state.compare();
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(2);
     await pod.state.stop();
   });
 

@@ -130,7 +130,7 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
           void onMessage(message).catch((error: unknown) => log.error({ err: error }, 'an announcement could not be handled')),
         onGap: () => void afterGap(),
       };
-      const made = await bus.subscribe(listener);
+      const made = await bus.subscribe('revisions', listener);
       if (stopped) await made.close();
       else subscription = made;
     } catch (error) {

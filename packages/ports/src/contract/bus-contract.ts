@@ -12,7 +12,10 @@ export function describeBusContract(name: string, make: Make<Bus>, { cutListener
   async function listen(bus: Bus) {
     const messages: string[] = [];
     const heard = { messages, gaps: 0 };
-    const subscription = await bus.subscribe({ onMessage: (message) => messages.push(message), onGap: () => (heard.gaps += 1) });
+    const subscription = await bus.subscribe('revisions', {
+      onMessage: (message) => messages.push(message),
+      onGap: () => (heard.gaps += 1),
+    });
     onTestFinished(() => subscription.close());
     return heard;
   }
@@ -22,7 +25,7 @@ export function describeBusContract(name: string, make: Make<Bus>, { cutListener
       const { writer, reader } = await make();
       const heard = [await listen(writer), await listen(reader), await listen(reader)];
       const sent = Array.from({ length: 50 }, (_, k) => `message ${k} ${crypto.randomUUID()}`);
-      for (const message of sent) await writer.publish(message);
+      for (const message of sent) await writer.publish('revisions', message);
       for (const { messages } of heard) await vi.waitFor(() => expect(messages.filter((message) => sent.includes(message))).toEqual(sent));
     });
 
@@ -30,7 +33,7 @@ export function describeBusContract(name: string, make: Make<Bus>, { cutListener
       const { writer, reader } = await make();
       const { messages } = await listen(writer);
       const message = crypto.randomUUID();
-      await reader.publish(message);
+      await reader.publish('revisions', message);
       await vi.waitFor(() => expect(messages).toContain(message));
     });
 
@@ -38,9 +41,9 @@ export function describeBusContract(name: string, make: Make<Bus>, { cutListener
       const { writer, reader } = await make();
       const { messages } = await listen(reader);
       const message = `'"\\ü€😀\n${'x'.repeat(7_900 - Buffer.byteLength(`'"\\ü€😀\n`))}`;
-      await writer.publish(message);
+      await writer.publish('revisions', message);
       await vi.waitFor(() => expect(messages).toContain(message));
-      await expect(writer.publish(`${message}x`)).rejects.toThrow(/7900/);
+      await expect(writer.publish('revisions', `${message}x`)).rejects.toThrow(/7900/);
     });
 
     test('a subscriber learns of a possible gap when it connects and after each lost connection, and hears again afterwards', async () => {
@@ -51,7 +54,7 @@ export function describeBusContract(name: string, make: Make<Bus>, { cutListener
       await vi.waitFor(() => expect(heard.gaps).toBeGreaterThan(1), 5_000);
       const message = crypto.randomUUID();
       await vi.waitFor(async () => {
-        await writer.publish(message);
+        await writer.publish('revisions', message);
         expect(heard.messages).toContain(message);
       }, 5_000);
     });
@@ -64,7 +67,7 @@ export function describeBusContract(name: string, make: Make<Bus>, { cutListener
 
     test('what one subscriber throws does not keep the message from the others', async () => {
       const { writer, reader } = await make();
-      const broken = await reader.subscribe({
+      const broken = await reader.subscribe('revisions', {
         onMessage: () => {
           throw new Error('a defect of this listener');
         },
@@ -73,18 +76,36 @@ export function describeBusContract(name: string, make: Make<Bus>, { cutListener
       onTestFinished(() => broken.close());
       const { messages } = await listen(reader);
       const message = crypto.randomUUID();
-      await writer.publish(message);
+      await writer.publish('revisions', message);
       await vi.waitFor(() => expect(messages).toContain(message));
+    });
+
+    test('a subscriber hears its own topic and no other, also when it joins while the connection stands', async () => {
+      const { writer, reader } = await make();
+      const revisions = await listen(reader);
+      const pods: string[] = [];
+      let gaps = 0;
+      const listener = { onMessage: (message: string) => pods.push(message), onGap: () => (gaps += 1) };
+      const joined = await reader.subscribe('pods', listener);
+      onTestFinished(() => joined.close());
+      expect(gaps).toBe(1);
+      const [forPods, forAll] = [crypto.randomUUID(), crypto.randomUUID()];
+      await writer.publish('pods', forPods);
+      await writer.publish('revisions', forAll);
+      await vi.waitFor(() => expect(pods).toContain(forPods));
+      await vi.waitFor(() => expect(revisions.messages).toContain(forAll));
+      expect(pods).not.toContain(forAll);
+      expect(revisions.messages).not.toContain(forPods);
     });
 
     test('a closed subscription hears nothing more', async () => {
       const { writer, reader } = await make();
       const messages: string[] = [];
-      const subscription = await reader.subscribe({ onMessage: (message) => messages.push(message), onGap: () => undefined });
+      const subscription = await reader.subscribe('revisions', { onMessage: (message) => messages.push(message), onGap: () => undefined });
       const other = await listen(reader);
       await subscription.close();
       const message = crypto.randomUUID();
-      await writer.publish(message);
+      await writer.publish('revisions', message);
       await vi.waitFor(() => expect(other.messages).toContain(message));
       expect(messages).not.toContain(message);
     });

@@ -1,7 +1,7 @@
 import pg from 'pg';
-import type { Bus } from '../bus.ts';
+import type { Bus, Topic } from '../bus.ts';
 
-type Listener = Parameters<Bus['subscribe']>[0];
+type Listener = Parameters<Bus['subscribe']>[1];
 
 export type PostgresBusOptions = {
   readonly connectionString: string;
@@ -11,7 +11,8 @@ export type PostgresBusOptions = {
   readonly onError?: ((error: unknown) => void) | undefined;
 };
 
-const CHANNEL = 'patchbay';
+const CHANNELS: Readonly<Record<Topic, string>> = { revisions: 'patchbay', pods: 'patchbay_pods' };
+const TOPICS = Object.keys(CHANNELS) as Topic[];
 const MESSAGE_BYTES_MAX = 7_900;
 const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 5_000;
@@ -21,7 +22,7 @@ const PROBE_TIMEOUT_MS = 5_000;
 /** LISTEN and NOTIFY. Listening has a connection of its own, which comes back by itself. */
 export class PostgresBus implements Bus {
   readonly #options: PostgresBusOptions;
-  readonly #listeners = new Set<Listener>();
+  readonly #listeners: Readonly<Record<Topic, Set<Listener>>> = { revisions: new Set(), pods: new Set() };
   #client: pg.Client | null = null;
   #firstAttempt: Promise<void> | null = null;
   #retry: NodeJS.Timeout | null = null;
@@ -35,28 +36,44 @@ export class PostgresBus implements Bus {
   }
 
   /** Rejects when Postgres is away (the message is lost) and on a message that is too long. */
-  async publish(message: string): Promise<void> {
+  async publish(topic: Topic, message: string): Promise<void> {
     if (Buffer.byteLength(message) > MESSAGE_BYTES_MAX) throw new RangeError(`A bus message has at most ${MESSAGE_BYTES_MAX} bytes.`);
-    await this.#options.pool.query('select pg_notify($1, $2)', [CHANNEL, message]);
+    await this.#options.pool.query('select pg_notify($1, $2)', [CHANNELS[topic], message]);
   }
 
   /** Resolves after the first attempt to connect, also when that failed: attempts go on, and `onGap` tells when one succeeded. */
-  async subscribe(listener: Listener): Promise<{ close(): Promise<void> }> {
-    this.#listeners.add(listener);
-    if (this.#isListening) this.#tell(() => listener.onGap());
+  async subscribe(topic: Topic, listener: Listener): Promise<{ close(): Promise<void> }> {
+    const isFirst = this.#listeners[topic].size === 0;
+    this.#listeners[topic].add(listener);
+    if (this.#isListening) await this.#join(topic, listener, isFirst);
     this.#firstAttempt ??= this.#connect();
     await this.#firstAttempt;
     return {
       close: async () => {
-        this.#listeners.delete(listener);
-        if (this.#listeners.size === 0) await this.#disconnect();
+        this.#listeners[topic].delete(listener);
+        if (this.#all().length === 0) await this.#disconnect();
       },
     };
   }
 
+  /** A listener that comes while the connection stands. Its topic may be new to the connection. */
+  async #join(topic: Topic, listener: Listener, isFirst: boolean): Promise<void> {
+    const client = this.#client;
+    try {
+      if (isFirst) await client?.query(`listen ${CHANNELS[topic]}`);
+      if (this.#client === client) this.#tell(() => listener.onGap());
+    } catch (error) {
+      if (client !== null) this.#lost(client, error);
+    }
+  }
+
+  #all(): Listener[] {
+    return TOPICS.flatMap((topic) => [...this.#listeners[topic]]);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#listeners.clear();
+    for (const topic of TOPICS) this.#listeners[topic].clear();
     await this.#disconnect();
   }
 
@@ -71,10 +88,10 @@ export class PostgresBus implements Bus {
     this.#client = client;
     client.on('error', (error) => this.#lost(client, error));
     client.on('end', () => this.#lost(client, new Error('The connection for LISTEN ended.')));
-    client.on('notification', ({ payload }) => this.#deliver(payload ?? ''));
+    client.on('notification', ({ channel, payload }) => this.#deliver(channel, payload ?? ''));
     try {
       await client.connect();
-      await client.query(`listen ${CHANNEL}`);
+      for (const topic of TOPICS) if (this.#listeners[topic].size > 0) await client.query(`listen ${CHANNELS[topic]}`);
     } catch (error) {
       this.#lost(client, error);
       return;
@@ -86,7 +103,7 @@ export class PostgresBus implements Bus {
       client.query('select 1').catch((error: unknown) => this.#lost(client, error));
     }, PROBE_EVERY_MS);
     this.#probe.unref();
-    for (const listener of this.#listeners) this.#tell(() => listener.onGap());
+    for (const listener of this.#all()) this.#tell(() => listener.onGap());
   }
 
   #lost(client: pg.Client, error: unknown): void {
@@ -94,7 +111,7 @@ export class PostgresBus implements Bus {
     this.#release();
     this.#options.onError?.(error);
     client.end().catch(() => undefined);
-    if (this.#isClosed || this.#listeners.size === 0) return;
+    if (this.#isClosed || this.#all().length === 0) return;
     // Half of it at random, so that a fleet does not come back at one moment.
     const waitMs = this.#backoffMs * (0.5 + Math.random() / 2);
     this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MS_MAX);
@@ -117,8 +134,9 @@ export class PostgresBus implements Bus {
     await client?.end().catch(() => undefined);
   }
 
-  #deliver(message: string): void {
-    for (const listener of this.#listeners) this.#tell(() => listener.onMessage(message));
+  #deliver(channel: string, message: string): void {
+    const topic = TOPICS.find((each) => CHANNELS[each] === channel);
+    if (topic !== undefined) for (const listener of this.#listeners[topic]) this.#tell(() => listener.onMessage(message));
   }
 
   /** What one listener throws reaches neither the connection nor the other listeners. */

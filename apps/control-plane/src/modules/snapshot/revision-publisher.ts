@@ -107,6 +107,7 @@ export class RevisionPublisher {
       epoch,
       revision,
       issuedAtMs: this.platform.clock.now().getTime(),
+      needs: [],
       parts: parts.map(manifestLine),
       invalidations: recent,
     };
@@ -145,7 +146,7 @@ export class RevisionPublisher {
   async #announce({ organisationId, epoch, revision, invalidations }: State): Promise<void> {
     for (let from = 0; from === 0 || from < invalidations.length; from += ANNOUNCED_MAX) {
       const announcement = { organisationId, epoch, revision, invalidations: invalidations.slice(from, from + ANNOUNCED_MAX) };
-      await this.platform.stores.bus.publish(await this.platform.signer.sign('announcement', announcement));
+      await this.platform.stores.bus.publish('revisions', await this.platform.signer.sign('announcement', announcement));
     }
   }
 }
