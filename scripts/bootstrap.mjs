@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync,
 import { dirname, join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import * as programs from './programs.mjs';
 
 // The way from a clone to a running program, with nothing but Node's built-ins: this process stays as the parent of what it starts.
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -150,17 +151,44 @@ async function up(args) {
   });
 }
 
+/** Brings the programs that the chosen suites need, where that can be done; what is still missing, named. */
+async function preparePrograms(args, env) {
+  const suites = programs.chosenSuites(programs.findSuites(ROOT), args);
+  const missing = () => programs.missingFor(suites, { env, hasProgram: (name) => programs.isOnPath(name, env.PATH) });
+  const packages = programs.installable(missing(), programs.thisMachine());
+  if (packages.length > 0) await installPackages(packages);
+  for (const line of programs.leftOutLines(missing())) say(line);
+  return missing();
+}
+
+/** A failure is said and nothing more: the suites that need it are named afterwards. */
+async function installPackages(packages) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...packages];
+  try {
+    await step('apt-get update', ['apt-get', 'update'], { env });
+    await step(install.join(' '), install, { env });
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    say(error.message);
+  }
+}
+
 async function test(args) {
   const node = findNode();
   const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH ?? ''}` };
   await generate(node);
   await build(node, []);
+  const missing = await preparePrograms(args, env);
   let checks = 0;
   if (args.length > 0) say('The checks of the code are left out, because tests were chosen.');
   else checks = await run([node, at('scripts/check.mjs')], { env, stdio: 'inherit' });
   if (stopSignal !== null) return 130;
-  const tests = await run([node, at('node_modules/vitest/vitest.mjs'), 'run', ...args], { env, stdio: 'inherit' });
-  return tests === 0 ? checks : tests;
+  const leftOut = missing.flatMap(({ suites }) => suites.flatMap((suite) => ['--exclude', suite]));
+  const tests = await run([node, at('node_modules/vitest/vitest.mjs'), 'run', ...leftOut, ...args], { env, stdio: 'inherit' });
+  // Again at the end, where it is read.
+  for (const line of programs.leftOutLines(missing)) say(line);
+  return programs.exitCodeWith(tests === 0 ? checks : tests, missing, env);
 }
 
 async function main() {

@@ -3,3 +3,5 @@ export { startLegacyUpstream, type LegacyUpstream } from './legacy-upstream.ts';
 export { listen, type Listening } from './listen.ts';
 export { startModernUpstream, type ModernUpstream } from './modern-upstream.ts';
 export { testPostgres, type TestPostgres } from './postgres.ts';
+export { testRedis, type TestRedis } from './redis.ts';
+export { testRedisServer, type TestRedisServer, type TestRedisServerOptions } from './redis-server.ts';

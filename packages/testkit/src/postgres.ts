@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { startPostgres } from '@patchbay/embedded-postgres';
 import pg from 'pg';
+import { guardAgainstOrphan } from './orphan-guard.ts';
 
 const PASSWORD = 'for-tests-only';
 const TEMPLATE = resolve(import.meta.dirname, '../../../node_modules/.cache/patchbay-test-postgres-18.4');
@@ -32,7 +32,7 @@ export async function testPostgres(): Promise<TestPostgres> {
   rmSync(join(dataDir, 'patchbay-port'), { force: true });
   const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
   const server = await startPostgres({ dataDir, superuserPassword: PASSWORD, settings });
-  const guard = guardAgainstOrphan(server.pid, home);
+  const guard = guardAgainstOrphan(server.pid, home, 'QUIT');
   return {
     port: server.port,
     pid: server.pid,
@@ -54,16 +54,6 @@ export async function testPostgres(): Promise<TestPostgres> {
       rmSync(home, { recursive: true, force: true });
     },
   };
-}
-
-/** A server in a session of its own would outlive a test run that is killed: a small shell waits for our end and then removes both. */
-function guardAgainstOrphan(pid: number, home: string): { end(): void } {
-  const script = 'read -r line; [ "$line" = done ] || { kill -s QUIT "$1"; sleep 1; rm -rf "$2"; }';
-  const shell = spawn('/bin/sh', ['-c', script, 'sh', String(pid), home], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
-  shell.unref();
-  shell.on('error', () => undefined);
-  shell.stdin.on('error', () => undefined);
-  return { end: () => void shell.stdin.end('done\n') };
 }
 
 async function makeTemplate(): Promise<void> {
