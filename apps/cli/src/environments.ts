@@ -70,6 +70,8 @@ export function gatewayEnvironment(layout: Layout): Environment {
   const telemetry = Object.keys(layout.given).filter((name) => name.startsWith('OTEL_'));
   return {
     ...basics(layout),
+    // Within what the supervisor waits for a program to stop.
+    [ENV.drainMs]: '8000',
     ...pass(layout, [ENV.bodyLimitBytes, ENV.stalenessBudgetMs, ...telemetry]),
     ...keyFiles(layout, {
       [ENV.portsDatabaseUrlFile]: KEY_FILES.portsDatabaseUrl,

@@ -1,10 +1,13 @@
 import 'reflect-metadata';
-import { runProgram, type Running } from '@patchbay/telemetry';
+import { drainServer, runProgram, type Running } from '@patchbay/telemetry';
 import { compose } from './compose.ts';
 import { readConfig } from './config/config.ts';
 import { createHttpApp } from './http-app.ts';
 import { DiscoveryQueue } from './modules/discovery/index.ts';
 import { InternalListener, Publisher } from './modules/snapshot/index.ts';
+
+/** How long requests in flight may take to end once a stop was asked for. */
+const DRAIN_MS = 5_000;
 
 /** Config → compose → listen; stops in the reverse order. */
 async function start(): Promise<Running> {
@@ -19,6 +22,8 @@ async function start(): Promise<Running> {
   return {
     logger: composed.logger,
     stop: async () => {
+      // A change that is under way is answered: its caller would not know whether it stands.
+      await drainServer(app.getHttpServer(), DRAIN_MS);
       await app.close();
       await queue.stop();
       await publisher.stop();

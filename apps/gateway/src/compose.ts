@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createInternalFetch, createInternalPool, readAll } from '@patchbay/egress';
 import { createPostgresPorts } from '@patchbay/ports';
-import { createMetrics, type Logger } from '@patchbay/telemetry';
+import { createMetrics, isDraining, type Logger } from '@patchbay/telemetry';
 import { loadKeyring, loadSecret } from '@patchbay/vault';
 import type { Config } from './config.ts';
 import { type CredentialResolver, type InternalPost, makeCredentialResolver } from './credentials/resolver.ts';
@@ -76,11 +76,12 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const metrics = createMetrics();
   const steps = makeSteps({ config, credentials, logger, pools, sealingKeys, state, stdioPool, store: sharedStore, tracing });
   const run = makeRun({ steps, record: makeRecord({ calls: makeCallMetrics(metrics), tracing }), logger });
+  const calls = createGatewayServer(run);
   return {
-    calls: createGatewayServer(run),
+    calls,
     admin: createAdminServer({
       metrics: withSnapshotMetrics(metrics, { counters: state.counters, store: state.snapshots }),
-      notReady: () => state.status().notReadyBecause,
+      notReady: () => (isDraining(calls) ? 'draining: told to stop' : state.status().notReadyBecause),
       hosts: loopbackHosts(config.adminPort),
     }),
     state,

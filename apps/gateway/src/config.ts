@@ -13,6 +13,8 @@ export type Config = {
   readonly logLevel: LogLevel;
   readonly bodyLimitBytes: number;
   readonly stalenessBudgetMs: number;
+  /** How long calls in flight may take to end once a stop was asked for. */
+  readonly drainMs: number;
   readonly portsDatabaseUrlFile: string;
   readonly snapshotPublicKeyFile: string;
   readonly sessionSealingKeyFile: string;
@@ -34,6 +36,7 @@ export function loadConfig(): Config {
     logLevel: oneOf<LogLevel>(ENV.logLevel, ['debug', 'info', 'warn', 'error'], 'info'),
     bodyLimitBytes: integer(ENV.bodyLimitBytes, { min: 1024, max: 1024 * MEBIBYTE }, 16 * MEBIBYTE),
     stalenessBudgetMs: integer(ENV.stalenessBudgetMs, { min: 10_000, max: 24 * 3_600_000 }, 300_000),
+    drainMs: integer(ENV.drainMs, { min: 0, max: 3_600_000 }, 25_000),
     portsDatabaseUrlFile: file(ENV.portsDatabaseUrlFile),
     snapshotPublicKeyFile: file(ENV.snapshotPublicKeyFile),
     sessionSealingKeyFile: file(ENV.sessionSealingKeyFile),

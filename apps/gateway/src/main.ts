@@ -1,10 +1,10 @@
 import type { Server } from 'node:http';
-import { createLogger, runProgram } from '@patchbay/telemetry';
+import { createLogger, drainServer, runProgram } from '@patchbay/telemetry';
 import { compose } from './compose.ts';
 import { loadConfig } from './config.ts';
 
-/** How long calls in flight may take to end once a stop was asked for. */
-const DRAIN_MS = 8_000;
+/** What closing takes at most after the last call has ended. */
+const CLOSE_MS = 3_000;
 
 runProgram({
   name: 'gateway',
@@ -18,8 +18,10 @@ runProgram({
     logger.info({ gatewayPort: config.gatewayPort, adminPort: config.adminPort }, 'listening');
     return {
       logger,
+      stopDeadlineMs: config.drainMs + CLOSE_MS,
       async stop() {
-        await drain(gateway.calls);
+        // Not ready from here on, and no new connection: whoever balances goes elsewhere.
+        await drainServer(gateway.calls, config.drainMs);
         await gateway.close();
         gateway.admin.close();
         gateway.admin.closeAllConnections();
@@ -35,17 +37,5 @@ function listen(server: Server, port: number): Promise<void> {
       server.removeListener('error', reject);
       resolve();
     });
-  });
-}
-
-/** Takes no new calls, lets those in flight end, cuts what is left after DRAIN_MS. */
-function drain(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-    server.close(() => {
-      clearTimeout(cut);
-      resolve();
-    });
-    server.closeIdleConnections();
   });
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
+import { isDraining } from '@patchbay/telemetry';
 import { CallContext } from './pipeline/context.ts';
 
 /** Longest request head in bytes: sealed session ids and base64 `Mcp-Name` values included (protocol.md trap 32). */
@@ -8,9 +9,10 @@ const HEADER_BYTES_MAX = 16_384;
 /** The data plane's listener: connection limits and timeouts here, everything about a call in the pipeline. */
 export function createGatewayServer(run: (ctx: CallContext) => Promise<void>): Server {
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    if (isDraining(server)) response.setHeader('connection', 'close');
     void run(new CallContext(request, response, performance.now()));
   };
-  const server = createServer(
+  const server: Server = createServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: 15_000,

@@ -1,4 +1,5 @@
 export { ConfigError, custom, exitsWithParent, file, integer, oneOf, optional, port, readEnv, text, url, type Variable } from './config.ts';
+export { drainServer, isDraining } from './drain-server.ts';
 export { createLogger, type Logger, type LoggerOptions, type LogLevel, type LogMethod } from './logger.ts';
 export {
   createMetrics,

@@ -10,15 +10,20 @@ const EXIT_CONFIG = 78;
 const STOP_DEADLINE_MS = 10_000;
 
 /** A program that has started. `stop` closes everything in order and is called at most once. */
-export type Running = { readonly logger: Logger; stop(): Promise<void> };
+export type Running = {
+  readonly logger: Logger;
+  stop(): Promise<void>;
+  /** How long the stop may take before the program ends all the same; 10 s when left away. */
+  readonly stopDeadlineMs?: number;
+};
 
-export type Program = { readonly name: string; readonly start: () => Promise<Running>; readonly stopDeadlineMs?: number };
+export type Program = { readonly name: string; readonly start: () => Promise<Running> };
 
 /**
  * Runs a program to its end: stops it once, in order and within the deadline, on SIGTERM, SIGINT or the end of its
  * supervisor; ends with 0 when told to stop, 78 on unusable settings, 1 on any fault. Prints one line where it cannot start.
  */
-export function runProgram({ name, start, stopDeadlineMs = STOP_DEADLINE_MS }: Program): void {
+export function runProgram({ name, start }: Program): void {
   let running: Running | null = null;
   let stopReason: string | null = null;
   let stopping = false;
@@ -35,6 +40,7 @@ export function runProgram({ name, start, stopDeadlineMs = STOP_DEADLINE_MS }: P
   const askToStop = (reason: string): void => {
     if (stopReason !== null) return;
     stopReason = reason;
+    const stopDeadlineMs = running?.stopDeadlineMs ?? STOP_DEADLINE_MS;
     // From the asking on, not from the start's end: a start that hangs must not outlive its supervisor.
     setTimeout(() => {
       running?.logger.error({ stopDeadlineMs }, 'did not stop in time');
