@@ -6,6 +6,7 @@ import { AccessModule } from './modules/access/index.ts';
 import { DiscoveryModule } from './modules/discovery/index.ts';
 import { FirstStartModule } from './modules/first-start/index.ts';
 import { IdentityModule } from './modules/identity/index.ts';
+import { LimitsModule } from './modules/limits/index.ts';
 import { OpenApiModule } from './modules/openapi/index.ts';
 import { OrganisationsModule } from './modules/organisations/index.ts';
 import { PersonalTokensModule } from './modules/personal-tokens/index.ts';
@@ -28,6 +29,7 @@ export class AppModule {
         RegistryModule,
         DiscoveryModule,
         AccessModule,
+        LimitsModule,
         PersonalTokensModule,
         OpenApiModule,
         FirstStartModule,

@@ -45,12 +45,17 @@ describe('while there is one organisation', () => {
         ['DELETE', '/servers/memory', undefined],
         ['POST', '/servers/memory/discover', undefined],
         ['POST', '/grants', { subject: { kind: 'everyone' }, server: 'memory', tools: { mode: 'all' } }],
+        ['POST', '/limits', { name: 'one', concurrency: 1 }],
+        ['PATCH', `/limits/${randomUUID()}`, {}],
+        ['DELETE', `/limits/${randomUUID()}`, undefined],
       ] as const) {
         expect((await as(who, method, at(path), body)).body.code, `${role} ${method} ${path}`).toBe('auth.forbidden');
       }
     }
     expect((await as(roles['member'] ?? {}, 'GET', at('/grants'))).status).toBe(403);
     expect((await as(roles['auditor'] ?? {}, 'GET', at('/grants'))).status).toBe(200);
+    expect((await as(roles['member'] ?? {}, 'GET', at('/limits'))).status).toBe(403);
+    expect((await as(roles['auditor'] ?? {}, 'GET', at('/limits'))).status).toBe(200);
     expect((await as(roles['auditor'] ?? {}, 'POST', at('/tokens'), { name: 'x' })).status).toBe(403);
   });
 
@@ -75,7 +80,7 @@ describe('while there is one organisation', () => {
     } finally {
       await superuser.query(`update users set role = 'owner' where operator`);
       await superuser.query(
-        `update api_tokens set scopes = '{servers:read,servers:write,grants:read,grants:write,tokens:read,tokens:mint,organisations:write}'`,
+        `update api_tokens set scopes = '{servers:read,servers:write,grants:read,grants:write,limits:read,limits:write,tokens:read,tokens:mint,organisations:write}'`,
       );
       await superuser.end();
     }
@@ -127,6 +132,11 @@ describe('with a second organisation', () => {
     ['GET', '/grants', undefined],
     ['POST', '/grants', { subject: { kind: 'everyone' }, server: 'memory', tools: { mode: 'all' } }],
     ['DELETE', `/grants/${randomUUID()}`, undefined],
+    ['GET', '/limits', undefined],
+    ['POST', '/limits', { name: 'one', concurrency: 1 }],
+    ['GET', `/limits/${randomUUID()}`, undefined],
+    ['PATCH', `/limits/${randomUUID()}`, {}],
+    ['DELETE', `/limits/${randomUUID()}`, undefined],
     ['GET', '/tokens', undefined],
     ['POST', '/tokens', { name: 'x' }],
     ['DELETE', `/tokens/${randomUUID()}`, undefined],
@@ -141,6 +151,14 @@ describe('with a second organisation', () => {
   test('an id of another organisation is no id', async () => {
     const { items } = (await as(operator, 'GET', at('/grants'))).body;
     expect((await as(second, 'DELETE', at(`/grants/${items[0].id}`, 'second'))).status).toBe(404);
+    const limit = (await as(operator, 'POST', at('/limits'), { name: 'theirs', concurrency: 1 })).body;
+    for (const [method, body] of [
+      ['GET', undefined],
+      ['PATCH', {}],
+      ['DELETE', undefined],
+    ] as const) {
+      expect((await as(second, method, at(`/limits/${limit.id}`, 'second'), body)).status, method).toBe(404);
+    }
     const { items: tokens } = (await as(operator, 'GET', at('/tokens'))).body;
     expect((await as(second, 'DELETE', at(`/tokens/${tokens[0].id}`, 'second'))).status).toBe(404);
     const foreignUser = (await as(operator, 'GET', '/api/v1/session')).body.user.id;
@@ -151,6 +169,14 @@ describe('with a second organisation', () => {
       tools: { mode: 'all' },
     });
     expect(grant.body.errors[0].pointer).toBe('/subject/userId');
+    for (const [applies, pointer] of [
+      [{ subject: { kind: 'user', userId: foreignUser } }, '/applies/subject/userId'],
+      [{ token: tokens[0].id }, '/applies/token'],
+      [{ server: 'memory' }, '/applies/server'],
+    ] as const) {
+      const answer = await as(second, 'POST', at('/limits', 'second'), { name: 'over the wall', concurrency: 1, applies });
+      expect(answer.body.errors, pointer).toMatchObject([{ pointer }]);
+    }
   });
 });
 

@@ -343,18 +343,23 @@ test('the OpenAPI document is valid and names every route', async () => {
   );
   expect(routes.sort()).toEqual([
     'delete /api/v1/orgs/{org}/grants/{id}',
+    'delete /api/v1/orgs/{org}/limits/{id}',
     'delete /api/v1/orgs/{org}/servers/{slug}',
     'delete /api/v1/orgs/{org}/tokens/{id}',
     'delete /api/v1/session',
     'get /api/v1/orgs/{org}/grants',
+    'get /api/v1/orgs/{org}/limits',
+    'get /api/v1/orgs/{org}/limits/{id}',
     'get /api/v1/orgs/{org}/servers',
     'get /api/v1/orgs/{org}/servers/{slug}',
     'get /api/v1/orgs/{org}/servers/{slug}/catalogue',
     'get /api/v1/orgs/{org}/tokens',
     'get /api/v1/session',
+    'patch /api/v1/orgs/{org}/limits/{id}',
     'patch /api/v1/orgs/{org}/servers/{slug}',
     'post /api/v1/orgs',
     'post /api/v1/orgs/{org}/grants',
+    'post /api/v1/orgs/{org}/limits',
     'post /api/v1/orgs/{org}/servers',
     'post /api/v1/orgs/{org}/servers/{slug}/discover',
     'post /api/v1/orgs/{org}/tokens',
@@ -369,6 +374,7 @@ test('the readable page runs no script and loads nothing from elsewhere', async 
   expect([...page.text.matchAll(/<section id="(\w+)"/g)].map(([, name]) => name).sort()).toEqual([
     'errors',
     'grants',
+    'limits',
     'organisations',
     'servers',
     'session',
@@ -376,6 +382,7 @@ test('the readable page runs no script and loads nothing from elsewhere', async 
   ]);
   // A field of a body, a parameter and an example.
   expect(page.text).toContain('<code>expiresInDays</code> integer');
+  expect(page.text).toContain('&#34;name&#34;:&#34;60 calls a minute'); // the example of a limit
   expect(page.text).toContain('<code>cursor</code> in the query');
   expect(page.text).toContain('/api/v1/orgs/default/servers/SLUG/discover');
   expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");

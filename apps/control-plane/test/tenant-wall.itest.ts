@@ -35,6 +35,7 @@ const TABLES = [
   'server_secrets',
   'server_catalogues',
   'grants',
+  'limits',
   'bare_names',
   'outbox',
 ];
@@ -68,6 +69,11 @@ test('a row of another organisation can be neither written nor referred to', asy
   await expect(app.query(grant, [other, server])).rejects.toThrow(/foreign key/);
   await app.query('rollback to here');
   await expect(app.query(grant, [organisation, server])).rejects.toThrow(/row-level security/);
+  await app.query('rollback to here');
+  const limit = `insert into limits (organisation_id, id, name, mode, server_id, concurrency) values ($1, gen_random_uuid(), 'one', 'enforce', $2, 1)`;
+  await expect(app.query(limit, [other, server])).rejects.toThrow(/foreign key/);
+  await app.query('rollback to here');
+  await expect(app.query(limit, [organisation, server])).rejects.toThrow(/row-level security/);
   await app.query('rollback');
 });
 
@@ -97,12 +103,13 @@ test('the control plane refuses to start with a tenant table whose policy is not
 
 test('a migration that was edited after it ran is named and stops everything', async () => {
   const owner = await installation.sql('owner');
-  const { rows } = await owner.query<{ checksum: string }>('select checksum from _prisma_migrations');
+  const first = `migration_name = '0001_organisations_servers_grants_tokens'`;
+  const { rows } = await owner.query<{ checksum: string }>(`select checksum from _prisma_migrations where ${first}`);
   try {
-    await owner.query(`update _prisma_migrations set checksum = 'another'`);
+    await owner.query(`update _prisma_migrations set checksum = 'another' where ${first}`);
     await expect(installation.run('migrate.js')).rejects.toThrow(/0001_organisations_servers_grants_tokens was edited/);
   } finally {
-    await owner.query('update _prisma_migrations set checksum = $1', [rows[0]?.checksum]);
+    await owner.query(`update _prisma_migrations set checksum = $1 where ${first}`, [rows[0]?.checksum]);
     await owner.end();
   }
   expect(await installation.run('migrate.js')).toContain('up to date');

@@ -212,6 +212,8 @@ export const ApiScope = z.enum([
   'servers:write',
   'grants:read',
   'grants:write',
+  'limits:read',
+  'limits:write',
   'tokens:read',
   'tokens:mint',
   'organisations:write',

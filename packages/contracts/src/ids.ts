@@ -13,6 +13,9 @@ export type ServerId = z.infer<typeof ServerId>;
 export const GrantId = z.uuid().brand<'GrantId'>();
 export type GrantId = z.infer<typeof GrantId>;
 
+export const LimitId = z.uuid().brand<'LimitId'>();
+export type LimitId = z.infer<typeof LimitId>;
+
 export const TokenId = z.uuid().brand<'TokenId'>();
 export type TokenId = z.infer<typeof TokenId>;
 

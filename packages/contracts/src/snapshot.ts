@@ -17,11 +17,11 @@ export const PartHash = z
   .brand<'PartHash'>();
 export type PartHash = z.infer<typeof PartHash>;
 
-export const PartKind = z.enum(['organisation', 'server', 'catalogue', 'grants']);
+export const PartKind = z.enum(['organisation', 'server', 'catalogue', 'grants', 'limits']);
 export type PartKind = z.infer<typeof PartKind>;
 
 /** What a reader of this version can do with a manifest beyond its first form. A manifest may demand some of it by name. */
-export const MANIFEST_FEATURES: readonly string[] = [];
+export const MANIFEST_FEATURES: readonly string[] = ['limits'];
 
 /** What a pod must forget, whatever it has cached. Rides on the organisation's revision. */
 export const Invalidation = z.discriminatedUnion('kind', [

@@ -71,6 +71,7 @@ export const catalog = {
   'resource.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Resource not found.' },
   'completion.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Unknown completion reference.' },
   'cursor.invalid': { http: 200, rpc: -32602, owner: 'caller', say: 'Invalid cursor.' },
+  'limit.exceeded': { http: 200, rpc: -31429, owner: 'caller', say: 'A limit of your organisation is reached.' },
   // the other side of us
   'upstream.unreachable': { http: 200, rpc: -31502, owner: 'upstream', say: 'The MCP server could not be reached.' },
   'upstream.timeout': { http: 200, rpc: -31504, owner: 'upstream', say: 'The MCP server did not answer in time.' },
@@ -107,6 +108,7 @@ export const catalog = {
   'api.validation': { http: 400, rpc: -32602, owner: 'caller', say: 'The request is not valid.' },
   'api.not_found': { http: 404, rpc: -31404, owner: 'caller', say: 'Not found.' },
   'api.conflict': { http: 409, rpc: -31409, owner: 'caller', say: 'This is taken, or was changed meanwhile.' },
+  'api.too_many': { http: 409, rpc: -31409, owner: 'admin', say: 'Your organisation has as many of these as it may have.' },
   'stdio.not_allowed': {
     http: 403,
     rpc: -31403,

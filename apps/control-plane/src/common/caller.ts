@@ -25,7 +25,7 @@ const BY_ROLE: Readonly<Record<Role, readonly Permission[]>> = {
   owner: ALL,
   admin: ALL,
   member: ['servers:read', 'tokens:read', 'tokens:mint'],
-  auditor: ['servers:read', 'grants:read', 'tokens:read'],
+  auditor: ['servers:read', 'grants:read', 'limits:read', 'tokens:read'],
 };
 
 /** What a role may do on its organisation's API. None implies the use of a tool. */

@@ -5,6 +5,7 @@ export type {
   ApiToken,
   BareName,
   Grant,
+  Limit,
   Organisation,
   Outbox,
   PersonalToken,

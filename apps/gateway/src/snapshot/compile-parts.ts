@@ -2,6 +2,7 @@ import { Fault } from '@patchbay/errors';
 import {
   CataloguePartHeader,
   GrantsPart,
+  LimitsPart,
   OrganisationPart,
   PartKind,
   ServerPart,
@@ -32,7 +33,8 @@ export type CompiledPart =
   | { readonly kind: 'organisation'; readonly key: string; readonly part: OrganisationPart }
   | { readonly kind: 'server'; readonly key: string; readonly part: ServerPart; readonly url: URL | null }
   | { readonly kind: 'catalogue'; readonly key: string; readonly catalogue: CompiledCatalogue }
-  | { readonly kind: 'grants'; readonly key: string; readonly grants: GrantsPart['grants'] };
+  | { readonly kind: 'grants'; readonly key: string; readonly grants: GrantsPart['grants'] }
+  | { readonly kind: 'limits'; readonly key: string; readonly limits: LimitsPart['limits'] };
 
 const NEWLINE = 0x0a;
 
@@ -57,6 +59,8 @@ function readPart(row: KnownPartRow, bytes: Buffer): CompiledPart {
       return readCatalogue(row, bytes);
     case 'grants':
       return { kind: 'grants', key: row.key, grants: parse(row, GrantsPart, bytes).grants };
+    case 'limits':
+      return { kind: 'limits', key: row.key, limits: parse(row, LimitsPart, bytes).limits };
   }
 }
 

@@ -57,6 +57,7 @@ export async function revokeTokens(
   const own = { organisationId, userId, name, revokedAt: null };
   const old = await tx.personalToken.findMany({ where: own, select: { id: true, tokenHash: true } });
   await tx.personalToken.updateMany({ where: own, data: { revokedAt } });
+  await tx.limit.deleteMany({ where: { organisationId, tokenId: { in: old.map(({ id }) => id) } } });
   await tx.apiToken.updateMany({ where: own, data: { revokedAt } });
   return old;
 }

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { CODES, schemaOf, type DescribedRoute } from './document.ts';
 import { escape, renderSchema, typeOf } from './schema-view.ts';
 
@@ -64,12 +65,19 @@ ${description.body === null ? '' : `<details><summary>Body</summary>${renderSche
 </article>`;
 }
 
+/** The first example that a body's schema gives; else a file of the reader's own. */
+function dataOf(body: z.ZodType): string {
+  const { examples } = schemaOf(body, 'input');
+  const [example] = Array.isArray(examples) ? (examples as unknown[]) : [];
+  return example === undefined ? '@body.json' : `'${JSON.stringify(example).replaceAll("'", String.raw`'\''`)}'`;
+}
+
 function curl({ method, path, requirement, description }: DescribedRoute): string {
   const header =
     requirement?.kind === 'permission'
       ? ['-H "Authorization: Bearer $PATCHBAY_API_TOKEN"']
       : ['-b cookies -c cookies', "-H 'Patchbay-Request: 1'", ...(method === 'get' ? [] : ['-H "Origin: $PATCHBAY_API"'])];
-  const body = description.body === null ? [] : ["-H 'Content-Type: application/json'", '--data @body.json'];
+  const body = description.body === null ? [] : ["-H 'Content-Type: application/json'", `--data ${dataOf(description.body)}`];
   const address = `"$PATCHBAY_API${path.replace('{org}', 'default').replaceAll(/\{(\w+)\}/g, (_all, name: string) => name.toUpperCase())}"`;
   return ['curl', ...(method === 'get' ? [] : [`-X ${method.toUpperCase()}`]), ...header, ...body, address].join(' \\\n  ');
 }

@@ -28,9 +28,10 @@ export class TokensRepository {
     return tx.personalToken.findFirst({ where: { organisationId, id, ...owner } });
   }
 
-  /** False when it was revoked before. */
+  /** False when it was revoked before. Limits that were about it go with it. */
   async revoke(tx: Tx, organisationId: OrganisationId, { id, at }: { id: TokenId; at: Date }): Promise<boolean> {
     const { count } = await tx.personalToken.updateMany({ where: { organisationId, id, revokedAt: null }, data: { revokedAt: at } });
+    if (count > 0) await tx.limit.deleteMany({ where: { organisationId, tokenId: id } });
     return count > 0;
   }
 }

@@ -11,6 +11,7 @@ import type {
   ServerPart,
 } from '@patchbay/contracts';
 import type { BareName, Grant } from '../../prisma/index.ts';
+import { limitsDocument } from './limits-part.ts';
 import type { TenantRows } from './tenant-rows.repository.ts';
 
 /** Grants are sharded by server, so that a change re-sends a fraction of them. */
@@ -39,7 +40,13 @@ export function buildParts(
       ({ serverId, hash, length }): BuiltPart => ({ kind: 'catalogue', key: serverId, hash: hash as PartHash, length, bytes: null }),
     ),
     ...grantParts(rows.grants),
+    ...(rows.limits.length === 0 ? [] : [jsonPart('limits', '0', limitsDocument(rows.limits))]),
   ];
+}
+
+/** What a reader must know to enforce these parts: one that does not know of limits would let every call pass. */
+export function needsOf(parts: readonly BuiltPart[]): string[] {
+  return parts.some(({ kind }) => kind === 'limits') ? ['limits'] : [];
 }
 
 /** A part's line in the manifest. */

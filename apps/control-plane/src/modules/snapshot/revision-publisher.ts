@@ -2,7 +2,7 @@ import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
 import { Invalidation, type Manifest, type OrganisationId, type OrganisationSlug, type PartHash, type Revision } from '@patchbay/contracts';
 import { type Position, type Tx } from '../../prisma/index.ts';
-import { buildParts, manifestLine, type BuiltPart } from './builder.ts';
+import { buildParts, manifestLine, needsOf, type BuiltPart } from './builder.ts';
 import { readOrganisation, tokensById, unexpiredTokens } from './directory-rows.repository.ts';
 import { openingsFor } from './openings.ts';
 import { lockPublishing, markPublished, rowsSince, unpublishedRows } from './outbox.repository.ts';
@@ -107,7 +107,7 @@ export class RevisionPublisher {
       epoch,
       revision,
       issuedAtMs: this.platform.clock.now().getTime(),
-      needs: [],
+      needs: needsOf(parts),
       parts: parts.map(manifestLine),
       invalidations: recent,
     };

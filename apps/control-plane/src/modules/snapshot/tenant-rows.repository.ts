@@ -1,10 +1,11 @@
 import type { OrganisationId } from '@patchbay/contracts';
-import type { BareName, Grant, Server, Tx } from '../../prisma/index.ts';
+import type { BareName, Grant, Limit, Server, Tx } from '../../prisma/index.ts';
 
 export type TenantRows = {
   readonly servers: readonly (Server & { readonly hasCredential: boolean })[];
   readonly catalogues: readonly { readonly serverId: string; readonly hash: string; readonly length: number }[];
   readonly grants: readonly Grant[];
+  readonly limits: readonly Limit[];
   readonly bareNames: readonly BareName[];
 };
 
@@ -20,11 +21,13 @@ export async function readTenantRows(tx: Tx, organisationId: OrganisationId): Pr
     select server_id as "serverId", accepted_hash as hash, octet_length(accepted) as length from server_catalogues
     where organisation_id = ${organisationId}::uuid and accepted is not null order by server_id`;
   const grants = await tx.grant.findMany({ where, orderBy: { id: 'asc' } });
+  const limits = await tx.limit.findMany({ where, orderBy: { id: 'asc' } });
   const bareNames = await tx.bareName.findMany({ where, orderBy: [{ kind: 'asc' }, { name: 'asc' }] });
   return {
     servers: servers.map(({ secrets, ...server }) => ({ ...server, hasCredential: secrets.length > 0 })),
     catalogues,
     grants,
+    limits,
     bareNames,
   };
 }
