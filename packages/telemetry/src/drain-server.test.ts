@@ -44,7 +44,7 @@ test('what is under way ends, what is idle is closed, nothing new is taken', asy
   expect(refused.code).toBe('ECONNREFUSED');
   expect(slow.heard).toBe('');
   release();
-  await drained;
+  await Promise.all([drained, once(slow, 'close')]);
   expect(slow.heard).toContain('done');
 });
 
@@ -57,7 +57,7 @@ test('a request that arrives on a kept connection meanwhile is served, and told 
   ask(socket, '/quick');
   await once(server, 'request');
   release();
-  await drained;
+  await Promise.all([drained, once(socket, 'close')]);
   expect(socket.heard.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
   expect(socket.heard.toLowerCase()).toContain('connection: close');
 });
