@@ -76,9 +76,9 @@ test('metrics count calls by organisation, server, method and outcome, and name 
   await callTraced();
   const url = `http://127.0.0.1:${platform.ports.admin}`;
   const metrics = await (await fetch(`${url}/metrics`)).text();
-  expect(metrics).toMatch(/patchbay_gateway_calls_total\{organisation="default",server="traced",method="tools\/call",outcome="ok"\} [1-9]/);
+  expect(metrics).toMatch(/patchbay_gateway_calls_total\{organisation="default",server="traced",outcome="ok",fault="none"\} [1-9]/);
   expect(metrics).toMatch(
-    /patchbay_gateway_call_duration_seconds_bucket\{organisation="default",server="traced",method="tools\/call",outcome="ok",le="/,
+    /patchbay_gateway_call_duration_seconds_bucket\{organisation="default",server="traced",method="tools\/call",le="/,
   );
   for (const private_ of ['echo', platform.facts.token, platform.facts.adminEmail]) expect(metrics).not.toContain(private_);
   expect((await fetch(`${url}/readyz`)).status).toBe(200);

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createInternalFetch, createInternalPool, readAll } from '@patchbay/egress';
-import { createPostgresPorts } from '@patchbay/ports';
-import { createMetrics, isDraining, type Logger } from '@patchbay/telemetry';
+import { createPostgresPorts, watchErrors } from '@patchbay/ports';
+import { createProgramMetrics, isDraining, type Logger, type Metrics } from '@patchbay/telemetry';
 import { loadKeyring, loadSecret } from '@patchbay/vault';
 import type { Config } from './config.ts';
 import { type CredentialResolver, type InternalPost, makeCredentialResolver } from './credentials/resolver.ts';
@@ -12,9 +12,10 @@ import { makeDeleteSession } from './methods/delete-session.ts';
 import { makeForwardNotification } from './methods/forward-notification.ts';
 import { makeInitialize } from './methods/initialize.ts';
 import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
+import { SERVER_INFO } from './methods/self.ts';
 import { createAdminServer } from './ops/admin-server.ts';
 import { makeCallMetrics } from './ops/call-metrics.ts';
-import { withSnapshotMetrics } from './ops/snapshot-metrics.ts';
+import { registerPodMetrics } from './ops/pod-metrics.ts';
 import { startTracing, type Tracing } from './ops/tracing.ts';
 import { makePipeline } from './pipeline/index.ts';
 import { makeRecord } from './pipeline/record.ts';
@@ -45,15 +46,9 @@ const INTERNAL_LIMITS = { timeoutMs: 5_000, maxBytes: 64 * 1024 * 1024 };
 /** The only place that builds long-lived objects of the gateway. Dials nothing. */
 export async function compose(config: Config, logger: Logger): Promise<Gateway> {
   const sealingKeys = loadKeyring(config.sessionSealingKeyFile);
-  const ports = createPostgresPorts({
-    connectionString: loadSecret(config.portsDatabaseUrlFile).reveal(),
-    onError: (error) => logger.warn({ err: error }, 'a port failed'),
-  });
-  const internal = createInternalFetch({
-    baseUrl: config.controlPlaneInternalUrl,
-    bearer: loadSecret(config.gatewaySecretFile),
-    ...INTERNAL_LIMITS,
-  });
+  const metrics = createProgramMetrics({ program: 'gateway', version: SERVER_INFO.version });
+  const ports = openPorts(config, logger, metrics);
+  const internal = toControlPlane(config);
   const credentials = makeCredentialResolver({ post: postOver(internal) });
   const stores = new HangGuard(clock);
   const sharedStore = stores.over(ports.sharedStore);
@@ -73,14 +68,22 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const pools = makePools({ refusedAddresses: [...config.refusedAddresses], clock });
   const stdioPool = createInternalPool(config.stdioHostUrl, { connections: 256 });
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
-  const metrics = createMetrics();
+  const recorder = makeCallMetrics(metrics);
   const steps = makeSteps({ config, credentials, logger, pools, sealingKeys, state, stdioPool, store: sharedStore, tracing });
-  const run = makeRun({ steps, record: makeRecord({ calls: makeCallMetrics(metrics), tracing }), logger });
+  const run = makeRun({ steps, began: recorder.began, record: makeRecord({ calls: recorder, tracing }), logger });
   const calls = createGatewayServer(run);
+  registerPodMetrics(metrics, {
+    state,
+    bus: ports.bus,
+    isDraining: () => isDraining(calls),
+    guards: { stores, control_plane: controlPlane },
+    stalenessBudgetMs: config.stalenessBudgetMs,
+    clock,
+  });
   return {
     calls,
     admin: createAdminServer({
-      metrics: withSnapshotMetrics(metrics, { counters: state.counters, store: state.snapshots }),
+      metrics,
       notReady: () => (isDraining(calls) ? 'draining: told to stop' : state.status().notReadyBecause),
       hosts: loopbackHosts(config.adminPort),
     }),
@@ -90,6 +93,28 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
       await Promise.all([pools.close(), stdioPool.destroy(), internal.close(), ports.close(), tracing.stop()]);
     },
   };
+}
+
+function toControlPlane(config: Config): ReturnType<typeof createInternalFetch> {
+  const bearer = loadSecret(config.gatewaySecretFile);
+  return createInternalFetch({ baseUrl: config.controlPlaneInternalUrl, bearer, ...INTERNAL_LIMITS });
+}
+
+/** The stores, with what fails counted beneath the guards: what they turn away was not asked. */
+function openPorts(config: Config, logger: Logger, metrics: Metrics): ReturnType<typeof createPostgresPorts> {
+  const failures = metrics.counter({
+    name: 'patchbay_gateway_store_errors_total',
+    help: 'Calls to the stores that failed, by port.',
+    labels: ['port'],
+  });
+  const ports = createPostgresPorts({
+    connectionString: loadSecret(config.portsDatabaseUrlFile).reveal(),
+    onError: (error) => logger.warn({ err: error }, 'a port failed'),
+  });
+  return watchErrors(ports, (port) => {
+    const series = failures.labels({ port });
+    return () => series.inc();
+  });
 }
 
 type StepDeps = {

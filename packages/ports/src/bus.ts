@@ -9,5 +9,7 @@ export interface Bus {
   publish(topic: Topic, message: string): Promise<void>;
   /** Calls `onMessage` for each message of the topic from now on; `onGap` after each (re)connection, when messages may have been missed. */
   subscribe(topic: Topic, listener: { onMessage(message: string): void; onGap(): void }): Promise<{ close(): Promise<void> }>;
+  /** Whether messages arrive at present: false before the first subscription and while a lost connection comes back. */
+  isListening(): boolean;
   close(): Promise<void>;
 }

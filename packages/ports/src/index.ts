@@ -7,3 +7,4 @@ export { createPostgresPorts, type PostgresPorts, type PostgresPortsOptions } fr
 export { ensureRoles, ROLES, type RolePasswords } from './postgres/roles.ts';
 export { migratePorts, PORTS_SCHEMA_VERSION } from './postgres/schema.ts';
 export type { SqlClient } from './postgres/sql-client.ts';
+export { watchErrors } from './watch-errors.ts';

@@ -5,14 +5,17 @@ import { refuse } from './refuse.ts';
 
 export type RunDeps = {
   readonly steps: readonly Step[];
+  /** Called once for each call, before `record`; must not throw. */
+  readonly began: () => void;
   /** Always called, exactly once, whatever happened; must not throw. */
   readonly record: (ctx: CallContext) => void;
   readonly logger: Pick<Logger, 'error'>;
 };
 
 /** Takes one call through the steps in order; refusals are answered in the protocol's form, faults as `internal`. */
-export function makeRun({ steps, record, logger }: RunDeps): (ctx: CallContext) => Promise<void> {
+export function makeRun({ steps, began, record, logger }: RunDeps): (ctx: CallContext) => Promise<void> {
   return async function run(ctx: CallContext): Promise<void> {
+    began();
     try {
       for (const step of steps) {
         const pending = step(ctx);

@@ -14,7 +14,8 @@ export type RefusalReason =
 export type SnapshotCounters = {
   announcements: number;
   swaps: number;
-  compileMsLast: number;
+  /** Of all swaps, from the manifest on: fetching its parts included. */
+  swapMs: number;
   tokenHits: number;
   tokenMisses: number;
   missesLimited: number;
@@ -25,7 +26,7 @@ export function makeCounters(): SnapshotCounters {
   return {
     announcements: 0,
     swaps: 0,
-    compileMsLast: 0,
+    swapMs: 0,
     tokenHits: 0,
     tokenMisses: 0,
     missesLimited: 0,

@@ -93,7 +93,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     if (sourced.from !== 'disk') syncedAtMs = clock.nowMs();
     if (!isBehind()) behindSinceMs = null;
     counters.swaps += 1;
-    counters.compileMsLast = performance.now() - startedAt;
+    counters.swapMs += performance.now() - startedAt;
     log.info({ organisationId: id, organisation: slug, epoch: manifest.epoch, revision: manifest.revision, from }, 'snapshot swapped in');
     if (sourced.from !== 'disk') keepOnDisk(manifest, jws, fetched);
     return 'taken';

@@ -69,6 +69,7 @@ function fakePorts({ away, stored, calls, gate, listeners }: World): { bus: Bus;
       listeners.add(listener);
       return { close: async () => void listeners.delete(listener) };
     },
+    isListening: () => listeners.size > 0,
     close: async () => undefined,
   };
   const parts: Parts = {

@@ -137,7 +137,12 @@ export async function startGateway({ servers, store = memoryStore(), releaseCred
     calls.push(ctx);
   };
   const server = createGatewayServer(
-    makeRun({ steps, record, logger: { error: (...logged: unknown[]) => outcomes.push(`fault ${JSON.stringify(logged, withErrors)}`) } }),
+    makeRun({
+      steps,
+      began: () => undefined,
+      record,
+      logger: { error: (...logged: unknown[]) => outcomes.push(`fault ${JSON.stringify(logged, withErrors)}`) },
+    }),
   );
   const port = await listenOn(server);
   return {

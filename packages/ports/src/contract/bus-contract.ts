@@ -59,6 +59,19 @@ export function describeBusContract(name: string, make: Make<Bus>, { cutListener
       }, 5_000);
     });
 
+    test('it says whether messages arrive at present', async () => {
+      const { reader } = await make();
+      const heard = await listen(reader);
+      expect(reader.isListening()).toBe(true);
+      const seen: boolean[] = [];
+      const watching = setInterval(() => seen.push(reader.isListening()), 1);
+      onTestFinished(() => clearInterval(watching));
+      await cutListeners();
+      await vi.waitFor(() => expect(heard.gaps).toBeGreaterThan(1), 5_000);
+      expect(seen).toContain(false);
+      expect(reader.isListening()).toBe(true);
+    });
+
     test('a second subscriber of one program is told to read once as well', async () => {
       const { reader } = await make();
       await listen(reader);

@@ -71,6 +71,10 @@ export class PostgresBus implements Bus {
     return TOPICS.flatMap((topic) => [...this.#listeners[topic]]);
   }
 
+  isListening(): boolean {
+    return this.#isListening;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const topic of TOPICS) this.#listeners[topic].clear();
