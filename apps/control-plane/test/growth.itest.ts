@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createPostgresPorts, type PostgresPorts } from '@patchbay/ports';
+import { createPostgresPorts, type Ports } from '@patchbay/ports';
 import { hashToken } from '@patchbay/tokens';
 import { ENV, type OrganisationId, type PartHash } from '@patchbay/contracts';
 import type pg from 'pg';
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Installation, until } from './support/installation.ts';
 
 let installation: Installation;
-let ports: PostgresPorts;
+let ports: Ports;
 let superuser: pg.Client;
 let organisation: OrganisationId;
 

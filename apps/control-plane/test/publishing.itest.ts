@@ -1,14 +1,14 @@
 import { createPrivateKey, createPublicKey, createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Announcement, INTERNAL_PATHS, Manifest, TokenEntry } from '@patchbay/contracts';
-import { createPostgresPorts, type PostgresPorts } from '@patchbay/ports';
+import { createPostgresPorts, type Ports } from '@patchbay/ports';
 import { hashToken } from '@patchbay/tokens';
 import { compactVerify } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Installation, until } from './support/installation.ts';
 
 let installation: Installation;
-let ports: PostgresPorts;
+let ports: Ports;
 let organisation: Manifest['organisationId'];
 const heard: { at: number; announcement: Announcement }[] = [];
 

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { PartHash, Revision, ServerId } from '@patchbay/contracts';
-import { createPostgresPorts, ensureRoles, migratePorts, ROLES, type PostgresPorts } from '@patchbay/ports';
+import { createPostgresPorts, ensureRoles, migratePorts, ROLES, type Ports } from '@patchbay/ports';
 import { testPostgres, type TestPostgres } from '@patchbay/testkit';
 import { startPod } from '../src/snapshot/pod.fixture.ts';
 import { makeFleet, uuid, type FakeOrganisation, type FakeToken, type Fleet } from '../src/snapshot/state.fixture.ts';
@@ -10,13 +10,13 @@ const passwords = { appPassword: 'app', portsPassword: 'ports' };
 let postgres: TestPostgres;
 let superuser: pg.Client;
 let database: string;
-let writer: PostgresPorts;
+let writer: Ports;
 let fleet: Fleet;
 let acme: FakeOrganisation;
 let token: FakeToken;
 
 const urlOf = (role: string, password: string): string => `postgres://${role}:${password}@127.0.0.1:${postgres.port}/${database}`;
-const gatewayPorts = (): PostgresPorts => createPostgresPorts({ connectionString: urlOf(ROLES.ports, passwords.portsPassword) });
+const gatewayPorts = (): Ports => createPostgresPorts({ connectionString: urlOf(ROLES.ports, passwords.portsPassword) });
 
 beforeAll(async () => {
   postgres = await testPostgres();

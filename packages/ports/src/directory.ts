@@ -12,7 +12,7 @@ export interface Directory {
   putTokens(organisationId: OrganisationId, revision: Revision, entries: readonly NewTokenEntry[]): Promise<void>;
   /** The entry and the directory's revision at the moment of reading. `entry: null` means "not here", never "not valid". */
   getToken(organisationId: OrganisationId, tokenHash: TokenHash): Promise<DirectoryAnswer>;
-  /** Removes the entries, of every organisation, whose tokens have expired; how many. The directory's revisions stay. */
+  /** After it no entry of a token that had expired is left, in any organisation; how many it removed itself. The directory's revisions stay. */
   removeExpiredTokens(): Promise<number>;
   putOrganisation(slug: string, jws: string): Promise<void>;
   getOrganisation(slug: string): Promise<string | null>;

@@ -3,19 +3,16 @@ import type { OrganisationId, PartHash, Revision, TokenHash } from '@patchbay/co
 import { testPostgres, type TestPostgres } from '@patchbay/testkit';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { describeBusContract } from '../src/contract/bus-contract.ts';
-import { describeDirectoryContract } from '../src/contract/directory-contract.ts';
 import { freshId } from '../src/contract/make.ts';
-import { describePartsContract } from '../src/contract/parts-contract.ts';
-import { describeSharedStoreContract } from '../src/contract/shared-store-contract.ts';
-import { createPostgresPorts, ensureRoles, migratePorts, ROLES, type PostgresPorts } from '../src/index.ts';
+import { createPostgresPorts, ensureRoles, migratePorts, ROLES, type Ports } from '../src/index.ts';
+import { describePorts } from './support/describe-ports.ts';
 
 const passwords = { appPassword: 'app password', portsPassword: `ports'"\\$password`, ownerPassword: 'owner' };
 let postgres: TestPostgres;
 let database: string;
 let superuser: pg.Client;
-let writer: PostgresPorts;
-let reader: PostgresPorts;
+let writer: Ports;
+let reader: Ports;
 
 function urlOf(role: string, password: string): string {
   return `postgres://${role}:${encodeURIComponent(password)}@127.0.0.1:${postgres.port}/${database}`;
@@ -53,10 +50,7 @@ async function cutListeners(): Promise<void> {
   await superuser.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'patchbay-bus'`);
 }
 
-describeBusContract('Postgres', async () => ({ writer: writer.bus, reader: reader.bus }), { cutListeners });
-describePartsContract('Postgres', async () => ({ writer: writer.parts, reader: reader.parts }));
-describeDirectoryContract('Postgres', async () => ({ writer: writer.directory, reader: reader.directory }));
-describeSharedStoreContract('Postgres', async () => ({ writer: writer.sharedStore, reader: reader.sharedStore }));
+describePorts('Postgres', { writer: () => writer, reader: () => reader, cutListeners });
 
 describe('the roles', () => {
   test('the gateway cannot write manifests, parts or the directory', async () => {
@@ -152,6 +146,14 @@ describe('the schema', () => {
     expect(await reader.isEmpty()).toBe(true);
     await writer.parts.putManifest(freshId<OrganisationId>(), { epoch: 1, revision: 1 as Revision }, 'm');
     expect(await reader.isEmpty()).toBe(false);
+  });
+});
+
+describe('expired tokens', () => {
+  test('are counted as they are removed', async () => {
+    const tokenHash = randomBytes(32).toString('hex') as TokenHash;
+    await writer.directory.putTokens(freshId(), 1 as Revision, [{ tokenHash, jws: 'expired', expiresAtMs: Date.now() - 60_000 }]);
+    expect(await writer.directory.removeExpiredTokens()).toBe(1);
   });
 });
 

@@ -97,7 +97,7 @@ export function describeDirectoryContract(name: string, make: Make<Directory>): 
       expect((await reader.getToken(organisation, hash)).entry).toBe('later');
     });
 
-    test('entries of expired tokens are removed, others stay, and the revision stands', async () => {
+    test('entries of expired tokens are gone at the latest after their removal, others stay, and the revision stands', async () => {
       const { writer, reader } = await make();
       const organisation = freshId<OrganisationId>();
       const [expired, valid, endless] = [tokenHash(), tokenHash(), tokenHash()];
@@ -106,8 +106,7 @@ export function describeDirectoryContract(name: string, make: Make<Directory>): 
         { tokenHash: valid, jws: 'valid', expiresAtMs: Date.now() + 60_000 },
         { tokenHash: endless, jws: 'endless' },
       ]);
-      expect((await reader.getToken(organisation, expired)).entry).toBe('expired');
-      expect(await writer.removeExpiredTokens()).toBeGreaterThanOrEqual(1);
+      await writer.removeExpiredTokens();
       expect(await reader.getToken(organisation, expired)).toEqual({ entry: null, revision: 2 });
       expect((await reader.getToken(organisation, valid)).entry).toBe('valid');
       expect((await reader.getToken(organisation, endless)).entry).toBe('endless');

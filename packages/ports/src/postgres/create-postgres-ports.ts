@@ -1,8 +1,5 @@
 import pg from 'pg';
-import type { Bus } from '../bus.ts';
-import type { Directory } from '../directory.ts';
-import type { Parts } from '../parts.ts';
-import type { SharedStore } from '../shared-store.ts';
+import type { Ports } from '../ports.ts';
 import { PostgresBus } from './bus.ts';
 import { PostgresDirectory } from './directory.ts';
 import { PostgresParts } from './parts.ts';
@@ -17,21 +14,11 @@ export type PostgresPortsOptions = {
   readonly onError?: (error: unknown) => void;
 };
 
-export type PostgresPorts = {
-  readonly bus: Bus;
-  readonly parts: Parts;
-  readonly directory: Directory;
-  readonly sharedStore: SharedStore;
-  /** Nothing is published here: never was, or Postgres crashed and emptied its unlogged tables. Worth asking in the bus' `onGap`. */
-  isEmpty(): Promise<boolean>;
-  close(): Promise<void>;
-};
-
 const CONNECT_TIMEOUT_MS = 2_000;
 const QUERY_TIMEOUT_MS = 15_000;
 
 /** The ports on one Postgres. Connects on first use: a Postgres that is away makes calls reject, nothing else. */
-export function createPostgresPorts({ connectionString, connectionsMax = 4, onError }: PostgresPortsOptions): PostgresPorts {
+export function createPostgresPorts({ connectionString, connectionsMax = 4, onError }: PostgresPortsOptions): Ports {
   const pool = new pg.Pool({
     connectionString,
     max: connectionsMax,
