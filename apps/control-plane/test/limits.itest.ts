@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { INTERNAL_PATHS, Limit, LIMITS_MAX, LimitsPart, Manifest, Problem, type OrganisationId } from '@patchbay/contracts';
-import { createPostgresPorts, type PostgresPorts } from '@patchbay/ports';
+import { createPostgresPorts, type Ports } from '@patchbay/ports';
 import { decodeJwt } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Installation, until } from './support/installation.ts';
 
 let installation: Installation;
-let ports: PostgresPorts;
+let ports: Ports;
 let organisation: OrganisationId;
 let userId: string;
 const api = (method: string, path: string, body?: unknown): ReturnType<Installation['api']> => installation.api(method, path, body);

@@ -68,7 +68,9 @@ describe('a Redis that is away', () => {
     const organisation = freshId<OrganisationId>();
     const heard = await listen(ports);
     await ports.parts.putManifest(organisation, manifestAt, 'kept');
+    expect(ports.bus.isListening()).toBe(true);
     await server.kill();
+    await vi.waitFor(() => expect(ports.bus.isListening()).toBe(false));
     await expect(ports.parts.putManifest(organisation, { epoch: 9, revision: 9 as Revision }, 'never sent')).rejects.toThrow(/Redis/);
     expect(await allReject(ports)).toBeLessThan(500);
     await server.start();

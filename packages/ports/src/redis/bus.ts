@@ -53,6 +53,10 @@ export class RedisBus implements Bus {
     };
   }
 
+  isListening(): boolean {
+    return this.#isListening;
+  }
+
   async close(): Promise<void> {
     for (const topic of TOPICS) this.#listeners[topic].clear();
     this.#disconnect();

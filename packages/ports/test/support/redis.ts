@@ -9,7 +9,7 @@ export function adminOf(url: string): Redis {
 
 /** Ends the connections of buses on the database of `admin`, and no others. */
 export async function cutListenersOf(admin: Redis): Promise<void> {
-  const clients = String(await admin.client('LIST', 'TYPE', 'pubsub')).split('\n');
+  const clients = String(await admin.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).split('\n');
   for (const client of clients) {
     const [, id] = /^id=(\d+)/.exec(client) ?? [];
     if (id === undefined || !client.includes(' name=patchbay-bus ') || !client.includes(` db=${admin.options.db ?? 0} `)) continue;
