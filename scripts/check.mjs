@@ -21,6 +21,7 @@ const CHECKS = [
   { name: 'dead code', script: 'tools/node_modules/knip/bin/knip.js', args: ['--no-progress', '--no-config-hints'] },
   { name: 'versions', script: 'tools/checks/versions.mjs', args: [] },
   { name: 'licences', script: 'tools/checks/licences.mjs', args: [] },
+  { name: 'migrations', script: 'tools/migrations/check.mjs', args: [] },
   { name: 'docs', script: 'tools/checks/docs.mjs', args: [] },
   { name: 'generated docs', script: 'scripts/generate-docs.mjs', args: ['--check'] },
 ];
