@@ -1,4 +1,4 @@
-import { createPostgresPorts, type Ports } from '@patchbay/ports';
+import { createPorts } from '@patchbay/ports';
 import { createLogger } from '@patchbay/telemetry';
 import { systemClock } from './common/clock.ts';
 import type { Config } from './config/config.ts';
@@ -13,8 +13,9 @@ export type Composed = Platform & { close(): Promise<void> };
 export async function compose(config: Config): Promise<Composed> {
   const logger = createLogger({ program: 'control-plane', level: config.logLevel });
   const database = new Database(config.databaseUrl.reveal());
-  const ports: Ports = createPostgresPorts({
-    connectionString: config.databaseUrl.reveal(),
+  const ports = createPorts({
+    redisUrl: config.redisUrl?.reveal() ?? null,
+    postgresUrl: config.databaseUrl.reveal(),
     connectionsMax: 4,
     onError: (error) => logger.warn({ err: error }, 'a connection to the stores was lost'),
   });

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { createInternalFetch, createInternalPool, readAll } from '@patchbay/egress';
-import { createPostgresPorts, watchErrors } from '@patchbay/ports';
+import { createInternalFleet, createInternalPool, type InternalFetch, readAll } from '@patchbay/egress';
+import { createPorts, type Ports, type SharedStore, watchErrors } from '@patchbay/ports';
 import { createProgramMetrics, isDraining, type Logger, type Metrics } from '@patchbay/telemetry';
-import { loadKeyring, loadSecret } from '@patchbay/vault';
 import type { Config } from './config.ts';
 import { type CredentialResolver, type InternalPost, makeCredentialResolver } from './credentials/resolver.ts';
 import { internalGetOver, makeControlPlane } from './directory/control-plane.ts';
@@ -45,20 +43,19 @@ const INTERNAL_LIMITS = { timeoutMs: 5_000, maxBytes: 64 * 1024 * 1024 };
 
 /** The only place that builds long-lived objects of the gateway. Dials nothing. */
 export async function compose(config: Config, logger: Logger): Promise<Gateway> {
-  const sealingKeys = loadKeyring(config.sessionSealingKeyFile);
   const metrics = createProgramMetrics({ program: 'gateway', version: SERVER_INFO.version });
   const ports = openPorts(config, logger, metrics);
-  const internal = toControlPlane(config);
+  const internal = createInternalFleet({ baseUrls: config.controlPlaneInternalUrls, bearer: config.gatewaySecret, ...INTERNAL_LIMITS });
   const credentials = makeCredentialResolver({ post: postOver(internal) });
   const stores = new HangGuard(clock);
   const sharedStore = stores.over(ports.sharedStore);
   const get = internalGetOver(internal);
   const controlPlane = new HangGuard(clock);
-  const state = await makeState({
+  const state = makeState({
     ports: { bus: ports.bus, parts: stores.over(ports.parts), directory: stores.over(ports.directory) },
     controlPlane: makeControlPlane({ get: (path, limits) => controlPlane.run(() => get(path, limits)) }),
-    publicKeysPem: readFileSync(config.snapshotPublicKeyFile, 'utf8'),
-    sealingKeys,
+    publicKeys: config.snapshotPublicKeys,
+    sealingKeys: config.sessionSealingKeys,
     folder: config.folder,
     stalenessBudgetMs: config.stalenessBudgetMs,
     clock,
@@ -66,10 +63,11 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     listeners: [forgetCredentials(credentials)],
   });
   const pools = makePools({ refusedAddresses: [...config.refusedAddresses], clock });
-  const stdioPool = createInternalPool(config.stdioHostUrl, { connections: 256 });
+  const stdioHostUrl = firstOf(config.stdioHostUrls);
+  const stdioPool = createInternalPool(stdioHostUrl, { connections: 256 });
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
   const recorder = makeCallMetrics(metrics);
-  const steps = makeSteps({ config, credentials, logger, pools, sealingKeys, state, stdioPool, store: sharedStore, tracing });
+  const steps = makeSteps({ config, credentials, logger, pools, state, stdioHostUrl, stdioPool, store: sharedStore, tracing });
   const run = makeRun({ steps, began: recorder.began, record: makeRecord({ calls: recorder, tracing }), logger });
   const calls = createGatewayServer(run);
   registerPodMetrics(metrics, {
@@ -95,20 +93,16 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   };
 }
 
-function toControlPlane(config: Config): ReturnType<typeof createInternalFetch> {
-  const bearer = loadSecret(config.gatewaySecretFile);
-  return createInternalFetch({ baseUrl: config.controlPlaneInternalUrl, bearer, ...INTERNAL_LIMITS });
-}
-
 /** The stores, with what fails counted beneath the guards: what they turn away was not asked. */
-function openPorts(config: Config, logger: Logger, metrics: Metrics): ReturnType<typeof createPostgresPorts> {
+function openPorts(config: Config, logger: Logger, metrics: Metrics): Ports {
   const failures = metrics.counter({
     name: 'patchbay_gateway_store_errors_total',
     help: 'Calls to the stores that failed, by port.',
     labels: ['port'],
   });
-  const ports = createPostgresPorts({
-    connectionString: loadSecret(config.portsDatabaseUrlFile).reveal(),
+  const ports = createPorts({
+    redisUrl: config.redisUrl?.reveal() ?? null,
+    postgresUrl: config.portsDatabaseUrl?.reveal() ?? null,
     onError: (error) => logger.warn({ err: error }, 'a port failed'),
   });
   return watchErrors(ports, (port) => {
@@ -122,10 +116,10 @@ type StepDeps = {
   readonly credentials: CredentialResolver;
   readonly logger: Logger;
   readonly pools: Pools;
-  readonly sealingKeys: ReturnType<typeof loadKeyring>;
   readonly state: State;
+  readonly stdioHostUrl: URL;
   readonly stdioPool: ReturnType<typeof createInternalPool>;
-  readonly store: ReturnType<typeof createPostgresPorts>['sharedStore'];
+  readonly store: SharedStore;
   readonly tracing: Tracing;
 };
 
@@ -134,27 +128,27 @@ function makeSteps({
   credentials,
   logger,
   pools,
-  sealingKeys,
   state,
+  stdioHostUrl,
   stdioPool,
   store,
   tracing,
 }: StepDeps): ReturnType<typeof makePipeline> {
+  const sealingKeys = config.sessionSealingKeys;
   const tombstones = makeTombstones({ store, clock });
   const sessionOpener = makeSessionOpener({ keyring: sealingKeys, tombstones, clock, logger });
   const sessions = makeSessionRegistry({ store, keyring: sealingKeys, tombstones, logger });
   const stdioHost = {
     pool: stdioPool,
-    basePath: config.stdioHostUrl.pathname.replace(/\/$/, ''),
-    secret: loadSecret(config.toStdioHostSecretFile),
+    basePath: stdioHostUrl.pathname.replace(/\/$/, ''),
+    secret: config.toStdioHostSecret,
   };
   const resolveUpstream = makeResolveUpstream({ pools, stdioHost });
   const inFlight = makeInFlight();
   const reach = { credentials, resolveUpstream };
-  const hosts = loopbackHosts(config.gatewayPort);
   return makePipeline({
-    receive: { hosts, origins: new Set([...hosts].map((host) => `http://${host}`)) },
-    authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: loadKeyring(config.tokenTagKeyFile).current.key, clock },
+    receive: namesOf(config),
+    authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock },
     read: { bodyLimitBytes: config.bodyLimitBytes, openSession: sessionOpener.open, trace: tracing.begin },
     answerEarly: {
       initialize: makeInitialize(sessionOpener.mintFor),
@@ -167,7 +161,7 @@ function makeSteps({
   });
 }
 
-function postOver(internal: ReturnType<typeof createInternalFetch>): InternalPost {
+function postOver(internal: InternalFetch): InternalPost {
   return async (path, body, limits) => {
     const answer = await internal.request(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body }, limits);
     return { status: answer.status, body: await readAll(answer.body) };
@@ -185,6 +179,21 @@ function forgetCredentials(credentials: CredentialResolver): ChangeListener {
       credentials.dropAll(organisationId);
     },
   };
+}
+
+/** What clients may call this listener, and where their pages may come from: loopback, and the public URL behind a balancer. */
+function namesOf({ gatewayPort, gatewayUrl }: Config): { hosts: ReadonlySet<string>; origins: ReadonlySet<string> } {
+  const loopback = [...loopbackHosts(gatewayPort)];
+  return {
+    hosts: new Set([...loopback, gatewayUrl.host]),
+    origins: new Set([...loopback.map((host) => `http://${host}`), gatewayUrl.origin]),
+  };
+}
+
+function firstOf(urls: readonly URL[]): URL {
+  const [first] = urls;
+  if (first === undefined) throw new RangeError('No stdio host is configured.');
+  return first;
 }
 
 /** Listeners are on loopback only (security.md §9), so these are the only names they go by. */

@@ -1,6 +1,22 @@
 import { join } from 'node:path';
+import type { KeyObject } from 'node:crypto';
 import { ENV } from '@patchbay/contracts';
-import { custom, file, integer, type LogLevel, oneOf, optional, port, readEnv, text, url } from '@patchbay/telemetry';
+import { checkPostgresUrl, parseRedisUrl } from '@patchbay/ports';
+import {
+  ConfigError,
+  custom,
+  type Environment,
+  integer,
+  type LogLevel,
+  oneOf,
+  optional,
+  port,
+  readEnv,
+  text,
+  url,
+  urls,
+} from '@patchbay/telemetry';
+import { type Keyring, loadKeyring, loadPublicKeys, loadSecret, type Secret, secretUrl } from '@patchbay/vault';
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -15,40 +31,59 @@ export type Config = {
   readonly stalenessBudgetMs: number;
   /** How long calls in flight may take to end once a stop was asked for. */
   readonly drainMs: number;
-  readonly portsDatabaseUrlFile: string;
-  readonly snapshotPublicKeyFile: string;
-  readonly sessionSealingKeyFile: string;
-  readonly tokenTagKeyFile: string;
-  readonly controlPlaneInternalUrl: URL;
-  readonly gatewaySecretFile: string;
-  readonly stdioHostUrl: URL;
-  readonly toStdioHostSecretFile: string;
+  /** Where the stores are: Redis, else tables of Postgres. One of the two is set. */
+  readonly redisUrl: Secret | null;
+  readonly portsDatabaseUrl: Secret | null;
+  /** One, or two while a key is being replaced. */
+  readonly snapshotPublicKeys: readonly KeyObject[];
+  readonly sessionSealingKeys: Keyring;
+  readonly tokenTagKeys: Keyring;
+  /** How clients reach us: beside loopback, the one name that we answer to. */
+  readonly gatewayUrl: URL;
+  /** Control planes, any of which will do. */
+  readonly controlPlaneInternalUrls: readonly URL[];
+  readonly gatewaySecret: Secret;
+  /** In any order, but written alike on every gateway: a host's id follows from its URL. */
+  readonly stdioHostUrls: readonly URL[];
+  readonly toStdioHostSecret: Secret;
   readonly refusedAddresses: readonly { readonly host: string; readonly port: number }[];
   readonly tracing: boolean;
 };
 
 /** Reads the environment once; nothing else in the gateway does. */
-export function loadConfig(): Config {
-  const { home, otlpEndpoint, ...settings } = readEnv({
-    home: text(ENV.home),
-    gatewayPort: port(ENV.gatewayPort, 8471),
-    adminPort: port(ENV.adminPort, 8472),
-    logLevel: oneOf<LogLevel>(ENV.logLevel, ['debug', 'info', 'warn', 'error'], 'info'),
-    bodyLimitBytes: integer(ENV.bodyLimitBytes, { min: 1024, max: 1024 * MEBIBYTE }, 16 * MEBIBYTE),
-    stalenessBudgetMs: integer(ENV.stalenessBudgetMs, { min: 10_000, max: 24 * 3_600_000 }, 300_000),
-    drainMs: integer(ENV.drainMs, { min: 0, max: 3_600_000 }, 25_000),
-    portsDatabaseUrlFile: file(ENV.portsDatabaseUrlFile),
-    snapshotPublicKeyFile: file(ENV.snapshotPublicKeyFile),
-    sessionSealingKeyFile: file(ENV.sessionSealingKeyFile),
-    tokenTagKeyFile: file(ENV.tokenTagKeyFile),
-    controlPlaneInternalUrl: url(ENV.controlPlaneInternalUrl),
-    gatewaySecretFile: file(ENV.gatewaySecretFile),
-    stdioHostUrl: url(ENV.stdioHostUrl),
-    toStdioHostSecretFile: file(ENV.toStdioHostSecretFile),
-    refusedAddresses: custom(ENV.refusedAddresses, parseAddresses, []),
-    otlpEndpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT')),
-  });
-  return { ...settings, folder: join(home, 'gateway'), tracing: otlpEndpoint !== null };
+export function loadConfig(env: Environment = process.env): Config {
+  const { home, otlpEndpoint, gatewayUrl, ...settings } = readEnv(
+    {
+      home: text(ENV.home),
+      gatewayPort: port(ENV.gatewayPort, 8471),
+      adminPort: port(ENV.adminPort, 8472),
+      logLevel: oneOf<LogLevel>(ENV.logLevel, ['debug', 'info', 'warn', 'error'], 'info'),
+      bodyLimitBytes: integer(ENV.bodyLimitBytes, { min: 1024, max: 1024 * MEBIBYTE }, 16 * MEBIBYTE),
+      stalenessBudgetMs: integer(ENV.stalenessBudgetMs, { min: 10_000, max: 24 * 3_600_000 }, 300_000),
+      drainMs: integer(ENV.drainMs, { min: 0, max: 3_600_000 }, 25_000),
+      redisUrl: secretUrl({ name: ENV.redisUrlFile, direct: ENV.redisUrl, check: parseRedisUrl }),
+      portsDatabaseUrl: secretUrl({ name: ENV.portsDatabaseUrlFile, direct: ENV.portsDatabaseUrl, check: checkPostgresUrl }),
+      snapshotPublicKeys: custom(ENV.snapshotPublicKeyFile, loadPublicKeys),
+      sessionSealingKeys: custom(ENV.sessionSealingKeyFile, loadKeyring),
+      tokenTagKeys: custom(ENV.tokenTagKeyFile, loadKeyring),
+      gatewayUrl: optional(url(ENV.gatewayUrl)),
+      controlPlaneInternalUrls: urls(ENV.controlPlaneInternalUrl),
+      gatewaySecret: custom(ENV.gatewaySecretFile, loadSecret),
+      stdioHostUrls: urls(ENV.stdioHostUrl),
+      toStdioHostSecret: custom(ENV.toStdioHostSecretFile, loadSecret),
+      refusedAddresses: custom(ENV.refusedAddresses, parseAddresses, []),
+      otlpEndpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT')),
+    },
+    env,
+  );
+  if (settings.redisUrl === null && settings.portsDatabaseUrl === null)
+    throw new ConfigError(ENV.redisUrlFile, `or ${ENV.portsDatabaseUrlFile} must be set: a gateway reads its configuration there`);
+  return {
+    ...settings,
+    gatewayUrl: gatewayUrl ?? new URL(`http://127.0.0.1:${settings.gatewayPort}`),
+    folder: join(home, 'gateway'),
+    tracing: otlpEndpoint !== null,
+  };
 }
 
 function parseAddresses(value: string): { host: string; port: number }[] {

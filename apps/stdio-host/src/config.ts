@@ -1,5 +1,5 @@
 import { ENV } from '@patchbay/contracts';
-import { custom, integer, oneOf, port, readEnv, text, url, type LogLevel } from '@patchbay/telemetry';
+import { custom, integer, oneOf, port, readEnv, text, urls, type LogLevel } from '@patchbay/telemetry';
 import { loadSecret, type Secret } from '@patchbay/vault';
 
 /** What this program reads of its environment. Secrets come as files that only their owner may read. */
@@ -9,7 +9,8 @@ export type Config = {
   readonly processesMax: number;
   readonly idleMs: number;
   readonly logLevel: LogLevel;
-  readonly controlPlaneUrl: URL;
+  /** Control planes, any of which will do. */
+  readonly controlPlaneUrls: readonly URL[];
   /** What our callers present. */
   readonly callersSecret: Secret;
   /** What we present to the control plane. */
@@ -29,7 +30,7 @@ export function readConfig(): Config {
     processesMax: integer(ENV.stdioProcessesMax, { min: 1, max: 10_000 }, 32),
     idleMs: integer(ENV.stdioIdleMs, { min: 1_000, max: 86_400_000 }, 300_000),
     logLevel: oneOf<LogLevel>(ENV.logLevel, LOG_LEVELS, 'info'),
-    controlPlaneUrl: url(ENV.controlPlaneInternalUrl),
+    controlPlaneUrls: urls(ENV.controlPlaneInternalUrl),
     callersSecret: custom(ENV.toStdioHostSecretFile, loadSecret),
     ownSecret: custom(ENV.stdioHostSecretFile, loadSecret),
     path: text('PATH', '/usr/local/bin:/usr/bin:/bin'),

@@ -1,5 +1,5 @@
 import { INTERNAL_PATHS } from '@patchbay/contracts';
-import { createInternalFetch, readAll } from '@patchbay/egress';
+import { createInternalFleet, readAll } from '@patchbay/egress';
 import type { AskControlPlane } from './launch-specs.ts';
 
 const ANSWER_WITHIN_MS = 5_000;
@@ -7,9 +7,9 @@ const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 
 export type ControlPlane = { readonly ask: AskControlPlane; close(): Promise<void> };
 
-/** Asks the control plane's internal listener for launch specifications, as a stdio host. */
-export function createControlPlane(baseUrl: URL, bearer: { reveal(): string }): ControlPlane {
-  const client = createInternalFetch({ baseUrl, bearer, timeoutMs: ANSWER_WITHIN_MS, maxBytes: ANSWER_BYTES_MAX, connections: 4 });
+/** Asks a control plane's internal listener for launch specifications, as a stdio host. */
+export function createControlPlane(baseUrls: readonly URL[], bearer: { reveal(): string }): ControlPlane {
+  const client = createInternalFleet({ baseUrls, bearer, timeoutMs: ANSWER_WITHIN_MS, maxBytes: ANSWER_BYTES_MAX, connections: 4 });
   return {
     ask: async ({ organisationId, serverId }, generation) => {
       const path = INTERNAL_PATHS.launch(organisationId, serverId);

@@ -11,7 +11,7 @@ runProgram({
   start: async () => {
     const config = readConfig();
     const logger = createLogger({ program: 'stdio-host', level: config.logLevel });
-    const controlPlane = createControlPlane(config.controlPlaneUrl, config.ownSecret);
+    const controlPlane = createControlPlane(config.controlPlaneUrls, config.ownSecret);
     const host = await startStdioHost(
       { ...config, startTimeoutMs: 30_000, version: VERSION },
       {

@@ -16,6 +16,8 @@ export const ENV = {
   databaseUrl: 'DATABASE_URL',
   /** Owner of the schema; read by the migrate program only. */
   ownerDatabaseUrlFile: 'PATCHBAY_OWNER_DATABASE_URL_FILE',
+  /** The same, said directly. */
+  ownerDatabaseUrl: 'PATCHBAY_OWNER_DATABASE_URL',
   masterKeyFile: 'PATCHBAY_MASTER_KEY_FILE',
   snapshotSigningKeyFile: 'PATCHBAY_SNAPSHOT_SIGNING_KEY_FILE',
   stdio: 'PATCHBAY_STDIO',
@@ -30,6 +32,8 @@ export const ENV = {
   adminPort: 'PATCHBAY_ADMIN_PORT',
   /** Embedded ports: role that may LISTEN, NOTIFY and touch the port tables, and owns nothing. */
   portsDatabaseUrlFile: 'PATCHBAY_PORTS_DATABASE_URL_FILE',
+  /** The same, said directly. */
+  portsDatabaseUrl: 'PATCHBAY_PORTS_DATABASE_URL',
   /** One or two PEM public keys, concatenated. */
   snapshotPublicKeyFile: 'PATCHBAY_SNAPSHOT_PUBLIC_KEY_FILE',
   sessionSealingKeyFile: 'PATCHBAY_SESSION_SEALING_KEY_FILE',
@@ -44,13 +48,16 @@ export const ENV = {
   /** The same, said directly. */
   redisUrl: 'REDIS_URL',
   tokenTagKeyFile: 'PATCHBAY_TOKEN_TAG_KEY_FILE',
+  /** One, or several that serve alike, comma-separated. */
   controlPlaneInternalUrl: 'PATCHBAY_CONTROL_PLANE_INTERNAL_URL',
   gatewaySecretFile: 'PATCHBAY_GATEWAY_SECRET_FILE',
+  /** One or several, comma-separated. */
   stdioHostUrl: 'PATCHBAY_STDIO_HOST_URL',
   /** What callers of the stdio host present. */
   toStdioHostSecretFile: 'PATCHBAY_TO_STDIO_HOST_SECRET_FILE',
   /** What the stdio host presents to the control plane. */
   stdioHostSecretFile: 'PATCHBAY_STDIO_HOST_SECRET_FILE',
+  /** How clients reach the gateway and people the API; beside loopback the only `Host` and `Origin` that these listeners answer to. */
   gatewayUrl: 'PATCHBAY_GATEWAY_URL',
   apiUrl: 'PATCHBAY_API_URL',
   /** Addresses (host:port, comma-separated) no upstream may be: our own listeners and stores. */

@@ -30,8 +30,10 @@ export type InternalFetch = {
 /** Whatever reveals the bearer on demand; it is read anew for each request and kept nowhere. */
 type Bearer = { reveal(): string };
 
+export type InternalFetchOptions = InternalPoolOptions & { readonly baseUrl: URL; readonly bearer: Bearer } & Bounds;
+
 /** Calls a program of ours with its bearer secret, bounded in time and bytes. */
-export function createInternalFetch(options: InternalPoolOptions & { baseUrl: URL; bearer: Bearer } & Bounds): InternalFetch {
+export function createInternalFetch(options: InternalFetchOptions): InternalFetch {
   const pool = createInternalPool(options.baseUrl, options);
   const basePath = options.baseUrl.pathname.replace(/\/$/, '');
   return {

@@ -14,19 +14,21 @@ export class ConfigError extends Error {
   }
 }
 
+export type Environment = Record<string, string | undefined>;
+
 /** How to read one variable. `read` gets undefined where it is unset or empty; it throws an Error saying what is wrong. */
-export type Variable<T> = { readonly name: string; readonly read: (text: string | undefined) => T };
+export type Variable<T> = { readonly name: string; readonly read: (text: string | undefined, env?: Environment) => T };
 
 /** The typed settings of `spec`. Throws a ConfigError on the first variable that is missing or malformed. */
 export function readEnv<S extends Readonly<Record<string, Variable<unknown>>>>(
   spec: S,
-  env: Readonly<Record<string, string | undefined>> = process.env,
+  env: Environment = process.env,
 ): { readonly [K in keyof S]: S[K] extends Variable<infer T> ? T : never } {
   const settings: Record<string, unknown> = {};
   for (const [key, variable] of Object.entries(spec)) {
     const text = env[variable.name];
     try {
-      settings[key] = variable.read(text === '' ? undefined : text);
+      settings[key] = variable.read(text === '' ? undefined : text, env);
     } catch (error) {
       throw error instanceof ConfigError
         ? error
@@ -60,7 +62,43 @@ export function text(name: string, ...fallback: [] | [string]): Variable<string>
 
 /** Null where the variable is unset. */
 export function optional<T>(variable: Variable<T>): Variable<T | null> {
-  return { name: variable.name, read: (value) => (value === undefined ? null : variable.read(value)) };
+  return { name: variable.name, read: (value, env) => (value === undefined ? null : variable.read(value, env)) };
+}
+
+/**
+ * A secret in the file that `name` names, or said directly in the variable `direct`, never both. What was said directly is taken out of
+ * the environment, so that no library of ours and no child finds it there. Null where neither is set.
+ */
+export function fileOrDirect<T>(
+  { name, direct }: { readonly name: string; readonly direct: string },
+  { load, take }: { readonly load: (path: string) => T; readonly take: (text: string) => T },
+): Variable<T | null> {
+  return {
+    name,
+    read: (path, env = {}) => {
+      const said = env[direct];
+      delete env[direct];
+      if (said === undefined || said === '') return path === undefined ? null : load(path);
+      if (path !== undefined) throw new ConfigError(name, `and ${direct} are both set: leave one of them out`);
+      try {
+        return take(said);
+      } catch (error) {
+        throw new ConfigError(direct, `is not usable: ${error instanceof Error ? error.message : 'unknown reason'}`, error);
+      }
+    },
+  };
+}
+
+/** The same, where one of the two has to be set. */
+export function required<T>(variable: Variable<T | null>, what = 'must be set'): Variable<T> {
+  return {
+    name: variable.name,
+    read: (value, env) => {
+      const read = variable.read(value, env);
+      if (read === null) throw new ConfigError(variable.name, what);
+      return read;
+    },
+  };
 }
 
 /** A whole number within bounds, in plain decimal digits. */
@@ -98,6 +136,16 @@ export function url(name: string, ...fallback: [] | [string]): Variable<URL> {
     return parsed;
   };
   return { name, read: (value) => custom(name, parse).read(value ?? fallback[0]) };
+}
+
+/** Several of them, comma-separated: programs that serve alike. Never the same one twice. */
+export function urls(name: string): Variable<readonly URL[]> {
+  const one = url(name);
+  return custom(name, (value) => {
+    const all = value.split(',').map((each) => one.read(each.trim()));
+    if (new Set(all.map(({ href }) => href)).size < all.length) throw new ConfigError(name, 'must not name the same URL twice');
+    return all;
+  });
 }
 
 /** The path of a file that can be read now. Use `custom` to load it at once. */

@@ -1,4 +1,21 @@
-export { ConfigError, custom, exitsWithParent, file, integer, oneOf, optional, port, readEnv, text, url, type Variable } from './config.ts';
+export {
+  ConfigError,
+  custom,
+  exitsWithParent,
+  file,
+  fileOrDirect,
+  integer,
+  oneOf,
+  optional,
+  port,
+  readEnv,
+  required,
+  text,
+  url,
+  urls,
+  type Environment,
+  type Variable,
+} from './config.ts';
 export { drainServer, isDraining } from './drain-server.ts';
 export { createLogger, type Logger, type LoggerOptions, type LogLevel, type LogMethod } from './logger.ts';
 export { createMetrics, LATENCY_BUCKETS_S, type Family, type FamilyOptions, type Labels, type Metrics } from './metrics.ts';

@@ -2,3 +2,5 @@ export { open, seal } from './envelope.ts';
 export { KeyFileError, loadKeyring, loadSecret, readPrivateFile } from './key-file.ts';
 export { createKeyring, type Keyring, type VaultKey } from './keyring.ts';
 export { Secret } from './secret.ts';
+export { secretUrl, type SecretUrlNames } from './secret-url.ts';
+export { loadPublicKeys, loadSigningKey } from './signing-keys.ts';

@@ -1,8 +1,23 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';
 import { ENV, type EgressOpening } from '@patchbay/contracts';
-import { custom, integer, oneOf, optional, port, readEnv, text, url, type LogLevel } from '@patchbay/telemetry';
-import { loadKeyring, loadSecret, readPrivateFile, type Keyring, type Secret } from '@patchbay/vault';
+import { checkPostgresUrl, parseRedisUrl } from '@patchbay/ports';
+import {
+  custom,
+  integer,
+  oneOf,
+  optional,
+  port,
+  readEnv,
+  required,
+  text,
+  url,
+  urls,
+  type Environment,
+  type LogLevel,
+  type Variable,
+} from '@patchbay/telemetry';
+import { loadKeyring, loadSecret, loadSigningKey, secretUrl, type Keyring, type Secret } from '@patchbay/vault';
 
 /** off: no stdio server runs. templates: only operators say what one runs. any: every admin does. */
 export type StdioPolicy = 'off' | 'templates' | 'any';
@@ -16,12 +31,14 @@ export abstract class Config {
   abstract readonly apiUrl: URL;
   abstract readonly gatewayUrl: URL;
   abstract readonly databaseUrl: Secret;
+  /** Where the stores and the jobs are; null: in Postgres too. */
+  abstract readonly redisUrl: Secret | null;
   abstract readonly masterKey: Keyring;
   abstract readonly snapshotSigningKey: KeyObject;
   abstract readonly tokenTagKey: Keyring;
   abstract readonly gatewaySecret: Secret;
   abstract readonly stdioHostSecret: Secret;
-  abstract readonly stdioHostUrl: URL;
+  abstract readonly stdioHostUrls: readonly URL[];
   abstract readonly toStdioHostSecret: Secret;
   /** null: `any` while there is one organisation, `templates` from the second on. */
   abstract readonly stdio: StdioPolicy | null;
@@ -33,7 +50,7 @@ export abstract class Config {
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** The settings of the server program. Throws a ConfigError that names the variable. */
-export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
+export function readConfig(env: Environment = process.env): Config {
   const apiPort = readEnv({ apiPort: port(ENV.apiPort, 8470) }, env).apiPort;
   const settings = readEnv(
     {
@@ -42,13 +59,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       internalPort: port(ENV.internalPort),
       apiUrl: url(ENV.apiUrl, `http://127.0.0.1:${apiPort}`),
       gatewayUrl: url(ENV.gatewayUrl, 'http://127.0.0.1:8471'),
-      databaseUrl: custom(ENV.databaseUrlFile, loadSecret),
+      databaseUrl: postgresUrl(ENV.databaseUrlFile, ENV.databaseUrl),
+      redisUrl: secretUrl({ name: ENV.redisUrlFile, direct: ENV.redisUrl, check: parseRedisUrl }),
       masterKey: custom(ENV.masterKeyFile, loadKeyring),
       snapshotSigningKey: custom(ENV.snapshotSigningKeyFile, loadSigningKey),
       tokenTagKey: custom(ENV.tokenTagKeyFile, loadKeyring),
       gatewaySecret: custom(ENV.gatewaySecretFile, loadSecret),
       stdioHostSecret: custom(ENV.stdioHostSecretFile, loadSecret),
-      stdioHostUrl: url(ENV.stdioHostUrl),
+      stdioHostUrls: urls(ENV.stdioHostUrl),
       toStdioHostSecret: custom(ENV.toStdioHostSecretFile, loadSecret),
       stdio: optional(oneOf(ENV.stdio, ['off', 'templates', 'any'])),
       egressAllow: custom(ENV.egressAllow, parseOpenings, []),
@@ -60,24 +78,22 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
 }
 
 /** What the migrate program needs: the owner's database and the roles' URLs stay apart. */
-export function readOwnerDatabaseUrl(env: Readonly<Record<string, string | undefined>> = process.env): Secret {
-  return readEnv({ owner: custom(ENV.ownerDatabaseUrlFile, loadSecret) }, env).owner;
+export function readOwnerDatabaseUrl(env: Environment = process.env): Secret {
+  return readEnv({ owner: postgresUrl(ENV.ownerDatabaseUrlFile, ENV.ownerDatabaseUrl) }, env).owner;
 }
 
 /** Entries of the example servers' packages, handed in by whoever starts the first start. */
-export function readExamples(env: Readonly<Record<string, string | undefined>> = process.env): { everything: string; memory: string } {
+export function readExamples(env: Environment = process.env): { everything: string; memory: string } {
   return readEnv({ everything: text(ENV.exampleEverything), memory: text(ENV.exampleMemory) }, env);
 }
 
 /** Milliseconds between two scheduled discoveries of a server, for installations that want another pace. */
-export function readDiscoveryEveryMs(env: Readonly<Record<string, string | undefined>> = process.env): number {
+export function readDiscoveryEveryMs(env: Environment = process.env): number {
   return readEnv({ everyMs: integer(ENV.discoveryEveryMs, { min: 1_000, max: 86_400_000 }, 600_000) }, env).everyMs;
 }
 
-function loadSigningKey(path: string): KeyObject {
-  const key = createPrivateKey(readPrivateFile(path));
-  if (key.asymmetricKeyType !== 'ed25519') throw new Error('must be an Ed25519 private key in PEM');
-  return key;
+function postgresUrl(name: string, direct: string): Variable<Secret> {
+  return required(secretUrl({ name, direct, check: checkPostgresUrl }), `or ${direct} must be set`);
 }
 
 /** `cidr` or `cidr:port`, comma-separated; IPv6 as `::1/128:8080`. */

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import type { Bus, Directory, Parts } from '@patchbay/ports';
 import type { Keyring } from '@patchbay/vault';
@@ -41,8 +42,8 @@ export type State = {
 export type StateDeps = {
   readonly ports: { readonly bus: Bus; readonly parts: Parts; readonly directory: Directory };
   readonly controlPlane: ControlPlane;
-  /** One or two PEM public keys. */
-  readonly publicKeysPem: string;
+  /** One, or two while a key is being replaced. */
+  readonly publicKeys: readonly KeyObject[];
   /** The session sealing keys. */
   readonly sealingKeys: Keyring;
   /** This gateway's own folder: `PATCHBAY_HOME/gateway`. */
@@ -55,11 +56,11 @@ export type StateDeps = {
 };
 
 /** Wires everything under snapshot/ and directory/; nothing is dialled before `start`. */
-export async function makeState(deps: StateDeps): Promise<State> {
+export function makeState(deps: StateDeps): State {
   const { ports, controlPlane, folder, stalenessBudgetMs, clock, log } = deps;
   const { parts, directory } = ports;
   const counters = makeCounters();
-  const verifier = await makeVerifier(deps.publicKeysPem);
+  const verifier = makeVerifier(deps.publicKeys);
   const misses = makeMissBudget({ clock });
   const staleness = makeStaleness({ clock, budgetMs: stalenessBudgetMs, file: join(folder, 'last-news.json') });
   const disk = makeSnapshotDisk({ folder });

@@ -15,7 +15,7 @@ export async function startPod(fleet: Fleet, { home, ...change }: { home?: strin
   const logged: { level: string; message: string }[] = [];
   const logAs = (level: string) => (_fields: object, message: string) => void logged.push({ level, message });
   const log = { info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
-  const state: State = await makeState({ ...fleet.deps, folder, stalenessBudgetMs: 300_000, log, listeners: [], ...change });
+  const state: State = makeState({ ...fleet.deps, folder, stalenessBudgetMs: 300_000, log, listeners: [], ...change });
   await state.start();
   const authenticate = makeAuthenticate({ snapshots: state.snapshots, tokens: state.tokens, tagKey: fleet.tagKey, clock: fleet.clock });
 

@@ -1,5 +1,5 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { CompactSign, exportSPKI, generateKeyPair } from 'jose';
+import { createHash, KeyObject, randomUUID } from 'node:crypto';
+import { CompactSign, generateKeyPair } from 'jose';
 import {
   SIGNED_TYPES,
   type Invalidation,
@@ -104,7 +104,7 @@ function fakePorts({ away, stored, calls, gate, listeners }: World): { bus: Bus;
 /** A control plane with real signatures, its stores in memory, and switches that take either away. */
 export async function makeFleet() {
   const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true });
-  const publicKeysPem = await exportSPKI(publicKey);
+  const publicKeys = [KeyObject.from(publicKey)];
   const tagKey = Buffer.alloc(32, 7);
   const sealingKeys = createKeyring([Buffer.alloc(32, 9)]);
   const world = makeWorld();
@@ -222,7 +222,7 @@ export async function makeFleet() {
   const ports = { bus, parts, directory };
   const kit = { sign, publish, manifestOf, announceNow, writeDirectory, addOrganisation, addToken, revoke };
   const outside = { away, stored, calls, gate, listeners, clock, tagKey, organisations, bus };
-  return { ...kit, ...outside, deps: { ports, controlPlane, publicKeysPem, sealingKeys, clock } };
+  return { ...kit, ...outside, deps: { ports, controlPlane, publicKeys, sealingKeys, clock } };
 }
 
 export type Fleet = Awaited<ReturnType<typeof makeFleet>>;

@@ -1,4 +1,5 @@
-import { compactVerify, importSPKI } from 'jose';
+import type { KeyObject } from 'node:crypto';
+import { compactVerify } from 'jose';
 import { SIGNED_TYPES } from '@patchbay/contracts';
 
 export type SignedKind = keyof typeof SIGNED_TYPES;
@@ -12,16 +13,11 @@ export type Verified<T> = { readonly ok: true; readonly value: T } | { readonly 
 /** Opens what the control plane signed. Never throws on what it is given. */
 export type Verifier = { open<T>(kind: SignedKind, shape: Shape<T>, jws: string): Promise<Verified<T>> };
 
-const PEM = /-----BEGIN PUBLIC KEY-----[\s\S]+?-----END PUBLIC KEY-----/g;
 const BAD_SIGNATURE = { ok: false, why: 'signature' } as const;
 const BAD_SHAPE = { ok: false, why: 'shape' } as const;
 
-/** Takes one or two PEM public keys, concatenated: two are valid while a key is being replaced. Throws on any other number. */
-export async function makeVerifier(publicKeysPem: string): Promise<Verifier> {
-  const pems = publicKeysPem.match(PEM) ?? [];
-  if (pems.length < 1 || pems.length > 2) throw new Error(`expected one or two PEM public keys, found ${pems.length}`);
-  const keys = await Promise.all(pems.map((pem) => importSPKI(pem, 'EdDSA')));
-
+/** Under any of these Ed25519 public keys: two are valid while one is being replaced. */
+export function makeVerifier(keys: readonly KeyObject[]): Verifier {
   async function payloadOf(kind: SignedKind, jws: string): Promise<Uint8Array | null> {
     for (const key of keys) {
       try {

@@ -18,7 +18,9 @@ export class Transports implements OnApplicationShutdown {
     private readonly lookups: Lookups,
     private readonly vault: ServerSecrets,
   ) {
-    const { stdioHostUrl: baseUrl, toStdioHostSecret: bearer } = config;
+    const { toStdioHostSecret: bearer } = config;
+    const [baseUrl] = config.stdioHostUrls;
+    if (baseUrl === undefined) throw new RangeError('No stdio host is configured.');
     this.#stdioHost = createInternalFetch({ baseUrl, bearer, connections: 8, timeoutMs: LIMITS.totalMs, maxBytes: LIMITS.answerBytes });
   }
 
