@@ -1,7 +1,9 @@
-import { createPorts } from '@patchbay/ports';
-import { createLogger } from '@patchbay/telemetry';
+import { VERSION } from '@patchbay/contracts';
+import { createPorts, watchErrors } from '@patchbay/ports';
+import { createLogger, createProgramMetrics } from '@patchbay/telemetry';
 import { systemClock } from './common/clock.ts';
 import type { Config } from './config/config.ts';
+import { Meters } from './ops/meters.ts';
 import type { Platform } from './platform.ts';
 import { Signer } from './ports/signer.ts';
 import { Stores } from './ports/stores.ts';
@@ -12,13 +14,16 @@ export type Composed = Platform & { close(): Promise<void> };
 /** Makes every long-lived object. Throws where the database would not keep organisations apart. */
 export async function compose(config: Config): Promise<Composed> {
   const logger = createLogger({ program: 'control-plane', level: config.logLevel });
+  const meters = new Meters(createProgramMetrics({ program: 'control-plane', version: VERSION }), systemClock);
   const database = new Database(config.databaseUrl.reveal());
-  const ports = createPorts({
+  meters.watchPool(database.pool);
+  const opened = createPorts({
     redisUrl: config.redisUrl?.reveal() ?? null,
     postgresUrl: config.databaseUrl.reveal(),
     connectionsMax: 4,
     onError: (error) => logger.warn({ err: error }, 'a connection to the stores was lost'),
   });
+  const ports = watchErrors(opened, (port) => meters.storeFailure(port));
   const close = async (): Promise<void> => {
     await ports.close();
     await database.close();
@@ -34,6 +39,7 @@ export async function compose(config: Config): Promise<Composed> {
     config,
     clock: systemClock,
     logger,
+    meters,
     database,
     lookups: new Lookups(database),
     stores,

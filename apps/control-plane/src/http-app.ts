@@ -7,6 +7,7 @@ import { problemOf } from './common/problem.ts';
 import { Refused } from './common/refused.ts';
 import { Routes } from './common/routes.ts';
 import { Callers, isTrustedBrowser } from './modules/identity/index.ts';
+import { countRequests } from './ops/count-requests.ts';
 import type { Platform } from './platform.ts';
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -36,6 +37,7 @@ export async function createHttpApp(platform: Platform): Promise<NestFastifyAppl
   });
   const instance: FastifyInstance = adapter.getInstance();
   const patterns = collectRoutes(instance);
+  countRequests(instance, 'api', platform.meters);
   // JSON and nothing else: what a foreign page can send without asking never reaches a route.
   instance.removeContentTypeParser('text/plain');
   guardRequests(instance, platform.config.apiUrl, platform.config.apiPort);

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { VERSION } from '@patchbay/contracts';
 import { createInternalFleet, createInternalPool, type InternalFetch, readAll } from '@patchbay/egress';
 import { createPorts, type Ports, type SharedStore, watchErrors } from '@patchbay/ports';
 import { createProgramMetrics, isDraining, type Logger, type Metrics } from '@patchbay/telemetry';
@@ -10,7 +11,6 @@ import { makeDeleteSession } from './methods/delete-session.ts';
 import { makeForwardNotification } from './methods/forward-notification.ts';
 import { makeInitialize } from './methods/initialize.ts';
 import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
-import { SERVER_INFO } from './methods/self.ts';
 import { createAdminServer } from './ops/admin-server.ts';
 import { makeCallMetrics } from './ops/call-metrics.ts';
 import { registerPodMetrics } from './ops/pod-metrics.ts';
@@ -43,7 +43,7 @@ const INTERNAL_LIMITS = { timeoutMs: 5_000, maxBytes: 64 * 1024 * 1024 };
 
 /** The only place that builds long-lived objects of the gateway. Dials nothing. */
 export async function compose(config: Config, logger: Logger): Promise<Gateway> {
-  const metrics = createProgramMetrics({ program: 'gateway', version: SERVER_INFO.version });
+  const metrics = createProgramMetrics({ program: 'gateway', version: VERSION });
   const ports = openPorts(config, logger, metrics);
   const internal = createInternalFleet({ baseUrls: config.controlPlaneInternalUrls, bearer: config.gatewaySecret, ...INTERNAL_LIMITS });
   const credentials = makeCredentialResolver({ post: postOver(internal) });

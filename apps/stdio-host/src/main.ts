@@ -1,10 +1,9 @@
+import { VERSION } from '@patchbay/contracts';
 import { createLogger, runProgram } from '@patchbay/telemetry';
 import { equalSecrets } from '@patchbay/tokens';
 import { startStdioHost } from './compose.ts';
 import { readConfig } from './config.ts';
 import { createControlPlane } from './control-plane.ts';
-
-const VERSION = '0.1.0';
 
 runProgram({
   name: 'stdio-host',

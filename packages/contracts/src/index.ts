@@ -6,3 +6,4 @@ export * from './ids.ts';
 export * from './internal-api.ts';
 export * from './limits.ts';
 export * from './snapshot.ts';
+export * from './version.ts';

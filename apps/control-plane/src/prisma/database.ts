@@ -1,5 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClientKnownRequestError } from '@prisma/client/runtime/client';
+import pg from 'pg';
 import type { OrganisationId } from '@patchbay/contracts';
 import { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 
@@ -14,17 +15,19 @@ const TIMEOUT_MS = 15_000;
 
 /** The control plane's way to Postgres, as the role that owns nothing. */
 export class Database {
+  /** To be counted, not queried. */
+  readonly pool: Pick<pg.Pool, 'totalCount' | 'idleCount' | 'waitingCount'>;
   readonly #prisma: PrismaClient;
 
   constructor(url: string) {
-    this.#prisma = new PrismaClient({
-      adapter: new PrismaPg({
-        connectionString: url,
-        max: CONNECTIONS_MAX,
-        idleTimeoutMillis: 10_000,
-        application_name: 'patchbay control plane',
-      }),
+    const pool = new pg.Pool({
+      connectionString: url,
+      max: CONNECTIONS_MAX,
+      idleTimeoutMillis: 10_000,
+      application_name: 'patchbay control plane',
     });
+    this.pool = pool;
+    this.#prisma = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: true }) });
   }
 
   /** The one way to a tenant table. Commits when `work` resolves; nothing is written when it throws. */

@@ -9,6 +9,9 @@ export type Position = {
   readonly revision: Revision;
 };
 
+/** What one organisation has committed and not published. */
+export type Backlog = { readonly organisationId: OrganisationId; readonly changes: number; readonly oldestAt: Date };
+
 type Who = {
   readonly organisationId: OrganisationId;
   readonly slug: OrganisationSlug;
@@ -53,11 +56,10 @@ export class Lookups {
     return row ?? null;
   }
 
-  async unpublished(): Promise<OrganisationId[]> {
-    const rows = await this.database.query<{ organisationId: OrganisationId }>(
-      Prisma.sql`select organisation_id as "organisationId" from unpublished_organisations()`,
+  async unpublished(): Promise<Backlog[]> {
+    return this.database.query(
+      Prisma.sql`select organisation_id as "organisationId", changes, oldest_at as "oldestAt" from unpublished_outbox()`,
     );
-    return rows.map(({ organisationId }) => organisationId);
   }
 
   async serversDue(attemptedBefore: Date): Promise<{ organisationId: OrganisationId; serverId: ServerId }[]> {

@@ -1,5 +1,7 @@
+import { VERSION } from '@patchbay/contracts';
+
 /** How Patchbay names itself where no single upstream is meant. Self-reported and shown to people only. */
-export const SERVER_INFO = { name: 'patchbay', title: 'Patchbay', version: '0.1.0' } as const;
+export const SERVER_INFO = { name: 'patchbay', title: 'Patchbay', version: VERSION } as const;
 
 /** `_meta` key under which a 2026-07-28 result names its server. */
 export const SERVER_INFO_META_KEY = 'io.modelcontextprotocol/serverInfo';

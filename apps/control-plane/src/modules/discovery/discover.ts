@@ -1,4 +1,4 @@
-import type { CatalogueEntryKind } from '@patchbay/contracts';
+import { VERSION, type CatalogueEntryKind } from '@patchbay/contracts';
 import {
   INITIALIZED_NOTIFICATION,
   isLegacyVersion,
@@ -39,7 +39,7 @@ type Opened = Omit<Discovered, 'entries' | 'notice'> & {
   readonly meta: string | null;
 };
 
-const CLIENT_INFO = { name: 'patchbay', version: '0.1.0' };
+const CLIENT_INFO = { name: 'patchbay', version: VERSION };
 const LATEST_LEGACY = '2025-11-25';
 const METHOD_NOT_FOUND = -32601;
 /** JSON-RPC errors that only servers of the modern revision know. */

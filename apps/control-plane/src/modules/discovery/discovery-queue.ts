@@ -5,6 +5,7 @@ import { OrganisationId, ServerId } from '@patchbay/contracts';
 import { createPostgresBackend, Queue, Worker, type Job, type PostgresPoolConfig } from 'bullmq';
 import { z } from 'zod';
 import { readDiscoveryEveryMs } from '../../config/config.ts';
+import { Meters, type JobResult } from '../../ops/meters.ts';
 import { Maintenance } from '../maintenance/index.ts';
 import { DiscoveryService } from './discovery.service.ts';
 
@@ -42,12 +43,13 @@ export class DiscoveryQueue {
     private readonly platform: Platform,
     private readonly discovery: DiscoveryService,
     private readonly maintenance: Maintenance,
+    private readonly meters: Meters,
   ) {}
 
   /** Takes jobs from now on, and finds what a killed process left undone. */
   async start(): Promise<void> {
     const everyMs = readDiscoveryEveryMs();
-    const worker = openWorker(this.#options(), (job) => this.#run(job, everyMs));
+    const worker = openWorker(this.#options(), (job) => this.#timed(job, everyMs));
     worker.on('error', (error) => this.platform.logger.warn({ err: error }, 'job worker'));
     worker.on('failed', (_job, error) => this.platform.logger.debug({ err: error }, 'job failed'));
     this.#worker = worker;
@@ -84,6 +86,18 @@ export class DiscoveryQueue {
 
   #options(): Connection {
     return { connection: { connectionString: this.platform.config.databaseUrl.reveal(), schema: 'bullmq', migrate: false, ...POOL } };
+  }
+
+  async #timed(job: Job, everyMs: number): Promise<void> {
+    const startedAt = performance.now();
+    const ended = (result: JobResult): void => this.meters.jobEnded(job.name, result, (performance.now() - startedAt) / 1_000);
+    try {
+      await this.#run(job, everyMs);
+      ended('done');
+    } catch (error) {
+      ended('failed');
+      throw error;
+    }
   }
 
   async #run(job: Job, everyMs: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
 import type { OrganisationId, ServerId } from '@patchbay/contracts';
+import { Meters, type Discovery } from '../../ops/meters.ts';
 import { type Server } from '../../prisma/index.ts';
 import { Changes, hashPart } from '../snapshot/index.ts';
 import { claimBareNames } from './bare-names.repository.ts';
@@ -19,41 +20,47 @@ export class DiscoveryService {
     private readonly platform: Platform,
     private readonly changes: Changes,
     private readonly transports: Transports,
+    private readonly meters: Meters,
   ) {}
 
   /** One attempt; false when the server could not be asked, which is kept in words. A server that is gone or has changed meanwhile is left alone. */
   async discover(organisationId: OrganisationId, serverId: ServerId): Promise<boolean> {
     const found = await this.platform.database.withOrganisation(organisationId, (tx) => serverToAsk(tx, organisationId, serverId));
-    if (found === null) return true;
+    if (found === null) {
+      this.meters.discovered('gone');
+      return true;
+    }
     const { server, secrets } = found;
     const attemptedAt = this.platform.clock.now();
     try {
       const transport = await this.transports.to(server, secrets);
       const discovered = await discover({ transport, requestMs: server.requestMs, knownLegacy: server.kind === 'stdio' });
-      await this.#accept(server, discovered, attemptedAt);
+      this.meters.discovered(await this.#accept(server, discovered, attemptedAt));
       return true;
     } catch (error) {
       const words = wordsFor(error);
       this.platform.logger.warn({ organisationId, serverId, err: error }, 'discovery failed');
+      this.meters.discovered('failed');
       await this.#keepFailure(server, words, attemptedAt);
       return false;
     }
   }
 
-  async #accept(server: Server, discovered: Discovered, attemptedAt: Date): Promise<void> {
+  async #accept(server: Server, discovered: Discovered, attemptedAt: Date): Promise<Discovery> {
     const bytes = new Uint8Array(encodeCataloguePart(server.id as ServerId, discovered));
     const found: Found = { bytes, part: hashPart(bytes), notice: discovered.notice };
     const organisationId = server.organisationId as OrganisationId;
-    await this.changes.commit(organisationId, async (tx, announce) => {
+    return this.changes.commit(organisationId, async (tx, announce) => {
       const accepted = await lockedAcceptedPart(tx, server);
-      if (accepted === undefined) return;
+      if (accepted === undefined) return 'gone';
       const attempt = { generation: server.generation, attemptedAt, discoveredAt: attemptedAt, error: null, notice: found.notice };
       const isNew = accepted !== found.part;
       const entries = { observed: found.bytes, observedHash: found.part, accepted: found.bytes, acceptedHash: found.part };
       await writeCatalogue(tx, server, isNew ? { ...attempt, ...entries } : attempt);
-      if (!isNew) return;
+      if (!isNew) return 'unchanged';
       await claimBareNames(tx, organisationId);
       await announce();
+      return 'changed';
     });
   }
 

@@ -5,7 +5,9 @@ import { equalSecrets } from '@patchbay/tokens';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Logger } from '../../common/logger.ts';
 import { answerTo, problemOf } from '../../common/problem.ts';
-import { Config } from '../../config/config.ts';
+import type { Config } from '../../config/config.ts';
+import { countRequests } from '../../ops/count-requests.ts';
+import { Platform } from '../../platform.ts';
 import { Lookups } from '../../prisma/index.ts';
 import { InternalAnswers } from './internal-answers.ts';
 
@@ -18,12 +20,13 @@ export class InternalListener {
   readonly #server: FastifyInstance;
 
   constructor(
-    private readonly config: Config,
+    private readonly platform: Platform,
     private readonly answers: InternalAnswers,
     private readonly lookups: Lookups,
     private readonly logger: Logger,
   ) {
     this.#server = fastify({ bodyLimit: BODY_BYTES_MAX, requestTimeout: 30_000, logger: false, forceCloseConnections: true });
+    countRequests(this.#server, 'internal', platform.meters);
     this.#server.addHook('onRequest', async ({ headers }, reply) =>
       // A web page that rebinds its own name to this address is told apart by that name.
       LOOPBACK_HOST.test(headers.host ?? '') ? undefined : refuse(reply, refusal('http.host')),
@@ -36,7 +39,7 @@ export class InternalListener {
   }
 
   async listen(): Promise<void> {
-    await this.#server.listen({ host: '127.0.0.1', port: this.config.internalPort });
+    await this.#server.listen({ host: '127.0.0.1', port: this.platform.config.internalPort });
   }
 
   async close(): Promise<void> {
@@ -49,10 +52,14 @@ export class InternalListener {
       await this.lookups.positions();
       return { ready: true };
     });
+    this.#server.get('/metrics', async (_request, reply) => {
+      const { contentType, text } = await this.platform.meters.render();
+      return reply.type(contentType).send(text);
+    });
   }
 
   #forGateways(): void {
-    const onRequest = this.#demand(this.config.gatewaySecret);
+    const onRequest = this.#demand(this.platform.config.gatewaySecret);
     const server = this.#server;
     server.get(INTERNAL_PATHS.revisions, { onRequest }, () => this.answers.revisions());
     server.get(INTERNAL_PATHS.organisation(':slug'), { onRequest }, async ({ params }, reply) =>
@@ -73,7 +80,7 @@ export class InternalListener {
   }
 
   #forStdioHosts(): void {
-    const onRequest = this.#demand(this.config.stdioHostSecret);
+    const onRequest = this.#demand(this.platform.config.stdioHostSecret);
     this.#server.get(INTERNAL_PATHS.launch(':organisation', ':server'), { onRequest }, async ({ params, query }, reply) => {
       const { generation } = query as { generation?: string };
       return give(

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { OrganisationId } from '@patchbay/contracts';
-import { Logger } from '../../common/logger.ts';
 import { Lookups, type Position } from '../../prisma/index.ts';
+import { Platform } from '../../platform.ts';
 import { Stores } from '../../ports/stores.ts';
 import { RevisionPublisher } from './revision-publisher.ts';
 
@@ -25,7 +25,7 @@ export class Publisher {
     private readonly revisions: RevisionPublisher,
     private readonly lookups: Lookups,
     private readonly stores: Stores,
-    private readonly logger: Logger,
+    private readonly platform: Platform,
   ) {}
 
   /** Publishes soon, and never throws. Several kicks while one publish runs become one more publish. */
@@ -41,14 +41,19 @@ export class Publisher {
     try {
       await this.revisions.restoreDirectory(organisation);
     } catch (error) {
-      this.logger.error({ err: error, organisationId: organisation.organisationId }, 'a new organisation is not in the directory yet');
+      this.platform.logger.error(
+        { err: error, organisationId: organisation.organisationId },
+        'a new organisation is not in the directory yet',
+      );
     }
     this.kick(organisation.organisationId);
   }
 
   /** Publishes every organisation, then keeps looking. Resolves when all stand in the stores. */
   async start(): Promise<void> {
-    await this.#publishAll(await this.lookups.positions());
+    const positions = await this.lookups.positions();
+    await this.#publishAll(positions);
+    this.platform.meters.found(positions, []);
     this.#schedule();
   }
 
@@ -68,7 +73,7 @@ export class Publisher {
     if (this.#stopped) return;
     this.#timer = setTimeout(() => {
       this.#poll()
-        .catch((error: unknown) => this.logger.error({ err: error }, 'looking for unpublished changes failed'))
+        .catch((error: unknown) => this.platform.logger.error({ err: error }, 'looking for unpublished changes failed'))
         .finally(() => this.#schedule());
     }, POLL_MS);
     this.#timer.unref();
@@ -79,7 +84,9 @@ export class Publisher {
     const [first] = positions;
     // A crash of Postgres empties its unlogged tables, all of them at once.
     if (first !== undefined && (await this.stores.parts.getManifest(first.organisationId)) === null) await this.#publishAll(positions);
-    for (const organisationId of await this.lookups.unpublished()) this.#enqueue(organisationId);
+    const backlog = await this.lookups.unpublished();
+    this.platform.meters.found(positions, backlog);
+    for (const { organisationId } of backlog) this.#enqueue(organisationId);
   }
 
   async #publishAll(positions: readonly Position[]): Promise<void> {
@@ -90,7 +97,7 @@ export class Publisher {
         await this.revisions.publish(position.organisationId);
       } catch (error) {
         // One organisation's trouble is not another's; the poll comes back to it.
-        this.logger.error({ err: error, organisationId: position.organisationId }, 'publishing failed');
+        this.platform.logger.error({ err: error, organisationId: position.organisationId }, 'publishing failed');
       }
     }
   }
@@ -124,7 +131,7 @@ export class Publisher {
 
   #track(work: Promise<void>, organisationId: OrganisationId): void {
     const tracked = work
-      .catch((error: unknown) => this.logger.error({ err: error, organisationId }, 'publishing failed; it is tried again'))
+      .catch((error: unknown) => this.platform.logger.error({ err: error, organisationId }, 'publishing failed; it is tried again'))
       .finally(() => this.#running.delete(tracked));
     this.#running.add(tracked);
   }

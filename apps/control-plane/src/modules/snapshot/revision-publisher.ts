@@ -35,6 +35,18 @@ export class RevisionPublisher {
 
   /** Publishes the organisation's present revision and marks it as told. Waits while another control plane does the same. */
   async publish(organisationId: OrganisationId): Promise<void> {
+    const startedAt = performance.now();
+    const ended = (result: 'ok' | 'failed'): void => this.platform.meters.published(result, (performance.now() - startedAt) / 1_000);
+    try {
+      await this.#publish(organisationId);
+      ended('ok');
+    } catch (error) {
+      ended('failed');
+      throw error;
+    }
+  }
+
+  async #publish(organisationId: OrganisationId): Promise<void> {
     const named = await this.platform.database.withOrganisation(
       organisationId,
       async (lock) => {
@@ -147,6 +159,7 @@ export class RevisionPublisher {
     for (let from = 0; from === 0 || from < invalidations.length; from += ANNOUNCED_MAX) {
       const announcement = { organisationId, epoch, revision, invalidations: invalidations.slice(from, from + ANNOUNCED_MAX) };
       await this.platform.stores.bus.publish('revisions', await this.platform.signer.sign('announcement', announcement));
+      this.platform.meters.announced();
     }
   }
 }
