@@ -1,6 +1,9 @@
 import type { OrganisationId } from '@patchbay/contracts';
 
-/** At most `max` permits in any `windowMs`. Counted in twentieths of the window; a slice leaves the count whole. */
+/**
+ * At most `max` permits in any `windowMs`. Counted in fiftieths of the window, by the store's clock: the present slice and the fifty before it.
+ * A slice leaves the count whole, so a permit counts up to a fiftieth too long and never too short; that is what a limit loses under load.
+ */
 export type LimitWindow = { readonly windowMs: number; readonly max: number };
 
 /** Permits of one counter that a pod may spend without asking again. */
