@@ -22,7 +22,9 @@ import { createGatewayServer } from './server.ts';
 import { makeSessionOpener } from './sessions/session-opener.ts';
 import { makeTombstones } from './sessions/tombstones.ts';
 import type { ChangeListener } from './snapshot/changes.ts';
+import { DISK } from './snapshot/files.ts';
 import { makeState, type State } from './snapshot/make-state.ts';
+import { makeVerifier } from './snapshot/verify.ts';
 import { makeInFlight } from './upstream/in-flight.ts';
 import { makeNextId } from './upstream/next-id.ts';
 import { makePools, type Pools } from './upstream/pool.ts';
@@ -54,9 +56,10 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const state = makeState({
     ports: { bus: ports.bus, parts: stores.over(ports.parts), directory: stores.over(ports.directory) },
     controlPlane: makeControlPlane({ get: (path, limits) => controlPlane.run(() => get(path, limits)) }),
-    publicKeys: config.snapshotPublicKeys,
+    verifier: makeVerifier(config.snapshotPublicKeys),
     sealingKeys: config.sessionSealingKeys,
     folder: config.folder,
+    files: DISK,
     stalenessBudgetMs: config.stalenessBudgetMs,
     clock,
     log: logger,

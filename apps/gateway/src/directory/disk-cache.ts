@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import type { OrganisationId, TokenHash, UserId } from '@patchbay/contracts';
 import { open, seal, type Keyring } from '@patchbay/vault';
+import type { Files } from '../snapshot/files.ts';
 import type { Log } from '../snapshot/log.ts';
-import { writeAtomically } from '../snapshot/write-atomically.ts';
 
 /** A signed token entry as it was last confirmed. Holds hashes, never a token. */
 export type KeptToken = {
@@ -28,6 +27,7 @@ export type TokenDiskCache = {
 };
 
 export type TokenDiskCacheDeps = {
+  readonly files: Files;
   readonly file: string;
   /** The session sealing keys; the cache is sealed under a subkey of its own. */
   readonly sealingKeys: Keyring;
@@ -41,7 +41,7 @@ const WRITE_BEHIND_MS = 500;
 /** Sealing a large cache may take at most this share of the time. */
 const PAUSE_PER_WRITE = 20;
 
-export function makeTokenDiskCache({ file, sealingKeys, log, max = 5_000 }: TokenDiskCacheDeps): TokenDiskCache {
+export function makeTokenDiskCache({ files, file, sealingKeys, log, max = 5_000 }: TokenDiskCacheDeps): TokenDiskCache {
   const keys = sealingKeys.derive('gateway token cache');
   const kept = new Map<TokenHash, KeptToken>();
   let dirty = false;
@@ -67,13 +67,13 @@ export function makeTokenDiskCache({ file, sealingKeys, log, max = 5_000 }: Toke
     const startedAt = performance.now();
     const sealed = seal(keys, JSON.stringify({ tokens: [...kept.values()] }), CONTEXT);
     pauseMs = Math.max(WRITE_BEHIND_MS, (performance.now() - startedAt) * PAUSE_PER_WRITE);
-    await writeAtomically(file, sealed);
+    await files.writeAtomically(file, sealed);
   }
 
   return {
     flush,
     async restore() {
-      const sealed = await readFile(file, 'utf8').catch(() => null);
+      const sealed = (await files.read(file).catch(() => null))?.toString('utf8') ?? null;
       const text = sealed === null ? null : open(keys, sealed, CONTEXT);
       if (text === null) {
         if (sealed !== null) log.warn({}, 'the token cache on disk is not ours to open; it is ignored');

@@ -1,9 +1,8 @@
-import { readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '@patchbay/errors';
 import type { Manifest, OrganisationId, PartHash } from '@patchbay/contracts';
+import type { Files } from './files.ts';
 import { isAfter, type Position } from './position.ts';
-import { writeAtomically } from './write-atomically.ts';
 
 export type PartBytes = ReadonlyMap<PartHash, Buffer>;
 
@@ -28,15 +27,6 @@ export type SnapshotDisk = {
   keepOrganisation(slug: string, jws: string): Promise<void>;
 };
 
-async function readIfThere(path: string): Promise<Buffer | null> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-}
-
 function positionFrom(bytes: Buffer | null): Position | null {
   if (bytes === null) return null;
   const { epoch, revision } = JSON.parse(bytes.toString('utf8')) as Partial<Position>;
@@ -45,15 +35,15 @@ function positionFrom(bytes: Buffer | null): Position | null {
   return { epoch, revision } as Position;
 }
 
-export function makeSnapshotDisk({ folder }: { folder: string }): SnapshotDisk {
+export function makeSnapshotDisk({ folder, files }: { folder: string; files: Files }): SnapshotDisk {
   const pathOf = (organisationId: OrganisationId, ...rest: string[]): string => join(folder, organisationId, ...rest);
 
   async function highWater(organisationId: OrganisationId): Promise<Position | null> {
-    return positionFrom(await readIfThere(pathOf(organisationId, 'high-water.json')));
+    return positionFrom(await files.read(pathOf(organisationId, 'high-water.json')));
   }
 
   async function present(organisationId: OrganisationId): Promise<Set<string>> {
-    return new Set(await readdir(pathOf(organisationId, 'parts')).catch(() => []));
+    return new Set(await files.list(pathOf(organisationId, 'parts')).catch(() => []));
   }
 
   async function keepParts({ manifest, fetched, refetch }: StateToKeep): Promise<void> {
@@ -64,26 +54,26 @@ export function makeSnapshotDisk({ folder }: { folder: string }): SnapshotDisk {
     for (const hash of new Set(missing)) {
       const bytes = fetched.get(hash) ?? again.get(hash);
       if (bytes === undefined) throw new Fault('internal', `part ${hash} is nowhere to be had`);
-      await writeAtomically(pathOf(manifest.organisationId, 'parts', hash), bytes);
+      await files.writeAtomically(pathOf(manifest.organisationId, 'parts', hash), bytes);
     }
   }
 
   async function removeOldParts({ organisationId, parts }: Manifest): Promise<void> {
     const wanted = new Set<string>(parts.map((part) => part.hash));
     for (const name of await present(organisationId)) {
-      if (!wanted.has(name)) await rm(pathOf(organisationId, 'parts', name), { force: true });
+      if (!wanted.has(name)) await files.remove(pathOf(organisationId, 'parts', name));
     }
   }
 
   return {
     highWater,
     async manifest(organisationId) {
-      return (await readIfThere(pathOf(organisationId, 'manifest.jws')))?.toString('utf8') ?? null;
+      return (await files.read(pathOf(organisationId, 'manifest.jws')))?.toString('utf8') ?? null;
     },
     async parts(organisationId, hashes) {
       const found = new Map<PartHash, Buffer>();
       for (const hash of hashes) {
-        const bytes = await readIfThere(pathOf(organisationId, 'parts', hash));
+        const bytes = await files.read(pathOf(organisationId, 'parts', hash));
         if (bytes !== null) found.set(hash, bytes);
       }
       return found;
@@ -94,15 +84,15 @@ export function makeSnapshotDisk({ folder }: { folder: string }): SnapshotDisk {
       if (mark !== null && isAfter(mark, { epoch, revision })) return;
       await keepParts(state);
       // The manifest before the mark: killed in between, the disk holds a state above the mark, never a mark above the state.
-      await writeAtomically(pathOf(organisationId, 'manifest.jws'), state.jws);
-      await writeAtomically(pathOf(organisationId, 'high-water.json'), JSON.stringify({ epoch, revision }));
+      await files.writeAtomically(pathOf(organisationId, 'manifest.jws'), state.jws);
+      await files.writeAtomically(pathOf(organisationId, 'high-water.json'), JSON.stringify({ epoch, revision }));
       await removeOldParts(state.manifest);
     },
     async organisation(slug) {
-      return (await readIfThere(join(folder, 'organisations', `${slug}.jws`)))?.toString('utf8') ?? null;
+      return (await files.read(join(folder, 'organisations', `${slug}.jws`)))?.toString('utf8') ?? null;
     },
     async keepOrganisation(slug, jws) {
-      await writeAtomically(join(folder, 'organisations', `${slug}.jws`), jws);
+      await files.writeAtomically(join(folder, 'organisations', `${slug}.jws`), jws);
     },
   };
 }

@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import type { Bus, Directory, Parts } from '@patchbay/ports';
 import type { Keyring } from '@patchbay/vault';
@@ -9,12 +8,13 @@ import { makeTokenDirectory, type TokenDirectory } from '../directory/token-dire
 import { allListeners, type ChangeListener } from './changes.ts';
 import { makeCounters, type RefusalReason, type SnapshotCounters } from './counters.ts';
 import { makeSnapshotDisk } from './disk.ts';
+import type { Files } from './files.ts';
 import type { Clock, Log } from './log.ts';
 import { makeSnapshotSource } from './source.ts';
 import { makeStaleness } from './staleness.ts';
 import { makeSnapshotStore, type OrganisationStatus, type SnapshotStore } from './store.ts';
 import { makeSubscriber } from './subscriber.ts';
-import { makeVerifier } from './verify.ts';
+import type { Verifier } from './verify.ts';
 
 /** Whether this pod may take calls, and where it stands. */
 export type StateStatus = {
@@ -42,12 +42,12 @@ export type State = {
 export type StateDeps = {
   readonly ports: { readonly bus: Bus; readonly parts: Parts; readonly directory: Directory };
   readonly controlPlane: ControlPlane;
-  /** One, or two while a key is being replaced. */
-  readonly publicKeys: readonly KeyObject[];
+  readonly verifier: Verifier;
   /** The session sealing keys. */
   readonly sealingKeys: Keyring;
   /** This gateway's own folder: `PATCHBAY_HOME/gateway`. */
   readonly folder: string;
+  readonly files: Files;
   readonly stalenessBudgetMs: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -57,14 +57,13 @@ export type StateDeps = {
 
 /** Wires everything under snapshot/ and directory/; nothing is dialled before `start`. */
 export function makeState(deps: StateDeps): State {
-  const { ports, controlPlane, folder, stalenessBudgetMs, clock, log } = deps;
+  const { ports, controlPlane, verifier, folder, files, stalenessBudgetMs, clock, log } = deps;
   const { parts, directory } = ports;
   const counters = makeCounters();
-  const verifier = makeVerifier(deps.publicKeys);
   const misses = makeMissBudget({ clock });
-  const staleness = makeStaleness({ clock, budgetMs: stalenessBudgetMs, file: join(folder, 'last-news.json') });
-  const disk = makeSnapshotDisk({ folder });
-  const tokenDisk = makeTokenDiskCache({ file: join(folder, 'tokens.sealed'), sealingKeys: deps.sealingKeys, log });
+  const staleness = makeStaleness({ clock, budgetMs: stalenessBudgetMs, files, file: join(folder, 'last-news.json') });
+  const disk = makeSnapshotDisk({ folder, files });
+  const tokenDisk = makeTokenDiskCache({ files, file: join(folder, 'tokens.sealed'), sealingKeys: deps.sealingKeys, log });
   const tokens = makeTokenDirectory({ directory, controlPlane, disk: tokenDisk, verifier, misses, counters, clock, log });
   const changes = allListeners([tokens, ...deps.listeners]);
   const refused = (reason: RefusalReason): void => {

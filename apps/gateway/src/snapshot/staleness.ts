@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import type { Files } from './files.ts';
 import type { Clock } from './log.ts';
-import { writeAtomically } from './write-atomically.ts';
 
 /**
  * How long this pod has been without news: a comparison with the control plane or with the stores, or a newer revision.
@@ -14,19 +13,19 @@ export type Staleness = {
   persist(): Promise<void>;
 };
 
-export type StalenessDeps = { readonly clock: Clock; readonly budgetMs: number; readonly file: string };
+export type StalenessDeps = { readonly clock: Clock; readonly budgetMs: number; readonly files: Files; readonly file: string };
 
 /** Every news is kept in memory; the disk learns of it this often. */
 const PERSIST_EVERY_MS = 30_000;
 
-export function makeStaleness({ clock, budgetMs, file }: StalenessDeps): Staleness {
+export function makeStaleness({ clock, budgetMs, files, file }: StalenessDeps): Staleness {
   let lastNewsAtMs = 0;
   let persistedAtMs = 0;
 
   async function persist(): Promise<void> {
     if (lastNewsAtMs === persistedAtMs) return;
     persistedAtMs = lastNewsAtMs;
-    await writeAtomically(file, JSON.stringify({ lastNewsAtMs }));
+    await files.writeAtomically(file, JSON.stringify({ lastNewsAtMs }));
   }
 
   return {
@@ -39,7 +38,7 @@ export function makeStaleness({ clock, budgetMs, file }: StalenessDeps): Stalene
     },
     async restore() {
       try {
-        const kept = (JSON.parse(await readFile(file, 'utf8')) as { lastNewsAtMs?: unknown }).lastNewsAtMs;
+        const kept = (JSON.parse(String(await files.read(file))) as { lastNewsAtMs?: unknown } | null)?.lastNewsAtMs;
         if (typeof kept === 'number') lastNewsAtMs = Math.max(lastNewsAtMs, Math.min(kept, clock.nowMs()));
       } catch {
         // None kept, or unreadable: as good as no news.

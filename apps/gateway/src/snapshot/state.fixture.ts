@@ -14,7 +14,8 @@ import { hashToken, mintToken } from '@patchbay/tokens';
 import { createKeyring } from '@patchbay/vault';
 import type { Bus, Directory, Parts } from '@patchbay/ports';
 import { makeControlPlane } from '../directory/control-plane.ts';
-import type { SignedKind } from './verify.ts';
+import { DISK } from './files.ts';
+import { makeVerifier, type SignedKind } from './verify.ts';
 
 /** A server as tests describe it; its tools' definitions are their JSON. */
 export type FakeServer = { id: ServerId; slug: string; tools: string[]; prompts?: string[]; bareTools?: string[]; url?: string };
@@ -104,7 +105,7 @@ function fakePorts({ away, stored, calls, gate, listeners }: World): { bus: Bus;
 /** A control plane with real signatures, its stores in memory, and switches that take either away. */
 export async function makeFleet() {
   const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true });
-  const publicKeys = [KeyObject.from(publicKey)];
+  const verifier = makeVerifier([KeyObject.from(publicKey)]);
   const tagKey = Buffer.alloc(32, 7);
   const sealingKeys = createKeyring([Buffer.alloc(32, 9)]);
   const world = makeWorld();
@@ -222,7 +223,7 @@ export async function makeFleet() {
   const ports = { bus, parts, directory };
   const kit = { sign, publish, manifestOf, announceNow, writeDirectory, addOrganisation, addToken, revoke };
   const outside = { away, stored, calls, gate, listeners, clock, tagKey, organisations, bus };
-  return { ...kit, ...outside, deps: { ports, controlPlane, publicKeys, sealingKeys, clock } };
+  return { ...kit, ...outside, deps: { ports, controlPlane, verifier, files: DISK, sealingKeys, clock } };
 }
 
 export type Fleet = Awaited<ReturnType<typeof makeFleet>>;
