@@ -1,6 +1,6 @@
 import type { Server } from 'node:http';
 import { VERSION } from '@patchbay/contracts';
-import { createInternalFleet, createInternalPool, type InternalFetch, readAll } from '@patchbay/egress';
+import { createInternalFleet, type InternalFetch, readAll } from '@patchbay/egress';
 import { createPorts, type Ports, type SharedStore, watchErrors } from '@patchbay/ports';
 import { createProgramMetrics, isDraining, type Logger, type Metrics } from '@patchbay/telemetry';
 import type { Config } from './config.ts';
@@ -14,6 +14,7 @@ import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
 import { createAdminServer } from './ops/admin-server.ts';
 import { makeCallMetrics } from './ops/call-metrics.ts';
 import { registerPodMetrics } from './ops/pod-metrics.ts';
+import { makePlacementCounters, registerStdioHosts } from './ops/stdio-metrics.ts';
 import { startTracing, type Tracing } from './ops/tracing.ts';
 import { makePipeline } from './pipeline/index.ts';
 import { makeRecord } from './pipeline/record.ts';
@@ -29,6 +30,7 @@ import { makeInFlight } from './upstream/in-flight.ts';
 import { makeNextId } from './upstream/next-id.ts';
 import { makePools, type Pools } from './upstream/pool.ts';
 import { makeSessionRegistry } from './upstream/session-registry.ts';
+import { makeStdio, type MakeStdioDeps, type RunningStdio } from './upstream/stdio/make-stdio.ts';
 import { makeResolveUpstream } from './upstream/upstreams.ts';
 
 /** A gateway that is wired but does not listen yet. */
@@ -66,11 +68,10 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     listeners: [forgetCredentials(credentials)],
   });
   const pools = makePools({ refusedAddresses: [...config.refusedAddresses], clock });
-  const stdioHostUrl = firstOf(config.stdioHostUrls);
-  const stdioPool = createInternalPool(stdioHostUrl, { connections: 256 });
+  const stdio = toStdioHosts(config, { logger, store: sharedStore }, metrics);
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
   const recorder = makeCallMetrics(metrics);
-  const steps = makeSteps({ config, credentials, logger, pools, state, stdioHostUrl, stdioPool, store: sharedStore, tracing });
+  const steps = makeSteps({ config, credentials, logger, pools, state, stdio, store: sharedStore, tracing });
   const run = makeRun({ steps, began: recorder.began, record: makeRecord({ calls: recorder, tracing }), logger });
   const calls = createGatewayServer(run);
   registerPodMetrics(metrics, {
@@ -91,9 +92,19 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     state,
     async close() {
       await state.stop();
-      await Promise.all([pools.close(), stdioPool.destroy(), internal.close(), ports.close(), tracing.stop()]);
+      await Promise.all([pools.close(), stdio.close(), internal.close(), ports.close(), tracing.stop()]);
     },
   };
+}
+
+function toStdioHosts(
+  { sessionSealingKeys: keyring, stdioHostUrls: urls, toStdioHostSecret: secret }: Config,
+  shared: Pick<MakeStdioDeps, 'logger' | 'store'>,
+  metrics: Metrics,
+): RunningStdio {
+  const stdio = makeStdio({ ...shared, keyring, urls, secret, counters: makePlacementCounters(metrics) });
+  registerStdioHosts(metrics, stdio.hosts);
+  return stdio;
 }
 
 /** The stores, with what fails counted beneath the guards: what they turn away was not asked. */
@@ -120,8 +131,7 @@ type StepDeps = {
   readonly logger: Logger;
   readonly pools: Pools;
   readonly state: State;
-  readonly stdioHostUrl: URL;
-  readonly stdioPool: ReturnType<typeof createInternalPool>;
+  readonly stdio: RunningStdio;
   readonly store: SharedStore;
   readonly tracing: Tracing;
 };
@@ -132,8 +142,7 @@ function makeSteps({
   logger,
   pools,
   state,
-  stdioHostUrl,
-  stdioPool,
+  stdio,
   store,
   tracing,
 }: StepDeps): ReturnType<typeof makePipeline> {
@@ -141,12 +150,7 @@ function makeSteps({
   const tombstones = makeTombstones({ store, clock });
   const sessionOpener = makeSessionOpener({ keyring: sealingKeys, tombstones, clock, logger });
   const sessions = makeSessionRegistry({ store, keyring: sealingKeys, tombstones, logger });
-  const stdioHost = {
-    pool: stdioPool,
-    basePath: stdioHostUrl.pathname.replace(/\/$/, ''),
-    secret: config.toStdioHostSecret,
-  };
-  const resolveUpstream = makeResolveUpstream({ pools, stdioHost });
+  const resolveUpstream = makeResolveUpstream({ pools, stdio });
   const inFlight = makeInFlight();
   const reach = { credentials, resolveUpstream };
   return makePipeline({
@@ -191,12 +195,6 @@ function namesOf({ gatewayPort, gatewayUrl }: Config): { hosts: ReadonlySet<stri
     hosts: new Set([...loopback, gatewayUrl.host]),
     origins: new Set([...loopback.map((host) => `http://${host}`), gatewayUrl.origin]),
   };
-}
-
-function firstOf(urls: readonly URL[]): URL {
-  const [first] = urls;
-  if (first === undefined) throw new RangeError('No stdio host is configured.');
-  return first;
 }
 
 /** Listeners are on loopback only (security.md §9), so these are the only names they go by. */

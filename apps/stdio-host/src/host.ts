@@ -70,6 +70,16 @@ export class StdioHost {
     if (running.spec.isolation === 'session') this.#options.pool.end(running, 'its session ended');
   }
 
+  /** Ends the process that the sessions of a generation share: its callers go to another host from now on. */
+  endShared({ organisationId, serverId }: ServerKey, generation: string): void {
+    const { pool } = this.#options;
+    for (const running of pool.list()) {
+      const { key, spec } = running;
+      const isIt = key.organisationId === organisationId && key.serverId === serverId && spec.generation === generation;
+      if (isIt && spec.isolation === 'shared' && running.state === 'ready') pool.end(running, 'another host took over');
+    }
+  }
+
   /** Drops sessions nobody has used for the idle time; processes are the pool's to sweep. */
   sweep(): void {
     const nowMs = this.#options.clock.nowMs();

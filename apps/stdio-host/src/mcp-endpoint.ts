@@ -98,6 +98,12 @@ export class McpEndpoint {
 
   #delete({ request, response, key }: Exchanged): void {
     const sessionId = header(request, SESSION_HEADER);
+    const generation = header(request, STDIO_HOST.generationHeader);
+    if (sessionId === null && generation !== null) {
+      this.#host.endShared(key, generation);
+      response.writeHead(204).end();
+      return;
+    }
     const session = sessionId === null ? null : this.#host.find(key, sessionId);
     if (session === null) return sendRefusal(response, refusal('session.gone'));
     this.#host.end(session);

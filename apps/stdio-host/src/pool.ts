@@ -45,7 +45,7 @@ export class ProcessPool {
     for (;;) {
       const refused = await this.#makeRoom();
       if (refused !== null) return refused;
-      if (this.#closed) return refusal('upstream.unreachable', 'The stdio host is shutting down.');
+      if (this.#closed) return refusal('stdio.stopping');
       // No await between this check and the start, so that two starts never take one place.
       if (this.#processes.size < this.#options.processesMax) return this.#spawn(key, spec, launch);
     }

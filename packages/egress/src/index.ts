@@ -5,4 +5,5 @@ export type { Answer, Bounds, RequestInit } from './exchange.ts';
 export { egressFetch, RedirectRefused, type FetchOptions } from './fetch.ts';
 export { createInternalFetch, createInternalPool, type InternalFetch, type InternalPoolOptions } from './internal.ts';
 export { createInternalFleet, type InternalFleetOptions } from './internal-fleet.ts';
+export { rendezvousOrder } from './rendezvous.ts';
 export { createUpstreamPool, type UpstreamPoolOptions } from './upstream-pool.ts';

@@ -51,6 +51,7 @@ test('the codes, statuses and numbers callers rely on stay put', () => {
     'stdio.start_failed 502 -31511',
     'stdio.launch_unavailable 503 -31512',
     'stdio.launch_gone 404 -31513',
+    'stdio.stopping 503 -31514',
     'api.validation 400 -32602',
     'api.not_found 404 -31404',
     'api.conflict 409 -31409',

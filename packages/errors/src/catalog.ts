@@ -104,6 +104,12 @@ export const catalog = {
     owner: 'caller',
     say: 'This stdio server, or this generation of it, does not exist any more.',
   },
+  'stdio.stopping': {
+    http: 503,
+    rpc: -31514,
+    owner: 'patchbay',
+    say: 'The stdio host is shutting down and starts nothing any more.',
+  },
   // the API
   'api.validation': { http: 400, rpc: -32602, owner: 'caller', say: 'The request is not valid.' },
   'api.not_found': { http: 404, rpc: -31404, owner: 'caller', say: 'Not found.' },

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type Refusal, refusal } from '@patchbay/errors';
 import { type ScannedMessage, sliceMember, splice } from '@patchbay/mcp-wire';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
@@ -9,6 +10,7 @@ import { type ReachDeps, reach } from '../upstream/reach.ts';
 import type { SessionRegistry } from '../upstream/session-registry.ts';
 import { readHostRefusal } from '../upstream/upstream-error.ts';
 import type { Upstream } from '../upstream/upstreams.ts';
+import { openOnOne, type Way } from '../upstream/ways.ts';
 import { deliverableCapabilities } from './deliverable-capabilities.ts';
 
 export type InitializeForwardedDeps = ReachDeps & {
@@ -28,10 +30,18 @@ export function makeInitializeForwarded(deps: InitializeForwardedDeps): Step {
     if ('code' in body) return body;
     const upstream = await reach(deps, ctx, target.server);
     if ('code' in upstream) return upstream;
-    const asked = await sendInitialize(upstream, body, message.id);
-    if ('code' in asked) return asked;
-    return answer(deps, ctx, { asked, upstream });
+    const { id } = message;
+    const placing = { owner: randomUUID(), slug: target.server.slug };
+    const outcome = await openOnOne(upstream.ways, placing, (way) => initializeOver(upstream, way, { body, id }));
+    if ('code' in outcome) return outcome;
+    return answer(deps, ctx, { asked: outcome.opened, upstream, way: outcome.way });
   };
+}
+
+async function initializeOver(upstream: Upstream, way: Way, request: { body: Buffer; id: string | number }): Promise<Asked | Refusal> {
+  const asked = await sendInitialize(upstream, way, request);
+  if ('code' in asked || upstream.server.kind !== 'stdio' || sliceMember(asked.body, ['error']) === null) return asked;
+  return readHostRefusal(asked.body) ?? asked;
 }
 
 /** Nothing could carry a server's requests back to the client yet, so none are invited. */
@@ -43,16 +53,14 @@ function withoutCapabilities(bytes: Buffer, { capabilitiesSpan }: ScannedMessage
 async function answer(
   deps: InitializeForwardedDeps,
   ctx: CallContext,
-  { asked, upstream }: { asked: Asked; upstream: Upstream },
+  { asked, upstream, way }: { asked: Asked; upstream: Upstream; way: Way },
 ): Promise<Outcome> {
   if (sliceMember(asked.body, ['error']) !== null) {
-    const hostRefusal = upstream.server.kind === 'stdio' ? readHostRefusal(asked.body) : null;
-    if (hostRefusal !== null) return hostRefusal;
     // The server's own refusal (of the version, say) is the client's answer.
     respondJson(ctx, 200, asked.body);
     return ANSWERED;
   }
-  const session = readSession(upstream, asked);
+  const session = readSession(upstream, way, asked);
   if ('code' in session) return session;
   if (ctx.response.destroyed) {
     // Nobody will ever hold this session.
@@ -60,7 +68,7 @@ async function answer(
     ctx.outcome = 'cancelled';
     return ANSWERED;
   }
-  const minted = deps.sessionOpener.mint(bindingOf(ctx), session.protocolVersion, session.id);
+  const minted = deps.sessionOpener.mint(bindingOf(ctx), session.protocolVersion, session);
   if (minted.session.upstreamSessionId === null) {
     await deps.sessions.adopt(upstream, { userId: minted.session.userId, clientSession: minted.session }, session);
   }

@@ -6,7 +6,7 @@ import { describeEndpoint } from './discover.ts';
 import { notDiscovered } from './list.ts';
 
 /** Seals a session for this caller and endpoint; the text is the `Mcp-Session-Id`. */
-export type MintSession = (ctx: CallContext, protocolVersion: string, upstreamSessionId: string | null) => string;
+export type MintSession = (ctx: CallContext, protocolVersion: string) => string;
 
 /**
  * Answers a legacy `initialize` from the snapshot: on the aggregated endpoint and for servers that speak 2026-07-28. Upstream
@@ -18,7 +18,7 @@ export function makeInitialize(mintSession: MintSession): (ctx: CallContext) => 
     if (description === null) return missing(ctx);
     const protocolVersion = negotiateLegacy(ctx.message?.protocolVersion ?? '');
     const { capabilities, instructions, serverInfo } = description;
-    ctx.response.setHeader('mcp-session-id', mintSession(ctx, protocolVersion, null));
+    ctx.response.setHeader('mcp-session-id', mintSession(ctx, protocolVersion));
     respondResult(ctx, JSON.stringify({ protocolVersion, capabilities, serverInfo, ...(instructions === null ? {} : { instructions }) }));
     return ANSWERED;
   };

@@ -33,6 +33,7 @@ function server(slug: string, tools: string[]): CompiledServer {
     kind: 'streamable-http',
     url: new URL('http://x/mcp'),
     timeouts,
+    isolation: 'session',
     generation: '1',
     hasCredential: false,
     catalogue,

@@ -12,4 +12,6 @@ export type ClientSession = {
   readonly expiresAtMs: number;
   /** The upstream session that a forwarded `initialize` opened, if one was. */
   readonly upstreamSessionId: string | null;
+  /** The stdio host that it lies on; null also for a remote server's. */
+  readonly upstreamInstance: string | null;
 };

@@ -15,8 +15,9 @@ export const SESSION_ID_CHARACTERS_MAX = 1024;
 
 /** The binding is additional data of the seal: it costs no room and cannot be forgotten when opening. */
 export function sealSession(keyring: Keyring, session: ClientSession): string {
-  const { key, protocolVersion, expiresAtMs, upstreamSessionId } = session;
-  return seal(keyring, JSON.stringify([key, protocolVersion, expiresAtMs, upstreamSessionId]), additionalData(session));
+  const { key, protocolVersion, expiresAtMs, upstreamSessionId, upstreamInstance } = session;
+  const members = [key, protocolVersion, expiresAtMs, upstreamSessionId, ...(upstreamInstance === null ? [] : [upstreamInstance])];
+  return seal(keyring, JSON.stringify(members), additionalData(session));
 }
 
 /** null for anything that this fleet did not seal for exactly this binding. Expiry is the caller's to check. */
@@ -25,14 +26,15 @@ export function openSealedSession(keyring: Keyring, binding: SessionBinding, sea
   const plaintext = open(keyring, sealed, additionalData(binding));
   if (plaintext === null) return null;
   // The seal vouches for the form: only we write it.
-  const [key, protocolVersion, expiresAtMs, upstreamSessionId] = JSON.parse(plaintext.toString('utf8')) as [
+  const [key, protocolVersion, expiresAtMs, upstreamSessionId, upstreamInstance = null] = JSON.parse(plaintext.toString('utf8')) as [
     string,
     string,
     number,
     string | null,
+    string?,
   ];
   const { organisationId, serverId, userId } = binding;
-  return { organisationId, serverId, userId, key, protocolVersion, expiresAtMs, upstreamSessionId };
+  return { organisationId, serverId, userId, key, protocolVersion, expiresAtMs, upstreamSessionId, upstreamInstance };
 }
 
 function additionalData({ organisationId, serverId, userId }: SessionBinding): string[] {

@@ -47,7 +47,7 @@ function pods(): {
 describe('a session id', () => {
   it('opens on a pod that did not mint it, and is then known without asking again', async () => {
     const { makePod, reads } = pods();
-    const { header, session } = makePod().mint(BINDING, '2025-06-18', 'upstream');
+    const { header, session } = makePod().mint(BINDING, '2025-06-18', { id: 'upstream', instance: 'host-1' });
     const other = makePod();
     expect(await other.open(BINDING, header)).toEqual(session);
     expect(other.open(BINDING, header)).toEqual(session);
@@ -112,10 +112,12 @@ describe('a session id', () => {
 
   it('stays within 1 KB: an upstream id that does not fit is left out', () => {
     const { makePod } = pods();
-    const { header, session } = makePod().mint(BINDING, '2025-06-18', 'u'.repeat(1024));
+    const { header, session } = makePod().mint(BINDING, '2025-06-18', { id: 'u'.repeat(1024), instance: null });
     expect(header.length).toBeLessThanOrEqual(1024);
     expect(session.upstreamSessionId).toBeNull();
-    expect(makePod().mint(BINDING, '2025-06-18', 'u'.repeat(300)).session.upstreamSessionId).not.toBeNull();
+    expect(
+      makePod().mint(BINDING, '2025-06-18', { id: 'u'.repeat(300), instance: 'h'.repeat(16) }).session.upstreamSessionId,
+    ).not.toBeNull();
   });
 
   it.each(['', 'x', 'a'.repeat(5_000), '../../etc', 'é'])('that is nonsense (%s) is gone', async (header) => {

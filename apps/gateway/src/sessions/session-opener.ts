@@ -20,14 +20,17 @@ export type SessionOpenerDeps = {
   readonly randomBytes?: (bytes: number) => Buffer;
 };
 
+/** An upstream session to be sealed in: its id, and the stdio host that it lies on. */
+export type UpstreamRef = { readonly id: string | null; readonly instance: string | null };
+
 export type MintedSession = { readonly header: string; readonly session: ClientSession };
 
 export type SessionOpener = {
   readonly open: OpenSession;
   /** A session of this binding that lives 30 days. An upstream session id that does not fit is left out of the seal. */
-  mint(binding: SessionBinding, protocolVersion: string, upstreamSessionId: string | null): MintedSession;
+  mint(binding: SessionBinding, protocolVersion: string, upstream: UpstreamRef | null): MintedSession;
   /** The same for the caller and endpoint of a call; only the header's text. */
-  mintFor(ctx: CallContext, protocolVersion: string, upstreamSessionId: string | null): string;
+  mintFor(ctx: CallContext, protocolVersion: string): string;
 };
 
 /** Common clients do not initialise again for weeks. */
@@ -61,19 +64,20 @@ export function makeSessionOpener(deps: SessionOpenerDeps): SessionOpener {
 
   const isAlive = (session: ClientSession): boolean => session.expiresAtMs > clock.nowMs() && !tombstones.isKnownDead(session.key);
 
-  function mint(binding: SessionBinding, protocolVersion: string, upstreamSessionId: string | null): MintedSession {
+  function mint(binding: SessionBinding, protocolVersion: string, upstream: UpstreamRef | null): MintedSession {
     const { organisationId, serverId, userId } = binding;
     const key = randomBytes(KEY_BYTES).toString('base64url');
     const expiresAtMs = clock.nowMs() + LIFETIME_MS;
-    const session: ClientSession = { organisationId, serverId, userId, key, protocolVersion, expiresAtMs, upstreamSessionId };
+    const held = { upstreamSessionId: upstream?.id ?? null, upstreamInstance: upstream?.instance ?? null };
+    const session: ClientSession = { organisationId, serverId, userId, key, protocolVersion, expiresAtMs, ...held };
     const header = sealSession(keyring, session);
-    if (header.length > SESSION_ID_CHARACTERS_MAX && upstreamSessionId !== null) return mint(binding, protocolVersion, null);
+    if (header.length > SESSION_ID_CHARACTERS_MAX && upstream !== null) return mint(binding, protocolVersion, null);
     opened.set(header, session);
     return { header, session };
   }
 
-  function mintFor(ctx: CallContext, protocolVersion: string, upstreamSessionId: string | null): string {
-    return mint(bindingOf(ctx), protocolVersion, upstreamSessionId).header;
+  function mintFor(ctx: CallContext, protocolVersion: string): string {
+    return mint(bindingOf(ctx), protocolVersion, null).header;
   }
 
   return { open, mint, mintFor };

@@ -109,6 +109,7 @@ function serverOf(serverPart: CompiledPart | undefined, cataloguePart: CompiledP
     kind: part.kind,
     url,
     timeouts: part.timeouts,
+    isolation: part.isolation,
     generation: part.generation,
     hasCredential: part.hasCredential,
     catalogue: cataloguePart?.kind === 'catalogue' ? cataloguePart.catalogue : null,

@@ -1,4 +1,4 @@
-import type { CatalogueEntryKind, OrganisationId, Revision, ServerId, ServerTimeouts } from '@patchbay/contracts';
+import type { CatalogueEntryKind, Isolation, OrganisationId, Revision, ServerId, ServerTimeouts } from '@patchbay/contracts';
 import type { Era } from '@patchbay/mcp-wire';
 import type { CompiledGrants } from '@patchbay/policy';
 import type { EgressOpening } from '@patchbay/contracts';
@@ -32,8 +32,10 @@ export type CompiledServer = {
   readonly id: ServerId;
   readonly slug: string;
   readonly kind: 'streamable-http' | 'stdio';
-  /** null for stdio: dispatch knows the stdio host. */
+  /** null for stdio: dispatch knows the stdio hosts. */
   readonly url: URL | null;
+  /** Of a stdio server: a process for each session, or one for all. */
+  readonly isolation: Isolation;
   readonly timeouts: ServerTimeouts;
   readonly generation: string;
   readonly hasCredential: boolean;

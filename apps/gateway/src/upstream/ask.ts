@@ -9,6 +9,8 @@ export type AskOptions = {
   readonly slug: string;
   /** The id whose response is waited for; null: a notification or DELETE, for which the status is the answer. */
   readonly id: MessageId | null;
+  /** Called when nothing could be sent. */
+  readonly onUnsent?: () => void;
 };
 
 /** `body`: the bytes of the JSON-RPC response; empty when no id was waited for or the status is an error. */
@@ -23,9 +25,14 @@ const NOTHING = Buffer.alloc(0);
  */
 export async function ask(options: AskOptions): Promise<Asked | Refusal> {
   const first = await attempt(options);
-  if (first !== 'dial') return typeof first === 'string' ? refuseFailure(first, options.slug) : first;
-  const second = await attempt(options);
-  return typeof second === 'string' ? refuseFailure(second, options.slug) : second;
+  if (first !== 'dial') return concluded(first, options);
+  return concluded(await attempt(options), options);
+}
+
+function concluded(outcome: Asked | Refusal | ExchangeFailure, { onUnsent, slug }: AskOptions): Asked | Refusal {
+  if (typeof outcome !== 'string') return outcome;
+  if (outcome === 'dial' || outcome === 'connect-timeout') onUnsent?.();
+  return refuseFailure(outcome, slug);
 }
 
 function attempt(options: AskOptions): Promise<Asked | Refusal | ExchangeFailure> {

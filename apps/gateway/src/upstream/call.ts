@@ -14,6 +14,7 @@ import { paramHeadersFor } from './param-headers.ts';
 import { Relay, type RelayEnd } from './relay.ts';
 import type { SessionOwner, SessionRegistry, UpstreamSession } from './session-registry.ts';
 import type { Upstream } from './upstreams.ts';
+import type { Way } from './ways.ts';
 
 export type CallDeps = { readonly sessions: SessionRegistry; readonly inFlight: InFlight; readonly nextId: NextId };
 
@@ -31,6 +32,8 @@ type Attempt = {
   readonly upstreamId: MessageId;
   readonly session: UpstreamSession | null;
 };
+
+const GONE: RelayEnd = { kind: 'gone' };
 
 /** One call on its way to its server and back. Repeated only when nothing was sent, or when the server says it knows no such session. */
 export class UpstreamCall {
@@ -73,24 +76,26 @@ export class UpstreamCall {
     if ('code' in session) return { kind: 'refused', refusal: session };
     const end = await this.#runDialling(session);
     if (end.kind !== 'gone') return end;
-    // 404 means that the message was not executed, so it may be sent again; once.
+    // 404, or a host that could not be sent to: the message was not executed, so it may be sent again; once.
     const replaced = await this.#deps.sessions.replace(upstream, owner, session);
     return 'code' in replaced ? { kind: 'refused', refusal: replaced } : this.#runDialling(replaced);
   }
 
   async #runDialling(session: UpstreamSession | null): Promise<RelayEnd> {
-    const end = await this.#runOnce(session);
-    return end.kind === 'dial' ? this.#runOnce(session) : end;
+    const way = this.#input.upstream.ways.to(session);
+    if (way === null) return GONE;
+    const first = await this.#runOnce(session, way);
+    const end = first.kind === 'dial' ? await this.#runOnce(session, way) : first;
+    return end.kind === 'dial' && way.giveUp() ? GONE : end;
   }
 
-  #runOnce(session: UpstreamSession | null): Promise<RelayEnd> {
+  #runOnce(session: UpstreamSession | null, { path, pool }: Way): Promise<RelayEnd> {
     if (this.#isCancelled) return Promise.resolve({ kind: 'cancelled' });
-    const { ctx, message, target, upstream } = this.#input;
+    const { ctx, message, target } = this.#input;
     const isExclusive = session === null || (session.id !== null && ctx.session !== null);
     const bridge = makeBridge({ ctx, isExclusive, message, nextId: this.#deps.nextId, target });
     return new Promise((settle) => {
       const relay = this.#makeRelay(session, bridge, settle);
-      const { path, pool } = upstream;
       const headers = this.#headers(session);
       const timeoutMs = target.server.timeouts.requestMs;
       const exchange = new Exchange({ pool, method: 'POST', path, headers, body: bridge.body, timeoutMs }, relay);

@@ -1,11 +1,12 @@
-import { type Refusal } from '@patchbay/errors';
+import { type Refusal, refusal } from '@patchbay/errors';
 import { INITIALIZED_NOTIFICATION, initializeRequest, isLegacyVersion, sliceMember } from '@patchbay/mcp-wire';
 import { SERVER_INFO } from '../methods/self.ts';
-import { ask, type Asked } from './ask.ts';
-import { legacyHeaders, type SessionHeaders } from './headers.ts';
+import { ask, type Asked, type AskOptions } from './ask.ts';
+import { legacyHeaders } from './headers.ts';
 import { refuseBroken } from './judge.ts';
 import { readHostRefusal } from './upstream-error.ts';
 import type { Upstream } from './upstreams.ts';
+import type { LocatedSession, Way } from './ways.ts';
 
 /** `initialize` of our own goes out under this id; nothing else is in flight on a session that does not exist yet. */
 const INITIALIZE_ID = 'patchbay-initialize';
@@ -14,23 +15,27 @@ const NEWEST_LEGACY = '2025-11-25';
 const SESSION_ID_FORM = /^[\x21-\x7e]{1,1024}$/;
 
 /** Opens a session with a legacy server by a real `initialize`, without client capabilities, and `notifications/initialized`. */
-export async function openSession(upstream: Upstream): Promise<SessionHeaders | Refusal> {
+export async function openSession(upstream: Upstream, way: Way): Promise<LocatedSession | Refusal> {
   const body = initializeRequest({ id: INITIALIZE_ID, protocolVersion: NEWEST_LEGACY, clientInfo: SERVER_INFO });
-  const answered = await sendInitialize(upstream, body, INITIALIZE_ID);
+  const answered = await sendInitialize(upstream, way, { body, id: INITIALIZE_ID });
   if ('code' in answered) return answered;
-  const session = readSession(upstream, answered);
+  const session = readSession(upstream, way, answered);
   if ('code' in session) return session;
   const notified = await notify(upstream, session, INITIALIZED_NOTIFICATION);
   return 'code' in notified ? notified : session;
 }
 
 /** Sends an `initialize` that stands ready as bytes, our own or a client's. */
-export function sendInitialize(upstream: Upstream, body: Buffer | string, id: string | number): Promise<Asked | Refusal> {
-  return ask({ request: post(upstream, null, body), slug: upstream.server.slug, id });
+export function sendInitialize(
+  upstream: Upstream,
+  way: Way,
+  { body, id }: { body: Buffer | string; id: string | number },
+): Promise<Asked | Refusal> {
+  return ask({ ...over(way, upstream, { session: null, body }), id });
 }
 
 /** What an answer to `initialize` opened. A server that gives no session id is used without one. */
-export function readSession({ server }: Upstream, { body, headers, status }: Asked): SessionHeaders | Refusal {
+export function readSession({ server }: Upstream, { instance }: Way, { body, headers, status }: Asked): LocatedSession | Refusal {
   const hostRefusal = server.kind === 'stdio' ? readHostRefusal(body) : null;
   if (hostRefusal !== null) return hostRefusal;
   if (status >= 300) return refuseBroken(server.slug, `answered initialize with HTTP ${status}`);
@@ -42,30 +47,29 @@ export function readSession({ server }: Upstream, { body, headers, status }: Ask
   const id = headers['mcp-session-id'] ?? null;
   if (id !== null && (typeof id !== 'string' || !SESSION_ID_FORM.test(id)))
     return refuseBroken(server.slug, 'gave a session id that is not a header value');
-  return { id, protocolVersion };
+  return { id, protocolVersion, instance };
 }
 
 /** Posts a notification or response. Its status is the answer; a server's 4xx is not our caller's business. */
-export function notify(upstream: Upstream, session: SessionHeaders, body: Buffer | string): Promise<Asked | Refusal> {
-  return ask({ request: post(upstream, session, body), slug: upstream.server.slug, id: null });
+export async function notify(upstream: Upstream, session: LocatedSession, body: Buffer | string): Promise<Asked | Refusal> {
+  const way = upstream.ways.to(session);
+  return way === null ? refusal('session.gone') : ask({ ...over(way, upstream, { session, body }), id: null });
 }
 
 /** Tells a server that its session is over; never fails, for there is nothing to be done about it. */
-export async function closeSession(upstream: Upstream, session: SessionHeaders): Promise<void> {
-  if (session.id === null) return;
-  const { timeouts, slug } = upstream.server;
-  const request = {
-    pool: upstream.pool,
-    method: 'DELETE',
-    path: upstream.path,
-    headers: legacyHeaders(upstream, session),
-    body: null,
-    timeoutMs: timeouts.requestMs,
-  } as const;
-  await ask({ request, slug, id: null });
+export async function closeSession(upstream: Upstream, session: LocatedSession): Promise<void> {
+  const way = session.id === null ? null : upstream.ways.to(session);
+  if (way === null) return;
+  const options = over(way, upstream, { session, body: null });
+  await ask({ ...options, request: { ...options.request, method: 'DELETE' }, id: null });
 }
 
-function post(upstream: Upstream, session: SessionHeaders | null, body: Buffer | string): Parameters<typeof ask>[0]['request'] {
-  const { pool, path, server } = upstream;
-  return { pool, method: 'POST', path, headers: legacyHeaders(upstream, session), body, timeoutMs: server.timeouts.requestMs };
+function over(
+  { giveUp, path, pool }: Way,
+  upstream: Upstream,
+  { body, session }: { session: LocatedSession | null; body: Buffer | string | null },
+): Omit<AskOptions, 'id'> {
+  const { slug, timeouts } = upstream.server;
+  const headers = legacyHeaders(upstream, session);
+  return { request: { pool, method: 'POST', path, headers, body, timeoutMs: timeouts.requestMs }, slug, onUnsent: giveUp };
 }

@@ -6,9 +6,9 @@ import { LRUCache } from 'lru-cache';
 import { within } from '../directory/within.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import type { Tombstones } from '../sessions/tombstones.ts';
-import type { SessionHeaders } from './headers.ts';
 import { closeSession, openSession } from './open-session.ts';
 import type { Upstream } from './upstreams.ts';
+import { type LocatedSession, openOnOne } from './ways.ts';
 
 export type SessionRegistryDeps = {
   readonly store: Pick<SharedStore, 'get' | 'setIfAbsent' | 'compareAndSet' | 'delete'>;
@@ -22,7 +22,7 @@ export type SessionRegistryDeps = {
 export type SessionOwner = { readonly userId: UserId; readonly clientSession: ClientSession | null };
 
 /** A session with a legacy server. `record`: what the store holds of it; null while it is in the client's sealed id only. */
-export type UpstreamSession = SessionHeaders & { readonly record: string | null };
+export type UpstreamSession = LocatedSession & { readonly record: string | null };
 
 /** Upstream sessions, opened on first use and shared by all pods (architecture.md §5). */
 export type SessionRegistry = {
@@ -31,7 +31,7 @@ export type SessionRegistry = {
   /** After the upstream said that `stale` is gone: what another pod put in its place, or a new one. */
   replace(upstream: Upstream, owner: SessionOwner, stale: UpstreamSession): Promise<UpstreamSession | Refusal>;
   /** Records a session that did not fit into the client's sealed id. */
-  adopt(upstream: Upstream, owner: SessionOwner, session: SessionHeaders): Promise<void>;
+  adopt(upstream: Upstream, owner: SessionOwner, session: LocatedSession): Promise<void>;
   /** The session if there is one; opens none. */
   find(upstream: Upstream, owner: SessionOwner): Promise<UpstreamSession | null>;
   forget(upstream: Upstream, owner: SessionOwner): Promise<void>;
@@ -42,9 +42,12 @@ const STORE_TIMEOUT_MS = 1_500;
 const RECORD_LIFETIME_MS = 30 * 24 * 3_600_000;
 
 /** The server's generation changes with its credential, so no session outlives the credential that opened it. */
-function keyOf({ server }: Upstream, { clientSession, userId }: SessionOwner): string {
-  const owner = clientSession === null ? `p/${userId}` : `s/${clientSession.key}`;
-  return `upstream-session/${server.id}/${server.generation}/${owner}`;
+function keyOf({ server }: Upstream, owner: SessionOwner): string {
+  return `upstream-session/${server.id}/${server.generation}/${nameOf(owner)}`;
+}
+
+function nameOf({ clientSession, userId }: SessionOwner): string {
+  return clientSession === null ? `p/${userId}` : `s/${clientSession.key}`;
 }
 
 export function makeSessionRegistry(deps: SessionRegistryDeps): SessionRegistry {
@@ -64,24 +67,30 @@ class StoredSessions implements SessionRegistry {
 
   current(upstream: Upstream, owner: SessionOwner): UpstreamSession | Promise<UpstreamSession | Refusal> {
     const key = this.#cacheKey(upstream, owner);
-    const known = this.#known.get(key) ?? sealedSession(owner);
-    if (known !== null) return known;
-    return this.#inFlight(key, async () => (await this.#read(upstream, owner)) ?? this.#open(upstream, owner, null));
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const sealed = sealedSession(owner);
+    if (sealed !== null && !upstream.ways.areSeveral) return sealed;
+    return this.#inFlight(
+      key,
+      async () => (await this.#read(upstream, owner)) ?? this.#settle(key, sealed) ?? this.#open(upstream, owner, null),
+    );
   }
 
   async replace(upstream: Upstream, owner: SessionOwner, stale: UpstreamSession): Promise<UpstreamSession | Refusal> {
     const key = this.#cacheKey(upstream, owner);
     return this.#inFlight(key, async () => {
       const known = this.#known.get(key);
-      if (known !== undefined && known.id !== stale.id) return known;
+      if (known !== undefined && known.id !== stale.id && upstream.ways.to(known) !== null) return known;
       if (await this.#isEnded(upstream.organisationId, owner)) return refusal('session.gone');
       const stands = await this.#read(upstream, owner);
-      if (stands !== null && stands.id !== stale.id) return stands;
+      if (stands !== null && stands.id !== stale.id && upstream.ways.to(stands) !== null) return stands;
+      upstream.ways.abandon(stale);
       return this.#open(upstream, owner, stands?.record ?? null);
     });
   }
 
-  async adopt(upstream: Upstream, owner: SessionOwner, session: SessionHeaders): Promise<void> {
+  async adopt(upstream: Upstream, owner: SessionOwner, session: LocatedSession): Promise<void> {
     await this.#record(upstream, owner, session, null);
   }
 
@@ -96,6 +105,12 @@ class StoredSessions implements SessionRegistry {
 
   #cacheKey(upstream: Upstream, owner: SessionOwner): string {
     return `${upstream.organisationId}/${keyOf(upstream, owner)}`;
+  }
+
+  /** From now on this pod uses it without asking the store again. */
+  #settle(key: string, sealed: UpstreamSession | null): UpstreamSession | null {
+    if (sealed !== null) this.#known.set(key, sealed);
+    return sealed;
   }
 
   #inFlight(key: string, work: () => Promise<UpstreamSession | Refusal>): Promise<UpstreamSession | Refusal> {
@@ -124,15 +139,16 @@ class StoredSessions implements SessionRegistry {
   }
 
   async #open(upstream: Upstream, owner: SessionOwner, expected: string | null): Promise<UpstreamSession | Refusal> {
-    const opened = await openSession(upstream);
-    return 'code' in opened ? opened : this.#record(upstream, owner, opened, expected);
+    const { slug } = upstream.server;
+    const outcome = await openOnOne(upstream.ways, { owner: nameOf(owner), slug }, (way) => openSession(upstream, way));
+    return 'code' in outcome ? outcome : this.#record(upstream, owner, outcome.opened, expected);
   }
 
   /** Puts it where all pods look; when another was first, ours is closed again and theirs is used. */
-  async #record(upstream: Upstream, owner: SessionOwner, session: SessionHeaders, expected: string | null): Promise<UpstreamSession> {
+  async #record(upstream: Upstream, owner: SessionOwner, session: LocatedSession, expected: string | null): Promise<UpstreamSession> {
     const key = keyOf(upstream, owner);
     const { organisationId } = upstream;
-    const record = seal(this.#keyring, JSON.stringify([session.id, session.protocolVersion]), [key, organisationId]);
+    const record = seal(this.#keyring, JSON.stringify([session.id, session.protocolVersion, session.instance]), [key, organisationId]);
     const standing = await within(this.#write(organisationId, key, { record, expected }), STORE_TIMEOUT_MS, null);
     if (standing === null) this.#deps.logger.warn({ organisationId, server: upstream.server.slug }, 'cannot record an upstream session');
     const theirs = standing === null || standing === record ? null : this.#unseal(organisationId, key, standing);
@@ -158,13 +174,15 @@ class StoredSessions implements SessionRegistry {
   #unseal(organisationId: OrganisationId, key: string, record: string): UpstreamSession | null {
     const plaintext = open(this.#keyring, record, [key, organisationId]);
     if (plaintext === null) return null;
-    const [id, protocolVersion] = JSON.parse(plaintext.toString('utf8')) as [string | null, string];
-    return { id, protocolVersion, record };
+    // The third came later: a session recorded without it was opened when there was one stdio host.
+    const [id, protocolVersion, instance = null] = JSON.parse(plaintext.toString('utf8')) as [string | null, string, (string | null)?];
+    return { id, protocolVersion, instance, record };
   }
 }
 
 /** The session that a forwarded `initialize` opened travels in the client's own session id. */
 function sealedSession({ clientSession }: SessionOwner): UpstreamSession | null {
   if (clientSession === null || clientSession.upstreamSessionId === null) return null;
-  return { id: clientSession.upstreamSessionId, protocolVersion: clientSession.protocolVersion, record: null };
+  const { protocolVersion, upstreamInstance, upstreamSessionId } = clientSession;
+  return { id: upstreamSessionId, protocolVersion, instance: upstreamInstance, record: null };
 }

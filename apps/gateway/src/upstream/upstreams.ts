@@ -1,21 +1,22 @@
-import { type OrganisationId, STDIO_HOST } from '@patchbay/contracts';
+import type { OrganisationId } from '@patchbay/contracts';
 import { type Refusal, refusal } from '@patchbay/errors';
 import type { Secret } from '@patchbay/vault';
-import type { Dispatcher } from 'undici';
 import type { CompiledServer, CompiledSnapshot } from '../snapshot/compiled.ts';
 import type { Pools } from './pool.ts';
+import { hostHeaders } from './stdio/end-on-host.ts';
+import { StdioWays, type StdioWaysDeps } from './stdio/ways.ts';
+import { RemoteWay, type Ways } from './ways.ts';
 
-/** The stdio host of this installation and what it is presented. */
-export type StdioHost = { readonly pool: Dispatcher; readonly basePath: string; readonly secret: Secret };
+/** The stdio hosts of this installation and what they are presented. */
+export type Stdio = StdioWaysDeps & { readonly secret: Secret };
 
-export type UpstreamsDeps = { readonly pools: Pools; readonly stdioHost: StdioHost | null };
+export type UpstreamsDeps = { readonly pools: Pools; readonly stdio: Stdio | null };
 
-/** One server as a call reaches it: where, and with what headers of its own. */
+/** One server as a call reaches it: by which ways, and with what headers of its own. */
 export type Upstream = {
   readonly organisationId: OrganisationId;
   readonly server: CompiledServer;
-  readonly pool: Dispatcher;
-  readonly path: string;
+  readonly ways: Ways;
   /** The server's credential, or the stdio host's; lower-case names. Never what a client sent. */
   readonly headers: Readonly<Record<string, string>>;
 };
@@ -29,17 +30,18 @@ export type ResolveUpstream = (
 
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
-export function makeResolveUpstream({ pools, stdioHost }: UpstreamsDeps): ResolveUpstream {
+export function makeResolveUpstream({ pools, stdio }: UpstreamsDeps): ResolveUpstream {
   return function resolveUpstream(snapshot, server, credential) {
     const { organisationId } = snapshot;
     if (server.url !== null) {
       const { origin, path } = addressOf(server.url);
-      return { organisationId, server, pool: pools.get(snapshot, server, origin), path, headers: credential ?? NO_HEADERS };
+      const ways = new RemoteWay(pools.get(snapshot, server, origin), path);
+      return { organisationId, server, ways, headers: credential ?? NO_HEADERS };
     }
-    if (stdioHost === null)
+    if (stdio === null)
       return refusal('upstream.unreachable', `Server "${server.slug}" is a stdio server and no stdio host is configured.`);
-    const headers = { authorization: `Bearer ${stdioHost.secret.reveal()}`, [STDIO_HOST.generationHeader]: server.generation };
-    return { organisationId, server, pool: stdioHost.pool, path: stdioHost.basePath + STDIO_HOST.path(organisationId, server.id), headers };
+    const ways = new StdioWays(stdio, { organisationId, server });
+    return { organisationId, server, ways, headers: hostHeaders(stdio.secret, server.generation) };
   };
 }
 

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { GrantId, OrganisationId, Revision, ServerId, TokenId, UserId } from '@patchbay/contracts';
-import { createInternalPool } from '@patchbay/egress';
 import { buildNameTable, type Era, LEGACY_VERSIONS } from '@patchbay/mcp-wire';
 import { compileGrants } from '@patchbay/policy';
 import type { SharedStore } from '@patchbay/ports';
@@ -35,6 +34,7 @@ import { makeInFlight } from '../../src/upstream/in-flight.ts';
 import { makeNextId } from '../../src/upstream/next-id.ts';
 import { makePools } from '../../src/upstream/pool.ts';
 import { makeSessionRegistry } from '../../src/upstream/session-registry.ts';
+import { makeStdio, type RunningStdio } from '../../src/upstream/stdio/make-stdio.ts';
 import { makeResolveUpstream } from '../../src/upstream/upstreams.ts';
 
 const ORGANISATION = OrganisationId.parse(randomUUID());
@@ -54,6 +54,7 @@ export type ServerSpec = {
   readonly requestMs?: number;
   readonly hasCredential?: boolean;
   readonly generation?: string;
+  readonly isolation?: 'session' | 'shared';
 };
 
 /** A store that several gateways of one test share, as pods share theirs. */
@@ -85,10 +86,21 @@ export function memoryStore(): SharedStore & { readonly values: Map<string, stri
 export type GatewaySpec = {
   readonly servers: readonly ServerSpec[];
   readonly store?: SharedStore;
-  readonly stdioHostUrl?: string;
+  readonly stdioHostUrls?: readonly string[];
   /** What the control plane answers to a request for a credential. */
   readonly releaseCredential?: () => Promise<{ status: number; body: Buffer }>;
 };
+
+type Counted = { count: number; inc(): void };
+
+function counter(): Counted {
+  return {
+    count: 0,
+    inc() {
+      this.count += 1;
+    },
+  };
+}
 
 export type TestGateway = {
   readonly organisationId: string;
@@ -96,23 +108,38 @@ export type TestGateway = {
   url(slug: string | null): string;
   readonly outcomes: string[];
   readonly calls: CallContext[];
+  readonly stdio: RunningStdio | null;
+  /** What placement has counted. */
+  readonly counted: { readonly moves: Counted; readonly recordsIgnored: Counted };
   close(): Promise<void>;
 };
+
+/** What the stdio hosts of a test are presented. */
+export const HOST_SECRET = 'host-secret';
 
 const KEYRING = createKeyring([Buffer.alloc(32, 7)]);
 const USERS: Readonly<Record<string, UserId>> = { ada: UserId.parse(randomUUID()), bob: UserId.parse(randomUUID()) };
 
 /** The pipeline from read to dispatch on a real listener. `Authorization: Bearer ada` or `bob` says who calls. */
-export async function startGateway({ servers, store = memoryStore(), releaseCredential, stdioHostUrl }: GatewaySpec): Promise<TestGateway> {
+export async function startGateway({
+  servers,
+  store = memoryStore(),
+  releaseCredential,
+  stdioHostUrls,
+}: GatewaySpec): Promise<TestGateway> {
   const snapshot = snapshotOf(servers);
   const clock = { nowMs: () => Date.now() };
-  const logger = { warn: () => undefined };
+  const logger = { info: () => undefined, warn: () => undefined };
   const tombstones = makeTombstones({ store, clock });
   const sessionOpener = makeSessionOpener({ keyring: KEYRING, tombstones, clock, logger });
-  const stdioPool = stdioHostUrl === undefined ? null : createInternalPool(new URL(stdioHostUrl));
-  const stdioHost = stdioPool === null ? null : { pool: stdioPool, basePath: '', secret: new Secret('host-secret') };
+  const secret = new Secret(HOST_SECRET);
+  const [moves, recordsIgnored] = [counter(), counter()];
+  const timing = { probeEveryMs: 300, renewEveryMs: 300 };
+  const urls = stdioHostUrls?.map((url) => new URL(url));
+  const stdio =
+    urls === undefined ? null : makeStdio({ urls, counters: { moves, recordsIgnored }, secret, store, keyring: KEYRING, logger, timing });
   const pools = makePools({ refusedAddresses: [], clock });
-  const resolveUpstream = makeResolveUpstream({ pools, stdioHost });
+  const resolveUpstream = makeResolveUpstream({ pools, stdio });
   const sessions = makeSessionRegistry({ store, keyring: KEYRING, tombstones, logger });
   const credentials = makeCredentialResolver({ post: releaseCredential ?? (() => Promise.reject(new Error('no control plane'))) });
   const inFlight = makeInFlight();
@@ -150,11 +177,13 @@ export async function startGateway({ servers, store = memoryStore(), releaseCred
     url: (slug) => `http://127.0.0.1:${port}/acme/${slug === null ? '' : `${slug}/`}mcp`,
     outcomes,
     calls,
+    stdio,
+    counted: { moves, recordsIgnored },
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await pools.close();
-      await stdioPool?.destroy();
+      await stdio?.close();
     },
   };
 }
@@ -248,6 +277,7 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
     kind: url === null ? 'stdio' : 'streamable-http',
     url: url === null ? null : new URL(url),
     timeouts: { connectMs: 500, requestMs: spec.requestMs ?? 2_000 },
+    isolation: spec.isolation ?? 'session',
     generation: spec.generation ?? 'g1',
     hasCredential: spec.hasCredential ?? false,
     catalogue,

@@ -1,0 +1,62 @@
+import { createInternalFetch, createInternalPool } from '@patchbay/egress';
+import type { SharedStore } from '@patchbay/ports';
+import type { Keyring, Secret } from '@patchbay/vault';
+import type { Stdio } from '../upstreams.ts';
+import { makeEndOnHost } from './end-on-host.ts';
+import { hostIdOf, type StdioHost, StdioHosts, type StdioHostsDeps } from './hosts.ts';
+import { Placement, type PlacementCounters, type PlacementDeps } from './placement.ts';
+
+export type MakeStdioDeps = {
+  /** The configured list; at least one. */
+  readonly urls: readonly URL[];
+  readonly secret: Secret;
+  readonly store: SharedStore;
+  readonly keyring: Keyring;
+  readonly counters: PlacementCounters;
+  readonly logger: StdioHostsDeps['logger'];
+  /** For tests: how often a host is probed, and a lease renewed. */
+  readonly timing?: Pick<StdioHostsDeps, 'probeEveryMs'> & Pick<PlacementDeps, 'renewEveryMs'>;
+};
+
+export type RunningStdio = Stdio & { close(): Promise<void> };
+
+const CONNECTIONS_MAX = 256;
+const PROBE = { timeoutMs: 2_000, connectTimeoutMs: 2_000, maxBytes: 1_024, connections: 1 };
+
+/** The stdio hosts with their connections, beliefs and records. Dials nothing but the probes. */
+export function makeStdio({ counters, keyring, logger, secret, store, timing = {}, urls }: MakeStdioDeps): RunningStdio {
+  const pools = new Map(urls.map((url) => [hostIdOf(url), createInternalPool(url, { connections: CONNECTIONS_MAX })]));
+  // Connections of their own: a probe must not wait behind calls.
+  const probes = new Map(urls.map((url) => [hostIdOf(url), createInternalFetch({ baseUrl: url, bearer: secret, ...PROBE })]));
+  const hosts = new StdioHosts({ hosts: hostsOf(urls, pools), probe: ({ id }) => answers(probes.get(id)), logger, ...timing });
+  const endOn = makeEndOnHost(secret);
+  const placement = new Placement({ hosts, store, keyring, endOn, counters, logger, ...timing });
+  return {
+    hosts,
+    placement,
+    endOn,
+    secret,
+    async close() {
+      hosts.close();
+      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+      await Promise.all([...probes.values()].map((probe) => probe.close()));
+    },
+  };
+}
+
+function hostsOf(urls: readonly URL[], pools: ReadonlyMap<string, StdioHost['pool']>): StdioHost[] {
+  return urls.flatMap((url) => {
+    const pool = pools.get(hostIdOf(url));
+    return pool === undefined ? [] : [{ id: hostIdOf(url), name: url.href, basePath: url.pathname.replace(/\/$/, ''), pool }];
+  });
+}
+
+async function answers(probe: ReturnType<typeof createInternalFetch> | undefined): Promise<boolean> {
+  try {
+    const answer = await probe?.request('/livez');
+    answer?.discard();
+    return answer?.status === 200;
+  } catch {
+    return false;
+  }
+}

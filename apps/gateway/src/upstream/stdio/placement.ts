@@ -1,0 +1,207 @@
+import { rendezvousOrder } from '@patchbay/egress';
+import type { OrganisationId } from '@patchbay/contracts';
+import type { SharedStore } from '@patchbay/ports';
+import type { CounterSeries } from '@patchbay/telemetry';
+import { type Keyring, open, seal } from '@patchbay/vault';
+import { LRUCache } from 'lru-cache';
+import { within } from '../../directory/within.ts';
+import type { CompiledServer } from '../../snapshot/compiled.ts';
+import type { StdioHost, StdioHosts } from './hosts.ts';
+
+/** A stdio server, as far as its place is concerned. */
+export type Placed = {
+  readonly organisationId: OrganisationId;
+  readonly server: Pick<CompiledServer, 'id' | 'slug' | 'generation' | 'isolation'>;
+};
+
+export type PlacementCounters = { readonly moves: CounterSeries; readonly recordsIgnored: CounterSeries };
+
+export type PlacementDeps = {
+  readonly hosts: StdioHosts;
+  readonly store: Pick<SharedStore, 'setIfAbsent' | 'compareAndSet'>;
+  /** The fleet's session sealing keys: whoever else writes to the store cannot say where a server runs. */
+  readonly keyring: Keyring;
+  /** Ends what runs of a server on a host. Never rejects. */
+  readonly endOn: (host: StdioHost, placed: Placed) => Promise<void>;
+  readonly counters: PlacementCounters;
+  readonly logger: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+  readonly renewEveryMs?: number;
+};
+
+/** Where the one process of a shared server is, as this pod last heard. `record`: what stands in the store; null: the store was away. */
+type Known = { readonly host: StdioHost; readonly sequence: number; readonly record: string | null; askedAtMs: number };
+
+type Claim = { readonly host: StdioHost; readonly sequence: number; readonly record: string };
+
+const KNOWN_MAX = 10_000;
+const STORE_TIMEOUT_MS = 1_500;
+const RENEW_EVERY_MS = 5_000;
+/** As long as a host may ever keep a process that nobody uses: a record never ends before its process. */
+const LEASE_MS = 24 * 3_600_000;
+const ROUNDS_MAX = 4;
+
+/**
+ * Which stdio host holds what. The sessions of a `session` server each have a process of their own, so each is placed by hashing
+ * alone. A `shared` server has one process: its host is a record in the shared store, first come, leased, and moved only off a
+ * host that cannot be used. Warm use reads memory and renews the lease behind the caller's back.
+ */
+export class Placement {
+  readonly #deps: PlacementDeps;
+  readonly #keyring: Keyring;
+  readonly #known = new LRUCache<string, Known>({ max: KNOWN_MAX });
+  readonly #claims = new Map<string, Promise<StdioHost | null>>();
+  #storeIsAway = false;
+
+  constructor(deps: PlacementDeps) {
+    this.#deps = deps;
+    this.#keyring = deps.keyring.derive('stdio-host');
+  }
+
+  /** The host to open a session on, those in `tried` left out; null when none is left. */
+  next(placed: Placed, owner: string, tried: ReadonlySet<unknown>): StdioHost | null | Promise<StdioHost | null> {
+    const { hosts } = this.#deps;
+    if (hosts.isSingle || placed.server.isolation === 'session') return this.#firstChoice(placed, owner, tried);
+    const known = this.#known.get(cacheKeyOf(placed));
+    return known !== undefined && this.#isUsable(known.host, tried) ? known.host : this.#claim(placed, tried);
+  }
+
+  /** Whether a session on this host still serves. Never waits; what this pod does not know yet it asks for meanwhile. */
+  holds(placed: Placed, host: StdioHost): boolean {
+    const { hosts, renewEveryMs = RENEW_EVERY_MS } = this.#deps;
+    if (hosts.isSingle) return true;
+    if (!hosts.isAlive(host)) return false;
+    if (placed.server.isolation === 'session') return true;
+    const known = this.#known.get(cacheKeyOf(placed));
+    if (known === undefined) {
+      void this.#claim(placed, new Set(), host);
+      return true;
+    }
+    if (performance.now() - known.askedAtMs >= renewEveryMs) void this.#renew(placed, known);
+    return known.host === host;
+  }
+
+  #isUsable(host: StdioHost, tried: ReadonlySet<unknown>): boolean {
+    return this.#deps.hosts.isAlive(host) && !tried.has(host.id);
+  }
+
+  /** When all seem away, the belief may be wrong: then the first is as good as any. */
+  #firstChoice({ organisationId, server }: Placed, owner: string, tried: ReadonlySet<unknown>): StdioHost | null {
+    const { hosts } = this.#deps;
+    // Not of the generation: a new one replaces the old where that runs.
+    const order = rendezvousOrder(`${organisationId}/${server.id}/${owner}`, hosts.all, ({ id }) => id).filter(({ id }) => !tried.has(id));
+    return order.find((host) => hosts.isAlive(host)) ?? order[0] ?? null;
+  }
+
+  async #claim(placed: Placed, tried: ReadonlySet<unknown>, wanted: StdioHost | null = null): Promise<StdioHost | null> {
+    const key = cacheKeyOf(placed);
+    const running = this.#claims.get(key);
+    if (running !== undefined) {
+      const host = await running;
+      if (host !== null && this.#isUsable(host, tried)) return host;
+    }
+    const claim = this.#claimNow(placed, tried, wanted).finally(() => {
+      if (this.#claims.get(key) === claim) this.#claims.delete(key);
+    });
+    this.#claims.set(key, claim);
+    return claim;
+  }
+
+  async #claimNow(placed: Placed, tried: ReadonlySet<unknown>, wanted: StdioHost | null): Promise<StdioHost | null> {
+    const host = wanted ?? this.#firstChoice(placed, '', tried);
+    if (host === null) return null;
+    const known = this.#known.get(cacheKeyOf(placed));
+    const sequence = (known?.sequence ?? 0) + 1;
+    return this.#stand(placed, { host, sequence, record: this.#seal(placed, host, sequence) }, tried);
+  }
+
+  async #renew(placed: Placed, known: Known): Promise<void> {
+    known.askedAtMs = performance.now();
+    const { host, sequence } = known;
+    const record = known.record ?? this.#seal(placed, host, sequence);
+    await this.#stand(placed, { host, sequence, record }, new Set());
+  }
+
+  /** Makes the claim stand, or takes what stands already if that can be used and is no older than what this pod knows. */
+  async #stand(placed: Placed, claim: Claim, tried: ReadonlySet<unknown>): Promise<StdioHost> {
+    const known = this.#known.get(cacheKeyOf(placed));
+    let { record, sequence } = claim;
+    let expected = known?.record ?? null;
+    let left = known?.host ?? null;
+    for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      const standing = await within(this.#write(placed, expected, record), STORE_TIMEOUT_MS, undefined);
+      if (standing === undefined) break;
+      this.#storeAnswered();
+      if (standing === record) {
+        if (expected !== null) this.#moved(placed, left, claim.host);
+        return this.#keep(placed, { host: claim.host, record, sequence });
+      }
+      const theirs = standing === null ? null : this.#open(placed, standing);
+      const isCurrent = theirs !== null && theirs.sequence >= (known?.sequence ?? 0);
+      if (isCurrent && this.#isUsable(theirs.host, tried)) return this.#keep(placed, { ...theirs, record: standing });
+      if (standing !== null && !isCurrent) this.#deps.counters.recordsIgnored.inc();
+      // Above whatever stood, so that it cannot be put back.
+      sequence = Math.max(sequence, (theirs?.sequence ?? 0) + 1);
+      record = this.#seal(placed, claim.host, sequence);
+      expected = standing;
+      left = isCurrent ? theirs.host : null;
+    }
+    this.#storeFailed();
+    return this.#keep(placed, { host: claim.host, sequence, record: null });
+  }
+
+  #write(placed: Placed, expected: string | null, record: string): Promise<string | null> {
+    const { store } = this.#deps;
+    const { organisationId } = placed;
+    if (expected === null) return store.setIfAbsent(organisationId, recordKeyOf(placed), record, LEASE_MS);
+    return store.compareAndSet(organisationId, recordKeyOf(placed), expected, record, LEASE_MS);
+  }
+
+  #keep(placed: Placed, found: { host: StdioHost; sequence: number; record: string | null }): StdioHost {
+    this.#known.set(cacheKeyOf(placed), { ...found, askedAtMs: performance.now() });
+    return found.host;
+  }
+
+  /** A process that was left behind ends when its host is back: nobody else would tell it. */
+  #moved(placed: Placed, from: StdioHost | null, host: StdioHost): void {
+    if (from === null || from === host) return;
+    const { counters, endOn, hosts, logger } = this.#deps;
+    counters.moves.inc();
+    logger.info({ server: placed.server.slug, from: from.name, to: host.name }, 'moved a stdio server to another host');
+    if (!hosts.isAlive(from))
+      hosts.owe(from, async () => {
+        if (this.#known.get(cacheKeyOf(placed))?.host !== from) await endOn(from, placed);
+      });
+  }
+
+  #seal(placed: Placed, { id }: StdioHost, sequence: number): string {
+    return seal(this.#keyring, JSON.stringify([id, sequence]), [recordKeyOf(placed), placed.organisationId]);
+  }
+
+  /** null: not ours, or of a host that is not on our list. */
+  #open(placed: Placed, record: string): { host: StdioHost; sequence: number } | null {
+    const plaintext = open(this.#keyring, record, [recordKeyOf(placed), placed.organisationId]);
+    if (plaintext === null) return null;
+    // The seal vouches for the form: only we write it.
+    const [id, sequence] = JSON.parse(plaintext.toString('utf8')) as [string, number];
+    const host = this.#deps.hosts.byId(id);
+    return host === null ? null : { host, sequence };
+  }
+
+  #storeFailed(): void {
+    if (!this.#storeIsAway) this.#deps.logger.warn({}, 'the shared store is away: stdio hosts are chosen by hashing alone');
+    this.#storeIsAway = true;
+  }
+
+  #storeAnswered(): void {
+    if (this.#storeIsAway) this.#deps.logger.info({}, 'the shared store records stdio hosts again');
+    this.#storeIsAway = false;
+  }
+}
+
+function recordKeyOf({ server }: Placed): string {
+  return `stdio-host/${server.id}/${server.generation}`;
+}
+
+function cacheKeyOf(placed: Placed): string {
+  return `${placed.organisationId}/${recordKeyOf(placed)}`;
+}
