@@ -30,7 +30,7 @@ async function start(answer: (message: Message, response: ServerResponse) => voi
     });
   });
   const server = { id: SERVER_ID, slug: 'local', url: null, era: 'legacy', tools: ['t'], generation: 'g7' } as const;
-  gateway = await startGateway({ servers: [server], stdioHostUrls: [host.url] });
+  gateway = await startGateway({ servers: [server], stdioHostUrls: [new URL(host.url).origin] });
   return seen;
 }
 

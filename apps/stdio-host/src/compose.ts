@@ -1,7 +1,9 @@
 import { mkdir, realpath } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { dirname, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ENV } from '@patchbay/contracts';
+import { drainServer, isDraining } from '@patchbay/telemetry';
 import { StdioHost } from './host.ts';
 import { LaunchSpecs, type AskControlPlane } from './launch-specs.ts';
 import type { Log } from './log.ts';
@@ -21,6 +23,8 @@ export type Settings = {
   readonly processesMax: number;
   readonly idleMs: number;
   readonly startTimeoutMs: number;
+  /** How long requests in flight may take to end once `close` is called. */
+  readonly drainMs: number;
   /** The PATH that servers get and commands are looked up in. */
   readonly path: string;
   readonly version: string;
@@ -37,12 +41,14 @@ export type Outside = {
   readonly sandbox?: Sandbox;
 };
 
-/** A listening host. `close` resolves when every server it ran is gone. */
+/** A listening host. `close` lets what is in flight end, takes nothing new, and resolves when every server it ran is gone. */
 export type RunningHost = { readonly port: number; close(): Promise<void> };
 
 /** The repository's (or image's) root: servers of our own dependencies run from it. */
 const INSTALLATION = resolve(import.meta.dirname, '../../..');
 const SWEEP_MS_MAX = 2_000;
+/** By then the last answers are out, which say that their servers were stopped. */
+const ANSWERED_MS = 5_000;
 
 /** Builds every long-lived object of the stdio host and starts to listen, on loopback only. */
 export async function startStdioHost(settings: Settings, outside: Outside): Promise<RunningHost> {
@@ -63,8 +69,8 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
     onGone: (running) => host.forgetProcess(running),
   });
   const host = new StdioHost({ ...settings, specs: new LaunchSpecs(outside.ask, clock), pool, clock });
-  const endpoint = new McpEndpoint(host);
-  const status = () => statusOf(pool, sandbox, settings.processesMax);
+  const endpoint = new McpEndpoint(host, () => isDraining(server));
+  const status = (serverId: string | null) => statusOf({ pool, sandbox, processesMax: settings.processesMax }, serverId);
   const server = createStdioServer({ knows: outside.knows, endpoint, status, log });
   const sweeping = setInterval(() => host.sweep(), Math.max(20, Math.min(SWEEP_MS_MAX, settings.idleMs / 4)));
   await new Promise<void>((ready, failed) => server.once('error', failed).listen(settings.port, '127.0.0.1', ready));
@@ -72,11 +78,10 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
     port: (server.address() as AddressInfo).port,
     async close() {
       clearInterval(sweeping);
-      const closed = new Promise((done) => server.close(done));
+      const drained = drainServer(server, settings.drainMs + ANSWERED_MS);
+      await Promise.race([drained, sleep(settings.drainMs)]);
       await pool.close();
-      server.closeIdleConnections();
-      setTimeout(() => server.closeAllConnections(), 1_000).unref();
-      await closed;
+      await drained;
       guard.close();
     },
   };

@@ -8,6 +8,8 @@ export type Config = {
   readonly port: number;
   readonly processesMax: number;
   readonly idleMs: number;
+  /** How long requests in flight may take to end once a stop was asked for. */
+  readonly drainMs: number;
   readonly logLevel: LogLevel;
   /** Control planes, any of which will do. */
   readonly controlPlaneUrls: readonly URL[];
@@ -29,6 +31,7 @@ export function readConfig(): Config {
     port: port(ENV.stdioHostPort, DEFAULT_PORT),
     processesMax: integer(ENV.stdioProcessesMax, { min: 1, max: 10_000 }, 32),
     idleMs: integer(ENV.stdioIdleMs, { min: 1_000, max: 86_400_000 }, 300_000),
+    drainMs: integer(ENV.drainMs, { min: 0, max: 600_000 }, 5_000),
     logLevel: oneOf<LogLevel>(ENV.logLevel, LOG_LEVELS, 'info'),
     controlPlaneUrls: urls(ENV.controlPlaneInternalUrl),
     callersSecret: custom(ENV.toStdioHostSecretFile, loadSecret),

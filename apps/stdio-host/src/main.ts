@@ -5,6 +5,9 @@ import { startStdioHost } from './compose.ts';
 import { readConfig } from './config.ts';
 import { createControlPlane } from './control-plane.ts';
 
+/** Longer than servers may take to end once they were told to. */
+const CLOSE_MS = 6_000;
+
 runProgram({
   name: 'stdio-host',
   start: async () => {
@@ -23,6 +26,7 @@ runProgram({
     logger.info({ port: host.port }, 'listening');
     return {
       logger,
+      stopDeadlineMs: config.drainMs + CLOSE_MS,
       stop: async () => {
         await host.close();
         await controlPlane.close();

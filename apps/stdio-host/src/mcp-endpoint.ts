@@ -21,9 +21,12 @@ export type Exchanged = { readonly request: IncomingMessage; readonly response: 
 /** Serves the streamable-HTTP transport of the legacy revisions on one server's path. */
 export class McpEndpoint {
   readonly #host: StdioHost;
+  readonly #isStopping: () => boolean;
 
-  constructor(host: StdioHost) {
+  /** `isStopping`: what is in flight ends, and nothing new is taken. */
+  constructor(host: StdioHost, isStopping: () => boolean) {
     this.#host = host;
+    this.#isStopping = isStopping;
   }
 
   async handle(exchanged: Exchanged): Promise<void> {
@@ -46,7 +49,7 @@ export class McpEndpoint {
     if (!/^application\/json\s*(;|$)/i.test(header(request, 'content-type') ?? ''))
       return sendRefusal(response, refusal('http.media_type'));
     const sessionId = header(request, SESSION_HEADER);
-    const session = sessionId === null ? null : this.#host.find(key, sessionId);
+    const session = sessionId === null ? null : this.#take(key, sessionId, response);
     if (sessionId !== null && session === null) return sendRefusal(response, refusal('session.gone'));
     const incoming = await this.#read(request);
     if ('refused' in incoming) return sendRefusal(response, incoming.refused, incoming.idText);
@@ -55,6 +58,13 @@ export class McpEndpoint {
       return sendRefusal(response, refusal('rpc.invalid', 'Without an Mcp-Session-Id only initialize is answered.'), idTextOf(incoming));
     }
     return this.#initialize({ request, response, key }, generation, incoming);
+  }
+
+  /** A host that stops knows no session any more: its callers open another elsewhere, for nothing was executed. */
+  #take(key: ServerKey, sessionId: string, response: ServerResponse): Session | null {
+    if (!this.#isStopping()) return this.#host.find(key, sessionId);
+    response.setHeader('connection', 'close');
+    return null;
   }
 
   async #read(request: IncomingMessage): Promise<Incoming | { refused: Refusal; idText: string }> {
@@ -66,6 +76,7 @@ export class McpEndpoint {
   }
 
   async #initialize({ response, key }: Exchanged, generation: string, incoming: Incoming): Promise<void> {
+    if (this.#isStopping()) return sendRpcError(response, idTextOf(incoming), refusal('stdio.stopping'));
     const opened = await this.#host.open(key, generation, incoming);
     if ('code' in opened) return sendRpcError(response, idTextOf(incoming), opened);
     if (opened.sessionId === null) return sendJson(response, 200, opened.answer);

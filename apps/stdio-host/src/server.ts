@@ -9,11 +9,12 @@ export type ServerOptions = {
   /** Whether this is what callers must present; compares in constant time. */
   readonly knows: (secret: string) => boolean;
   readonly endpoint: McpEndpoint;
-  readonly status: () => StdioHostStatus;
+  readonly status: (serverId: string | null) => StdioHostStatus;
   readonly log: Log;
 };
 
 const MCP_PATH = /^\/orgs\/([0-9a-f-]{36})\/servers\/([0-9a-f-]{36})\/mcp$/;
+const STATUS_PATH = new RegExp(`^${STDIO_HOST.statusPath}(?:\\?server=([0-9a-f-]{36}))?$`);
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
 
 /** The listener's request path: Host, then the secret, then everything else; no body is read before. */
@@ -33,7 +34,8 @@ async function route(options: ServerOptions, request: IncomingMessage, response:
   if (path === '/livez' && request.method === 'GET') return sendJson(response, 200, '{"status":"ok"}');
   const bearer = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (!options.knows(bearer ?? '')) return sendRefusal(response, refusal('auth.invalid_token'));
-  if (path === STDIO_HOST.statusPath && request.method === 'GET') return sendJson(response, 200, JSON.stringify(options.status()));
+  const ofStatus = STATUS_PATH.exec(path);
+  if (ofStatus !== null && request.method === 'GET') return sendJson(response, 200, JSON.stringify(options.status(ofStatus[1] ?? null)));
   const [, organisationId, serverId] = MCP_PATH.exec(path) ?? [];
   if (organisationId === undefined || serverId === undefined) return sendRefusal(response, refusal('http.not_found'));
   return options.endpoint.handle({ request, response, key: { organisationId, serverId } });

@@ -2,13 +2,16 @@ import type { StdioHostStatus } from '@patchbay/contracts';
 import type { ProcessPool } from './pool.ts';
 import type { Sandbox } from './sandbox/probe.ts';
 
-/** What runs now, for operators; a process that is gone is not in it. */
-export function statusOf(pool: ProcessPool, sandbox: Sandbox, processesMax: number): StdioHostStatus {
+/** What runs now; of one server alone where `serverId` names it. A process that is gone is not in it. */
+export function statusOf(
+  { pool, processesMax, sandbox }: { pool: ProcessPool; processesMax: number; sandbox: Sandbox },
+  serverId: string | null,
+): StdioHostStatus {
   return {
     isolation: { available: sandbox.tools !== null, missing: [...sandbox.missing] },
     processesMax,
     processes: pool.list().flatMap((running) => {
-      if (running.state === 'gone') return [];
+      if (running.state === 'gone' || (serverId !== null && running.key.serverId !== serverId)) return [];
       return {
         organisationId: running.key.organisationId,
         serverId: running.key.serverId,

@@ -38,7 +38,7 @@ export const ENV = {
   snapshotPublicKeyFile: 'PATCHBAY_SNAPSHOT_PUBLIC_KEY_FILE',
   sessionSealingKeyFile: 'PATCHBAY_SESSION_SEALING_KEY_FILE',
   bodyLimitBytes: 'PATCHBAY_BODY_LIMIT_BYTES',
-  /** How long calls in flight may take to end once the gateway was told to stop. */
+  /** How long calls in flight may take to end once the gateway or the stdio host was told to stop. */
   drainMs: 'PATCHBAY_DRAIN_MS',
   /** How long a pod serves without news from control plane or stores; default 5 minutes. */
   stalenessBudgetMs: 'PATCHBAY_STALENESS_BUDGET_MS',

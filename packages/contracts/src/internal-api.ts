@@ -63,7 +63,12 @@ export type LaunchSpec = z.infer<typeof LaunchSpec>;
 export const STDIO_HOST = {
   path: (organisationId: string, serverId: string) => `/orgs/${organisationId}/servers/${serverId}/mcp`,
   generationHeader: 'patchbay-generation',
-  /** GET, same secret: what runs now, for operators and tests → StdioHostStatus. */
+  /**
+   * What the hosts' order is hashed by, together with their URLs: alike in every program. `owner` tells the sessions of a server
+   * apart that has a process for each.
+   */
+  placementKey: (organisationId: string, serverId: string, owner = '') => `${organisationId}/${serverId}/${owner}`,
+  /** GET, same secret: what runs now → StdioHostStatus; `?server=` (an id) asks for the processes of one server alone. */
   statusPath: '/status',
 } as const;
 

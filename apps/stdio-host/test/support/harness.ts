@@ -64,7 +64,16 @@ export async function startHost({ sandbox, ...overrides }: HostOverrides = {}): 
   const home = makeHome();
   const launches = await new LaunchServer().start();
   const settings: Settings = {
-    ...{ home, port: 0, processesMax: 32, idleMs: 300_000, startTimeoutMs: 30_000, path: process.env['PATH'] ?? '', version: '0' },
+    ...{
+      home,
+      port: 0,
+      processesMax: 32,
+      idleMs: 300_000,
+      startTimeoutMs: 30_000,
+      drainMs: 200,
+      path: process.env['PATH'] ?? '',
+      version: '0',
+    },
     ...overrides,
   };
   const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -1,27 +1,25 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { STDIO_HOST } from '@patchbay/contracts';
-import { createInternalFetch, egressFetch, type InternalFetch } from '@patchbay/egress';
+import { egressFetch } from '@patchbay/egress';
 import { Config } from '../../config/config.ts';
 import { Lookups, type Server, type ServerSecret } from '../../prisma/index.ts';
 import { openingsFor } from '../snapshot/index.ts';
 import { ServerSecrets } from '../vault/index.ts';
 import { LIMITS } from './limits.ts';
+import { StdioHosts } from './stdio-hosts.ts';
 import type { Transport } from './transport.ts';
 
-/** Ways to registered servers: over egress with their own header values, or to our stdio host. */
+/** Ways to registered servers: over egress with their own header values, or to our stdio hosts. */
 @Injectable()
 export class Transports implements OnApplicationShutdown {
-  readonly #stdioHost: InternalFetch;
+  readonly #stdioHosts: StdioHosts;
 
   constructor(
     private readonly config: Config,
     private readonly lookups: Lookups,
     private readonly vault: ServerSecrets,
   ) {
-    const { toStdioHostSecret: bearer } = config;
-    const [baseUrl] = config.stdioHostUrls;
-    if (baseUrl === undefined) throw new RangeError('No stdio host is configured.');
-    this.#stdioHost = createInternalFetch({ baseUrl, bearer, connections: 8, timeoutMs: LIMITS.totalMs, maxBytes: LIMITS.answerBytes });
+    this.#stdioHosts = new StdioHosts(config.stdioHostUrls, config.toStdioHostSecret);
   }
 
   async to(server: Server, secrets: readonly ServerSecret[]): Promise<Transport> {
@@ -39,12 +37,14 @@ export class Transports implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await this.#stdioHost.close();
+    await this.#stdioHosts.close();
   }
 
-  #toStdioHost({ organisationId, id, generation }: Server): Transport {
+  async #toStdioHost(server: Server): Promise<Transport> {
+    const { organisationId, id, generation } = server;
+    const host = await this.#stdioHosts.hostFor(server);
     return ({ method, headers, body, timeoutMs }) =>
-      this.#stdioHost.request(
+      host.request(
         STDIO_HOST.path(organisationId, id),
         { method, headers: { ...headers, [STDIO_HOST.generationHeader]: generation }, ...(body === undefined ? {} : { body }) },
         { timeoutMs },

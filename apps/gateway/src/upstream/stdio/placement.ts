@@ -1,5 +1,5 @@
 import { rendezvousOrder } from '@patchbay/egress';
-import type { OrganisationId } from '@patchbay/contracts';
+import { type OrganisationId, STDIO_HOST } from '@patchbay/contracts';
 import type { SharedStore } from '@patchbay/ports';
 import type { CounterSeries } from '@patchbay/telemetry';
 import { type Keyring, open, seal } from '@patchbay/vault';
@@ -88,7 +88,8 @@ export class Placement {
   #firstChoice({ organisationId, server }: Placed, owner: string, tried: ReadonlySet<unknown>): StdioHost | null {
     const { hosts } = this.#deps;
     // Not of the generation: a new one replaces the old where that runs.
-    const order = rendezvousOrder(`${organisationId}/${server.id}/${owner}`, hosts.all, ({ id }) => id).filter(({ id }) => !tried.has(id));
+    const key = STDIO_HOST.placementKey(organisationId, server.id, owner);
+    const order = rendezvousOrder(key, hosts.all, ({ name }) => name).filter(({ id }) => !tried.has(id));
     return order.find((host) => hosts.isAlive(host)) ?? order[0] ?? null;
   }
 
