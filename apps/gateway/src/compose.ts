@@ -136,16 +136,7 @@ type StepDeps = {
   readonly tracing: Tracing;
 };
 
-function makeSteps({
-  config,
-  credentials,
-  logger,
-  pools,
-  state,
-  stdio,
-  store,
-  tracing,
-}: StepDeps): ReturnType<typeof makePipeline> {
+function makeSteps({ config, credentials, logger, pools, state, stdio, store, tracing }: StepDeps): ReturnType<typeof makePipeline> {
   const sealingKeys = config.sessionSealingKeys;
   const tombstones = makeTombstones({ store, clock });
   const sessionOpener = makeSessionOpener({ keyring: sealingKeys, tombstones, clock, logger });
