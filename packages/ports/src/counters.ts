@@ -1,8 +1,12 @@
 import type { OrganisationId } from '@patchbay/contracts';
 
+/** Slices a window is counted in. */
+export const WINDOW_SLICES = 50;
+
 /**
- * At most `max` permits in any `windowMs`. Counted in fiftieths of the window, by the store's clock: the present slice and the fifty before it.
- * A slice leaves the count whole, so a permit counts up to a fiftieth too long and never too short; that is what a limit loses under load.
+ * At most `max` permits in any `windowMs`, both whole. Counted in fiftieths of the window, by the store's clock: the present slice and the
+ * fifty before it. A slice leaves the count whole, so a permit counts up to a fiftieth too long and never too short; that is what a limit
+ * loses under load.
  */
 export type LimitWindow = { readonly windowMs: number; readonly max: number };
 
@@ -40,4 +44,11 @@ export interface Counters {
     counter: string,
     request: { holder: string; max: number; wanted: number; ttlMs: number },
   ): Promise<SlotsHeld>;
+}
+
+/** The lowest maximum of each length: two windows of one length are one counter. */
+export function distinctWindows(windows: readonly LimitWindow[]): LimitWindow[] {
+  const lowest = new Map<number, number>();
+  for (const { windowMs, max } of windows) lowest.set(windowMs, Math.min(max, lowest.get(windowMs) ?? max));
+  return [...lowest].map(([windowMs, max]) => ({ windowMs, max }));
 }

@@ -1,4 +1,5 @@
 import type { Bus } from './bus.ts';
+import type { Counters } from './counters.ts';
 import type { Directory } from './directory.ts';
 import type { Parts } from './parts.ts';
 import type { SharedStore } from './shared-store.ts';
@@ -9,6 +10,7 @@ export type Ports = {
   readonly parts: Parts;
   readonly directory: Directory;
   readonly sharedStore: SharedStore;
+  readonly counters: Counters;
   /** Nothing is published here: never was, or the store lost its data. Worth asking in the bus' `onGap`. */
   isEmpty(): Promise<boolean>;
   close(): Promise<void>;

@@ -97,6 +97,8 @@ describe('the roles', () => {
        and has_table_privilege(c.oid, 'select, insert, update, delete, truncate, references, trigger') order by 1`,
     );
     expect(rows).toEqual([
+      { name: 'ports.counter_slices', writes: true },
+      { name: 'ports.counter_slots', writes: true },
       { name: 'ports.directory_organisations', writes: false },
       { name: 'ports.directory_revisions', writes: false },
       { name: 'ports.directory_tokens', writes: false },

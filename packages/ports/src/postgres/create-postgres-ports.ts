@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Ports } from '../ports.ts';
 import { PostgresBus } from './bus.ts';
+import { PostgresCounters } from './counters.ts';
 import { PostgresDirectory } from './directory.ts';
 import { PostgresParts } from './parts.ts';
 import { PostgresSharedStore } from './shared-store.ts';
@@ -36,6 +37,7 @@ export function createPostgresPorts({ connectionString, connectionsMax = 4, onEr
     parts: new PostgresParts(pool),
     directory: new PostgresDirectory(pool),
     sharedStore: new PostgresSharedStore(pool),
+    counters: new PostgresCounters(pool),
     async isEmpty() {
       const { rows } = await pool.query<{ empty: boolean }>('select not exists (select from ports.manifests) as empty');
       return rows[0]?.empty ?? true;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { counterRights, COUNTERS } from './counters-schema.ts';
 import { ROLES } from './roles.ts';
 import type { SqlClient } from './sql-client.ts';
 
@@ -45,7 +46,7 @@ create unlogged table ports.shared_store (
   primary key (organisation_id, key)
 );
 create index shared_store_expires_at_idx on ports.shared_store (expires_at);
-`;
+${COUNTERS}`;
 
 const RIGHTS = `
 revoke all on schema ports from public, ${ROLES.app}, ${ROLES.ports};
@@ -54,7 +55,7 @@ grant usage on schema ports to ${ROLES.app}, ${ROLES.ports};
 grant select, insert, update, delete on all tables in schema ports to ${ROLES.app};
 grant select on ports.manifests, ports.parts, ports.directory_revisions, ports.directory_tokens, ports.directory_organisations to ${ROLES.ports};
 grant select, insert, update, delete on ports.shared_store to ${ROLES.ports};
-`;
+${counterRights(`${ROLES.app}, ${ROLES.ports}`)}`;
 
 /** Who may enter the database at all; also takes away everybody's right to make temporary tables. */
 const DATABASE_RIGHTS = `

@@ -1,6 +1,7 @@
 import type { Ports } from '../ports.ts';
 import { RedisBus } from './bus.ts';
 import { RedisConnection } from './connection.ts';
+import { RedisCounters } from './counters.ts';
 import { RedisDirectory } from './directory.ts';
 import { RedisParts } from './parts.ts';
 import { parseRedisUrl } from './redis-url.ts';
@@ -31,6 +32,7 @@ export function createRedisPorts({ url, onError }: RedisPortsOptions): Ports {
     parts,
     directory: new RedisDirectory(connection),
     sharedStore: new RedisSharedStore(connection),
+    counters: new RedisCounters(connection),
     isEmpty: () => parts.isEmpty(),
     async close() {
       await bus.close();

@@ -11,6 +11,9 @@ export const partsKey = (organisationId: OrganisationId): string => `patchbay:{$
 export const directoryKey = (organisationId: OrganisationId): string => `patchbay:{${organisationId}}:directory`;
 export const tokenKey = (organisationId: OrganisationId, hash: TokenHash): string => `patchbay:{${organisationId}}:token:${hash}`;
 export const sharedKey = (organisationId: OrganisationId, key: string): string => `patchbay:{${organisationId}}:shared:${key}`;
+export const slicesKey = (organisationId: OrganisationId, counter: string, windowMs: number): string =>
+  `patchbay:{${organisationId}}:slices:${windowMs}:${counter}`;
+export const slotsKey = (organisationId: OrganisationId, counter: string): string => `patchbay:{${organisationId}}:slots:${counter}`;
 /** The one key that is asked for before the organisation is known. */
 export const slugKey = (slug: string): string => `patchbay:slug:{${slug}}`;
 /** There while nothing was lost since something was published. */

@@ -1,4 +1,5 @@
 import { describeBusContract } from '../../src/contract/bus-contract.ts';
+import { describeCountersContract } from '../../src/contract/counters-contract.ts';
 import { describeDirectoryContract } from '../../src/contract/directory-contract.ts';
 import { describePartsContract } from '../../src/contract/parts-contract.ts';
 import { describeSharedStoreContract } from '../../src/contract/shared-store-contract.ts';
@@ -19,4 +20,5 @@ export function describePorts(name: string, { writer, reader, cutListeners }: Si
   describePartsContract(name, async () => ({ writer: writer().parts, reader: reader().parts }));
   describeDirectoryContract(name, async () => ({ writer: writer().directory, reader: reader().directory }));
   describeSharedStoreContract(name, async () => ({ writer: writer().sharedStore, reader: reader().sharedStore }));
+  describeCountersContract(name, async () => ({ writer: writer().counters, reader: reader().counters }));
 }
