@@ -14,7 +14,6 @@ export type Answered = {
 export type Discovery = 'changed' | 'unchanged' | 'failed' | 'gone';
 /** How one try to sign in ended: `limited` and `overloaded` before the password was looked at. */
 export type SignIn = 'ok' | 'failed' | 'limited' | 'overloaded';
-export type JobResult = 'done' | 'failed';
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
@@ -48,8 +47,13 @@ export class Meters {
     this.#families.announcements.labels({}).inc();
   }
 
-  jobEnded(job: string, result: JobResult, seconds: number): void {
+  jobEnded(job: string, result: 'done' | 'failed', seconds: number): void {
     this.#families.jobSeconds.labels({ job, result }).observe(seconds);
+  }
+
+  /** Found among the jobs, and not run. */
+  jobDropped(why: 'forged' | 'old'): void {
+    this.#families.jobsDropped.labels({ reason: why }).inc();
   }
 
   discovered(outcome: Discovery): void {
@@ -103,6 +107,10 @@ export class Meters {
   }
 }
 
+type Families = Record<'announcements' | 'discoveries' | 'jobsDropped' | 'signIns', ReturnType<Metrics['counter']>> & {
+  readonly publishSeconds: ReturnType<Metrics['histogram']>;
+};
+
 function registerFamilies(metrics: Metrics) {
   const families = {
     requests: metrics.counter({
@@ -130,6 +138,11 @@ function registerFamilies(metrics: Metrics) {
       help: 'Jobs run here, by how they ended; a failed one may be tried again.',
       labels: ['job', 'result'],
     }),
+    jobsDropped: metrics.counter({
+      name: 'patchbay_control_plane_jobs_dropped_total',
+      help: 'Jobs that no control plane of ours put there within a day, and that were not run.',
+      labels: ['reason'],
+    }),
     discoveries: metrics.counter({
       name: 'patchbay_control_plane_discoveries_total',
       help: 'Looks at what a server offers, by how they ended.',
@@ -142,9 +155,15 @@ function registerFamilies(metrics: Metrics) {
       labels: ['port'],
     }),
   };
-  families.announcements.labels({});
-  for (const outcome of ['changed', 'unchanged', 'failed', 'gone']) families.discoveries.labels({ outcome });
-  for (const result of ['ok', 'failed', 'limited', 'overloaded']) families.signIns.labels({ result });
-  for (const result of ['ok', 'failed']) families.publishSeconds.labels({ result });
+  fromZero(families);
   return families;
+}
+
+/** Series that alerts look at are there before the first event. */
+function fromZero({ announcements, discoveries, signIns, jobsDropped, publishSeconds }: Families): void {
+  announcements.labels({});
+  for (const outcome of ['changed', 'unchanged', 'failed', 'gone']) discoveries.labels({ outcome });
+  for (const result of ['ok', 'failed', 'limited', 'overloaded']) signIns.labels({ result });
+  for (const reason of ['forged', 'old']) jobsDropped.labels({ reason });
+  for (const result of ['ok', 'failed']) publishSeconds.labels({ result });
 }

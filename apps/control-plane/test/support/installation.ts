@@ -47,6 +47,25 @@ export class Installation {
     return `http://127.0.0.1:${this.apiPort}`;
   }
 
+  /** Another control plane beside this one: same database, keys and stores, listeners of its own. Its `kill` ends it; this one's `stop` does not. */
+  async beside(more: Record<string, string> = {}): Promise<Installation> {
+    const other = new Installation();
+    rmSync(other.home, { recursive: true, force: true });
+    [other.postgres, other.database, other.first] = [this.postgres, this.database, this.first];
+    other.#secrets = this.#secrets;
+    [other.apiPort, other.internalPort] = [await freePort(), await freePort()];
+    other.env = { ...this.env, [ENV.apiPort]: String(other.apiPort), [ENV.internalPort]: String(other.internalPort), ...more };
+    await other.up();
+    return other;
+  }
+
+  /** The sum of a counter's series whose labels hold all of `labels`, such as `{job="sweep"`. */
+  async metric(name: string, ...labels: string[]): Promise<number> {
+    const text = await (await fetch(`http://127.0.0.1:${this.internalPort}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => line.startsWith(name) && labels.every((label) => line.includes(label)));
+    return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  }
+
   /** A connection as `owner`, `app` or, without a role, the superuser. */
   async sql(role: 'owner' | 'app' | null = null): Promise<pg.Client> {
     const connectionString = role === null ? this.postgres.superuserUrl(this.database) : this.#databaseUrl(role);

@@ -1,114 +1,158 @@
-import { setTimeout } from 'node:timers/promises';
-import { Platform } from '../../platform.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { OrganisationId, ServerId } from '@patchbay/contracts';
-import { createPostgresBackend, Queue, Worker, type Job, type PostgresPoolConfig } from 'bullmq';
 import { z } from 'zod';
 import { readDiscoveryEveryMs } from '../../config/config.ts';
-import { Meters, type JobResult } from '../../ops/meters.ts';
+import { JobSeal } from '../../jobs/job-seal.ts';
+import { openQueue, openWorker, type FoundJob, type JobQueue, type JobsAt, type JobWorker } from '../../jobs/open-jobs.ts';
+import { Schedules } from '../../jobs/schedules.ts';
+import { Meters } from '../../ops/meters.ts';
+import { Platform } from '../../platform.ts';
 import { Maintenance } from '../maintenance/index.ts';
 import { DiscoveryService } from './discovery.service.ts';
 
-const QUEUE = 'patchbay';
 const AT_ONCE = 4;
-/** The library writes an event for each step of a job; nothing of ours reads them. */
-const EVENTS_KEPT = 500;
-const POOL = { max: 2, idleTimeoutMillis: 10_000 };
 /** A server that cannot be reached may just be starting: asked again after 2, 4 and 8 seconds, then on schedule. */
-const RETRIES = { attempts: 4, backoff: { type: 'exponential', delay: 2_000 }, removeOnComplete: true, removeOnFail: true };
+const ATTEMPTS = 4;
+const RETRIES = { attempts: ATTEMPTS, backoff: { type: 'exponential', delay: 2_000 }, removeOnComplete: true, removeOnFail: true };
 /** How long a stop waits for jobs that run. */
 const STOP_WAIT_MS = 2_000;
+/** How long a store that is away holds anybody up; what was to be written is written when it is back. */
+const STORE_WAIT_MS = 1_500;
+/** How often the schedules are looked at: the store may have lost them. */
+const ENSURE_EVERY_MS = 60_000;
+const SCHEDULED = ['sweep', 'maintain'];
 /** Ids, never content. */
 const DiscoverJob = z.object({ organisationId: OrganisationId, serverId: ServerId });
-
-type Connection = { readonly connection: PostgresPoolConfig };
-type Jobs = ReturnType<typeof openQueue>;
-type Takers = ReturnType<typeof openWorker>;
-
-function openQueue(options: Connection) {
-  return new Queue(QUEUE, { ...options, streams: { events: { maxLen: EVENTS_KEPT } } }, createPostgresBackend);
-}
-
-function openWorker(options: Connection, run: (job: Job) => Promise<void>) {
-  return new Worker(QUEUE, run, { ...options, concurrency: AT_ONCE }, createPostgresBackend);
-}
 
 /** Discovery as jobs: when a server changes, on a schedule, and for what a killed process left undone. Maintenance keeps its pace. */
 @Injectable()
 export class DiscoveryQueue {
-  #queue: Jobs | null = null;
-  #worker: Takers | null = null;
+  readonly #seal: JobSeal;
+  readonly #saidDropped = new Set<string>();
+  #queue: JobQueue | null = null;
+  #worker: JobWorker | null = null;
+  #everyMs = 0;
+  #schedules: Schedules | null = null;
+  #ensuring: Promise<void> | null = null;
+  #ensure: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly platform: Platform,
     private readonly discovery: DiscoveryService,
     private readonly maintenance: Maintenance,
     private readonly meters: Meters,
-  ) {}
+  ) {
+    this.#seal = new JobSeal(platform.config.masterKey);
+  }
 
-  /** Takes jobs from now on, and finds what a killed process left undone. */
+  /** Takes jobs from now on, and finds what a killed process left undone: at once, or when a store that is away is back. */
   async start(): Promise<void> {
-    const everyMs = readDiscoveryEveryMs();
-    const worker = openWorker(this.#options(), (job) => this.#timed(job, everyMs));
-    worker.on('error', (error) => this.platform.logger.warn({ err: error }, 'job worker'));
-    worker.on('failed', (_job, error) => this.platform.logger.debug({ err: error }, 'job failed'));
-    this.#worker = worker;
-    for (const name of ['sweep', 'maintain']) {
-      await this.#producer().upsertJobScheduler(name, { every: everyMs }, { name, opts: { removeOnComplete: true, removeOnFail: true } });
-    }
-    await this.#sweep(everyMs);
+    this.#everyMs = readDiscoveryEveryMs();
+    this.#schedules = new Schedules({
+      queue: () => this.#producer(),
+      seal: this.#seal,
+      nowMs: () => this.#nowMs(),
+      names: SCHEDULED,
+      everyMs: this.#everyMs,
+    });
+    const onError = (error: Error): void => this.platform.logger.warn({ err: error }, 'job worker');
+    this.#worker = openWorker(this.#at(), { atOnce: AT_ONCE, run: (job) => this.#take(job), onError });
+    await Promise.race([this.#started(), sleep(STORE_WAIT_MS, undefined, { ref: false })]);
+    this.#ensure = setInterval(() => this.recover(), ENSURE_EVERY_MS);
+    this.#ensure.unref();
+  }
+
+  /** The store may have lost what was in it: has that found out soon. Never throws. */
+  recover(): void {
+    if (this.#schedules === null || this.#ensuring !== null) return;
+    this.#ensuring = this.#ensureSchedules()
+      .catch((error: unknown) => this.platform.logger.warn({ err: error }, 'the schedules could not be looked at'))
+      .finally(() => (this.#ensuring = null));
   }
 
   /** Has a server asked soon. Never throws: what is lost here the next sweep finds. One job for one state of a server. */
   async add(organisationId: OrganisationId, serverId: ServerId, generation: string): Promise<void> {
     const opts = { jobId: `discover-${serverId}-${generation}`, ...RETRIES };
-    try {
-      await this.#producer().add('discover', { organisationId, serverId }, opts);
-    } catch (error) {
-      this.platform.logger.error({ err: error, organisationId, serverId }, 'a discovery could not be queued');
-    }
+    const added = this.#producer()
+      .add('discover', this.#seal.seal('discover', { organisationId, serverId }, this.#nowMs()), opts)
+      .catch((error: unknown) => this.platform.logger.error({ err: error, organisationId, serverId }, 'a discovery could not be queued'));
+    await Promise.race([added, sleep(STORE_WAIT_MS, undefined, { ref: false })]);
   }
 
   /** Takes no further jobs. One that a slow server holds up is left to the next start, which takes over what was not finished. */
   async stop(): Promise<void> {
+    if (this.#ensure !== null) clearInterval(this.#ensure);
     const closed = Promise.all([this.#worker?.close(), this.#queue?.close()]);
-    await Promise.race([closed, setTimeout(STOP_WAIT_MS, undefined, { ref: false })]);
+    await Promise.race([closed, sleep(STOP_WAIT_MS, undefined, { ref: false })]);
+  }
+
+  #nowMs(): number {
+    return this.platform.clock.now().getTime();
+  }
+
+  #at(): JobsAt {
+    const { databaseUrl, redisUrl } = this.platform.config;
+    return { redisUrl: redisUrl?.reveal() ?? null, databaseUrl: databaseUrl.reveal() };
   }
 
   /** Opened by the first job that is added. */
-  #producer(): Jobs {
-    if (this.#queue !== null) return this.#queue;
-    const queue = openQueue(this.#options());
-    queue.on('error', (error) => this.platform.logger.warn({ err: error }, 'job queue'));
-    this.#queue = queue;
-    return queue;
+  #producer(): JobQueue {
+    this.#queue ??= openQueue(this.#at(), { onError: (error) => this.platform.logger.warn({ err: error }, 'job queue') });
+    return this.#queue;
   }
 
-  #options(): Connection {
-    return { connection: { connectionString: this.platform.config.databaseUrl.reveal(), schema: 'bullmq', migrate: false, ...POOL } };
-  }
-
-  async #timed(job: Job, everyMs: number): Promise<void> {
-    const startedAt = performance.now();
-    const ended = (result: JobResult): void => this.meters.jobEnded(job.name, result, (performance.now() - startedAt) / 1_000);
+  async #started(): Promise<void> {
     try {
-      await this.#run(job, everyMs);
-      ended('done');
+      await this.#ensureSchedules();
+      await this.#sweep();
     } catch (error) {
-      ended('failed');
+      this.platform.logger.warn({ err: error }, 'the schedules could not be made; it is tried again');
+    }
+  }
+
+  async #ensureSchedules(): Promise<void> {
+    // What was lost with them was waiting jobs, too.
+    if ((await this.#schedules?.ensure()) === true) await this.#sweep();
+  }
+
+  async #take(job: FoundJob): Promise<void> {
+    const opened = this.#seal.open(job.name, job.data, this.#nowMs());
+    if (!opened.ok) return this.#drop(opened.why);
+    const startedAt = performance.now();
+    const ended = (result: 'done' | 'failed'): void => this.meters.jobEnded(job.name, result, (performance.now() - startedAt) / 1_000);
+    try {
+      const done = await this.#run(job.name, opened.data);
+      ended(done ? 'done' : 'failed');
+      // The store says how often a job is tried again, and anybody may have written that there.
+      if (!done && job.attemptsMade + 1 < ATTEMPTS) throw new Error('the server could not be discovered');
+    } catch (error) {
+      this.platform.logger.debug({ err: error }, 'job failed');
       throw error;
     }
   }
 
-  async #run(job: Job, everyMs: number): Promise<void> {
-    if (job.name === 'sweep') return this.#sweep(everyMs);
-    if (job.name === 'maintain') return this.maintenance.run();
-    const { organisationId, serverId } = DiscoverJob.parse(job.data);
-    if (!(await this.discovery.discover(organisationId, serverId))) throw new Error('the server could not be discovered');
+  /** Not ours, or not of today: nothing is done. Counted each time, said once. */
+  #drop(why: 'forged' | 'old'): void {
+    this.meters.jobDropped(why);
+    if (this.#saidDropped.has(why)) return;
+    this.#saidDropped.add(why);
+    this.platform.logger.error({ why }, 'a job was dropped that no control plane of ours put there today; further ones are counted');
   }
 
-  async #sweep(everyMs: number): Promise<void> {
-    const due = await this.platform.lookups.serversDue(new Date(this.platform.clock.now().getTime() - everyMs * 0.9));
+  /** False when it is worth another try. */
+  async #run(name: string, data: unknown): Promise<boolean> {
+    if (name === 'sweep') await this.#sweep();
+    else if (name === 'maintain') await this.maintenance.run();
+    else {
+      const { organisationId, serverId } = DiscoverJob.parse(data);
+      return this.discovery.discover(organisationId, serverId);
+    }
+    return true;
+  }
+
+  async #sweep(): Promise<void> {
+    const due = await this.platform.lookups.serversDue(new Date(this.#nowMs() - this.#everyMs * 0.9));
     for (const { organisationId, serverId } of due) await this.add(organisationId, serverId, 'sweep');
   }
 }
