@@ -153,6 +153,20 @@ test('after a crash of Postgres emptied the stores, everything is published agai
   expect((await ports.directory.getToken(organisation, hashToken(installation.first.token))).entry).not.toBeNull();
 });
 
+test('of one organisation among several that lost its manifest everything is published again, and then nothing any more', async () => {
+  const superuser = await installation.sql();
+  await superuser.query('delete from ports.directory_tokens');
+  await superuser.query('update ports.manifests set revision = revision - 1');
+  await superuser.end();
+  const before = heard.length;
+  await until(async () => (await ports.directory.getToken(organisation, hashToken(installation.first.token))).entry !== null, 'the entry');
+  await until(async () => heard.length > before, 'an announcement');
+  const told = heard.length;
+  // More than one poll.
+  await new Promise((resolve) => setTimeout(resolve, 4_000));
+  expect(heard.length).toBe(told);
+});
+
 test('SIGTERM ends it in order', async () => {
   expect(await installation.kill('SIGTERM')).toBe(0);
   await installation.up();

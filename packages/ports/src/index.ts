@@ -2,7 +2,7 @@ export type { Bus, Topic } from './bus.ts';
 export type { Counters, LimitWindow, Lease, SlotsHeld } from './counters.ts';
 export { checkPostgresUrl, createPorts, type PortsOptions } from './create-ports.ts';
 export type { Directory, NewTokenEntry } from './directory.ts';
-export type { Parts } from './parts.ts';
+export type { ManifestPosition, Parts } from './parts.ts';
 export type { Ports } from './ports.ts';
 export type { SharedStore } from './shared-store.ts';
 export { createPostgresPorts, type PostgresPortsOptions } from './postgres/create-postgres-ports.ts';

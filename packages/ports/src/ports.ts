@@ -11,7 +11,5 @@ export type Ports = {
   readonly directory: Directory;
   readonly sharedStore: SharedStore;
   readonly counters: Counters;
-  /** Nothing is published here: never was, or the store lost its data. Worth asking in the bus' `onGap`. */
-  isEmpty(): Promise<boolean>;
   close(): Promise<void>;
 };

@@ -78,6 +78,7 @@ function fakePorts({ away, stored, calls, gate, listeners }: World): { bus: Bus;
     missing: async () => [],
     putManifest: async () => undefined,
     collectGarbage: async () => 0,
+    getPositions: async () => new Map(),
     getManifest: async (id) => {
       calls.getManifest += 1;
       return up(stored.manifests.get(id) ?? null);

@@ -59,6 +59,20 @@ export function describePartsContract(name: string, make: Make<Parts>): void {
       expect(await reader.getManifest(organisation)).toBe('2.1');
     });
 
+    test('where manifests stand is known of those that are there, and of no others', async () => {
+      const { writer, reader } = await make();
+      const [one, two, none] = [freshId<OrganisationId>(), freshId<OrganisationId>(), freshId<OrganisationId>()];
+      await writer.putManifest(one, at(1, 7), '1.7');
+      await writer.putManifest(one, at(1, 6), '1.6');
+      await writer.putManifest(two, at(3, 0), '3.0');
+      const positions = await reader.getPositions([one, two, none]);
+      expect([...positions].sort(([a], [b]) => (a === one ? -1 : b === one ? 1 : 0))).toEqual([
+        [one, { epoch: 1, revision: 7 }],
+        [two, { epoch: 3, revision: 0 }],
+      ]);
+      expect(await reader.getPositions([])).toEqual(new Map());
+    });
+
     test('of manifests written at one time the highest stays', async () => {
       const { writer, reader } = await make();
       const organisation = freshId<OrganisationId>();

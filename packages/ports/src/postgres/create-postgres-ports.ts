@@ -38,10 +38,6 @@ export function createPostgresPorts({ connectionString, connectionsMax = 4, onEr
     directory: new PostgresDirectory(pool),
     sharedStore: new PostgresSharedStore(pool),
     counters: new PostgresCounters(pool),
-    async isEmpty() {
-      const { rows } = await pool.query<{ empty: boolean }>('select not exists (select from ports.manifests) as empty');
-      return rows[0]?.empty ?? true;
-    },
     async close() {
       await bus.close();
       await pool.end();

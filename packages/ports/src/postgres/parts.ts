@@ -1,6 +1,6 @@
 import type { OrganisationId, PartHash, Revision } from '@patchbay/contracts';
 import type { Pool } from 'pg';
-import type { Parts } from '../parts.ts';
+import type { ManifestPosition, Parts } from '../parts.ts';
 
 /** Parts and manifests as rows of `ports.parts` and `ports.manifests`. */
 export class PostgresParts implements Parts {
@@ -39,7 +39,7 @@ export class PostgresParts implements Parts {
     return new Map(rows.map(({ hash, bytes }) => [hash, bytes]));
   }
 
-  async putManifest(organisationId: OrganisationId, at: { epoch: number; revision: Revision }, jws: string): Promise<void> {
+  async putManifest(organisationId: OrganisationId, at: ManifestPosition, jws: string): Promise<void> {
     await this.#pool.query(
       `insert into ports.manifests as stored (organisation_id, epoch, revision, jws) values ($1, $2, $3, $4)
        on conflict (organisation_id) do update set epoch = excluded.epoch, revision = excluded.revision, jws = excluded.jws
@@ -55,6 +55,14 @@ export class PostgresParts implements Parts {
       values: [organisationId],
     });
     return rows[0]?.jws ?? null;
+  }
+
+  async getPositions(organisationIds: readonly OrganisationId[]): Promise<Map<OrganisationId, ManifestPosition>> {
+    const { rows } = await this.#pool.query<{ organisation_id: OrganisationId; epoch: number; revision: string }>(
+      'select organisation_id, epoch, revision from ports.manifests where organisation_id = any($1::uuid[])',
+      [organisationIds],
+    );
+    return new Map(rows.map(({ organisation_id: id, epoch, revision }) => [id, { epoch, revision: Number(revision) as Revision }]));
   }
 
   async collectGarbage(organisationId: OrganisationId, keep: readonly PartHash[], olderThanMs: number): Promise<number> {

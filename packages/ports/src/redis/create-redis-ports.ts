@@ -26,14 +26,12 @@ export function createRedisPorts({ url, onError }: RedisPortsOptions): Ports {
   const connection = new RedisConnection({ target, name: 'patchbay-ports', timeoutMs: CALL_TIMEOUT_MS, onError });
   const bulk = new RedisConnection({ target, name: 'patchbay-parts', timeoutMs: BULK_TIMEOUT_MS, onError });
   const bus = new RedisBus({ target, connection, onError });
-  const parts = new RedisParts({ connection, bulk });
   return {
     bus,
-    parts,
+    parts: new RedisParts({ connection, bulk }),
     directory: new RedisDirectory(connection),
     sharedStore: new RedisSharedStore(connection),
     counters: new RedisCounters(connection),
-    isEmpty: () => parts.isEmpty(),
     async close() {
       await bus.close();
       connection.close();

@@ -16,8 +16,6 @@ export const slicesKey = (organisationId: OrganisationId, counter: string, windo
 export const slotsKey = (organisationId: OrganisationId, counter: string): string => `patchbay:{${organisationId}}:slots:${counter}`;
 /** The one key that is asked for before the organisation is known. */
 export const slugKey = (slug: string): string => `patchbay:slug:{${slug}}`;
-/** There while nothing was lost since something was published. */
-export const PUBLISHED_KEY = 'patchbay:published';
 
 /** Channels do not belong to a database of Redis: its number keeps apart what lies in two of them. */
 export const channel = (database: number, topic: Topic): string => `patchbay:bus:${database}:${topic}`;

@@ -1,7 +1,7 @@
 import type { OrganisationId, PartHash, Revision } from '@patchbay/contracts';
-import type { Parts } from '../parts.ts';
+import type { ManifestPosition, Parts } from '../parts.ts';
 import type { RedisConnection } from './connection.ts';
-import { manifestKey, partKey, partsKey, PUBLISHED_KEY } from './keys.ts';
+import { manifestKey, partKey, partsKey } from './keys.ts';
 import { script } from './script.ts';
 
 export type RedisPartsOptions = {
@@ -11,6 +11,7 @@ export type RedisPartsOptions = {
 };
 
 const AT_ONCE = 16;
+const POSITIONS_AT_ONCE = 500;
 const NOW = `local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)`;
 
 /** KEYS: the index, then the parts. ARGV: their hashes. Those that are there count as stored just now; answers the places of the others. */
@@ -92,13 +93,27 @@ export class RedisParts implements Parts {
     return found;
   }
 
-  async putManifest(organisationId: OrganisationId, at: { epoch: number; revision: Revision }, jws: string): Promise<void> {
+  async putManifest(organisationId: OrganisationId, at: ManifestPosition, jws: string): Promise<void> {
     await this.#connection.script(PUT_MANIFEST, [manifestKey(organisationId)], [at.epoch, at.revision, jws]);
-    await this.#connection.run((client) => client.set(PUBLISHED_KEY, '1'));
   }
 
   async getManifest(organisationId: OrganisationId): Promise<string | null> {
     return this.#connection.run((client) => client.hget(manifestKey(organisationId), 'jws'));
+  }
+
+  async getPositions(organisationIds: readonly OrganisationId[]): Promise<Map<OrganisationId, ManifestPosition>> {
+    const found = new Map<OrganisationId, ManifestPosition>();
+    for (let from = 0; from < organisationIds.length; from += POSITIONS_AT_ONCE) {
+      const batch = organisationIds.slice(from, from + POSITIONS_AT_ONCE);
+      const fields = await this.#connection.run((client) =>
+        Promise.all(batch.map((id) => client.hmget(manifestKey(id), 'epoch', 'revision'))),
+      );
+      for (const [k, [epoch, revision]] of fields.entries()) {
+        const id = batch[k];
+        if (id !== undefined && epoch && revision) found.set(id, { epoch: Number(epoch), revision: Number(revision) as Revision });
+      }
+    }
+    return found;
   }
 
   async collectGarbage(organisationId: OrganisationId, keep: readonly PartHash[], olderThanMs: number): Promise<number> {
@@ -108,10 +123,5 @@ export class RedisParts implements Parts {
     if (garbage.length === 0) return 0;
     const keys = [partsKey(organisationId), ...garbage.map((hash) => partKey(organisationId, hash))];
     return (await this.#connection.script(REMOVE, keys, [olderThanMs, ...garbage])) as number;
-  }
-
-  /** Whether nothing was published since Redis was last emptied. */
-  async isEmpty(): Promise<boolean> {
-    return (await this.#connection.run((client) => client.exists(PUBLISHED_KEY))) === 0;
   }
 }

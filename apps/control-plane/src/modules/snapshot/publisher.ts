@@ -81,12 +81,24 @@ export class Publisher {
 
   async #poll(): Promise<void> {
     const positions = await this.lookups.positions();
-    const [first] = positions;
-    // A crash of Postgres empties its unlogged tables, all of them at once.
-    if (first !== undefined && (await this.stores.parts.getManifest(first.organisationId)) === null) await this.#publishAll(positions);
     const backlog = await this.lookups.unpublished();
     this.platform.meters.found(positions, backlog);
     for (const { organisationId } of backlog) this.#enqueue(organisationId);
+    const known = new Set(backlog.map(({ organisationId }) => organisationId));
+    // Last, so that whatever was published before it was looked for is there, unless it was lost.
+    await this.#publishAll(await this.#lost(positions.filter(({ organisationId }) => !known.has(organisationId))));
+  }
+
+  /**
+   * Of what was published, what the stores no longer have: a crash of Postgres empties its unlogged tables, Redis may come back empty,
+   * and a replica that took over may lack the last moments.
+   */
+  async #lost(published: readonly Position[]): Promise<Position[]> {
+    const stored = await this.stores.parts.getPositions(published.map(({ organisationId }) => organisationId));
+    return published.filter(({ organisationId, epoch, revision }) => {
+      const at = stored.get(organisationId);
+      return at === undefined || at.epoch < epoch || (at.epoch === epoch && at.revision < revision);
+    });
   }
 
   async #publishAll(positions: readonly Position[]): Promise<void> {
