@@ -7,6 +7,7 @@ import type { Config } from './config.ts';
 import { type CredentialResolver, type InternalPost, makeCredentialResolver } from './credentials/resolver.ts';
 import { internalGetOver, makeControlPlane } from './directory/control-plane.ts';
 import { HangGuard } from './directory/hang-guard.ts';
+import { type Limits, makeLimits } from './limits/make-limits.ts';
 import { makeDeleteSession } from './methods/delete-session.ts';
 import { makeForwardNotification } from './methods/forward-notification.ts';
 import { makeInitialize } from './methods/initialize.ts';
@@ -71,8 +72,9 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const stdio = toStdioHosts(config, { logger, store: sharedStore }, metrics);
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
   const recorder = makeCallMetrics(metrics);
-  const steps = makeSteps({ config, credentials, logger, pools, state, stdio, store: sharedStore, tracing });
-  const run = makeRun({ steps, began: recorder.began, record: makeRecord({ calls: recorder, tracing }), logger });
+  const limits = makeLimits({ counters: ports.counters, pods: () => 1, metrics, log: logger });
+  const steps = makeSteps({ config, credentials, limits, logger, pools, state, stdio, store: sharedStore, tracing });
+  const run = makeRun({ steps, began: recorder.began, record: makeRecord({ calls: recorder, limits, tracing }), logger });
   const calls = createGatewayServer(run);
   registerPodMetrics(metrics, {
     state,
@@ -91,7 +93,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     }),
     state,
     async close() {
-      await state.stop();
+      await Promise.all([state.stop(), limits.close()]);
       await Promise.all([pools.close(), stdio.close(), internal.close(), ports.close(), tracing.stop()]);
     },
   };
@@ -128,6 +130,7 @@ function openPorts(config: Config, logger: Logger, metrics: Metrics): Ports {
 type StepDeps = {
   readonly config: Config;
   readonly credentials: CredentialResolver;
+  readonly limits: Limits;
   readonly logger: Logger;
   readonly pools: Pools;
   readonly state: State;
@@ -136,7 +139,17 @@ type StepDeps = {
   readonly tracing: Tracing;
 };
 
-function makeSteps({ config, credentials, logger, pools, state, stdio, store, tracing }: StepDeps): ReturnType<typeof makePipeline> {
+function makeSteps({
+  config,
+  credentials,
+  limits,
+  logger,
+  pools,
+  state,
+  stdio,
+  store,
+  tracing,
+}: StepDeps): ReturnType<typeof makePipeline> {
   const sealingKeys = config.sessionSealingKeys;
   const tombstones = makeTombstones({ store, clock });
   const sessionOpener = makeSessionOpener({ keyring: sealingKeys, tombstones, clock, logger });
@@ -148,6 +161,7 @@ function makeSteps({ config, credentials, logger, pools, state, stdio, store, tr
     receive: namesOf(config),
     authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock },
     read: { bodyLimitBytes: config.bodyLimitBytes, openSession: sessionOpener.open, trace: tracing.begin },
+    throttle: { limits },
     answerEarly: {
       initialize: makeInitialize(sessionOpener.mintFor),
       initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),

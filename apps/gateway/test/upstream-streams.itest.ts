@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
-import { startGateway, type ServerSpec, type TestGateway } from './support/gateway.ts';
+import { startGateway, type TestGateway } from './support/gateway.ts';
+import type { ServerSpec } from './support/snapshot.ts';
 import { type RawRequest, type RawUpstream, startRawUpstream, writeEvents } from './support/raw-upstream.ts';
 
 let upstream: RawUpstream;

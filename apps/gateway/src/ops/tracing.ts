@@ -70,6 +70,7 @@ function describeOutcome(ctx: CallContext, span: Span): void {
     if (target.object.kind === 'resource') span.setAttribute('mcp.resource.uri', target.object.name);
     if (target.object.kind === 'tool' || target.object.kind === 'prompt') span.updateName(`${message?.method} ${target.object.name}`);
   }
+  if (ctx.auditedLimitId !== '') span.setAttribute('patchbay.limit.would_refuse', ctx.auditedLimitId);
   if (outcome === 'ok' || outcome === 'cancelled') return;
   span.setAttribute('error.type', outcome);
   span.setStatus({ code: SpanStatusCode.ERROR });

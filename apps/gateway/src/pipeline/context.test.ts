@@ -24,6 +24,8 @@ test('a call context has all its fields at birth', () => {
       "session",
       "target",
       "grantId",
+      "admission",
+      "auditedLimitId",
       "upstreamHeaders",
       "upstreamStartedAtMs",
       "upstreamMs",

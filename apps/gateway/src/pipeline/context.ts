@@ -3,6 +3,7 @@ import type { Span } from '@opentelemetry/api';
 import type { Principal } from '@patchbay/contracts';
 import type { ErrorCode, Refusal } from '@patchbay/errors';
 import type { Era, ScannedMessage } from '@patchbay/mcp-wire';
+import type { Admission } from '../limits/counter-set.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import type { CompiledServer, CompiledSnapshot, EntryKind } from '../snapshot/compiled.ts';
 
@@ -73,6 +74,12 @@ export class CallContext {
 
   // authorize
   grantId = '';
+
+  // throttle
+  /** What the call holds until it has ended. */
+  admission: Admission | null = null;
+  /** Id of the first limit in audit mode that would have refused the call. */
+  auditedLimitId = '';
 
   // attach credential: header values of the upstream's own credential, for dispatch alone
   upstreamHeaders: Readonly<Record<string, string>> | null = null;

@@ -9,12 +9,13 @@ import { inspectResponse } from './inspect-response.ts';
 import { makeRead, type ReadDeps } from './read.ts';
 import { makeReceive, type ReceiveDeps } from './receive.ts';
 import { route } from './route.ts';
-import { throttle } from './throttle.ts';
+import { makeThrottle, type ThrottleDeps } from './throttle.ts';
 
 export type PipelineDeps = {
   readonly receive: ReceiveDeps;
   readonly authenticate: AuthenticateDeps;
   readonly read: ReadDeps;
+  readonly throttle: ThrottleDeps;
   readonly answerEarly: AnswerEarlyDeps;
   readonly attachCredential: AttachCredentialDeps;
   readonly dispatch: DispatchDeps;
@@ -27,7 +28,7 @@ export const PIPELINE = {
   read: (deps: PipelineDeps): Step => makeRead(deps.read), // body → one scanned JSON-RPC message, its era, its session
   route: (): Step => route, // endpoint + name → target
   authorize: (): Step => authorize, // the compiled grants decide
-  throttle: (): Step => throttle, // limits
+  throttle: (deps: PipelineDeps): Step => makeThrottle(deps.throttle), // limits
   'inspect-request': (): Step => inspectRequest, // policies on arguments
   'answer-early': (deps: PipelineDeps): Step => makeAnswerEarly(deps.answerEarly), // lists, discovery, sessions, notifications
   'attach-credential': (deps: PipelineDeps): Step => makeAttachCredential(deps.attachCredential), // the upstream's own credential

@@ -64,7 +64,7 @@ function inBandStatus(ctx: CallContext, code: ErrorCode): number {
 
 function isVisibleToolFailure(ctx: CallContext, code: ErrorCode): boolean {
   const visible = ctx.grantId !== '' && ctx.target?.kind === 'upstream' && ctx.target.object.kind === 'tool';
-  return visible && (code.startsWith('upstream.') || code.startsWith('stdio.'));
+  return visible && (code.startsWith('upstream.') || code.startsWith('stdio.') || code.startsWith('limit.'));
 }
 
 function toolFailure(ctx: CallContext, refusal: Refusal): string {

@@ -58,6 +58,7 @@ function snapshotWith(grants: GrantsPart['grants']): CompiledSnapshot {
     egressOpenings: [],
     serversBySlug: new Map([first, second].map((each) => [each.slug, each])),
     serversById: new Map([first, second].map((each) => [each.id as string, each])),
+    limits: null,
     grants: compileGrants([grants]),
     exposedTools: new Map(exposed.map((entry) => [entry.exposedName, entry])),
     exposedPrompts: new Map(),

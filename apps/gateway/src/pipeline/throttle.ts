@@ -1,6 +1,27 @@
-import type { CallContext, Outcome } from './context.ts';
+import type { Refusal } from '@patchbay/errors';
+import type { Admitted, LimitGate } from '../limits/limit-gate.ts';
+import type { CallContext, Outcome, Step } from './context.ts';
 
-/** Rate limits, quotas and concurrency take their place here; no limit can be configured yet, so nothing is counted. */
-export function throttle(_ctx: CallContext): Outcome {
+export type ThrottleDeps = { readonly limits: Pick<LimitGate, 'admit'> };
+
+/**
+ * Counts what is about to be sent to a server, and refuses what is over a limit. From here on it counts, also when a later step
+ * refuses it. What Patchbay answers itself (lists, discovery, sessions, notifications) is not counted.
+ */
+export function makeThrottle({ limits }: ThrottleDeps): Step {
+  return function throttle(ctx: CallContext): Outcome | Promise<Outcome> {
+    const { principal, snapshot, target } = ctx;
+    if (snapshot === null || snapshot.limits === null || target === null || target.kind !== 'upstream' || principal === null)
+      return undefined;
+    const { object, server } = target;
+    const admitted = limits.admit({ limits: snapshot.limits, snapshot, principal, serverId: server.id, object });
+    return admitted instanceof Promise ? admitted.then((late) => admit(ctx, late)) : admit(ctx, admitted);
+  };
+}
+
+function admit(ctx: CallContext, admitted: Admitted | Refusal): Outcome {
+  if ('code' in admitted) return admitted;
+  ctx.admission = admitted.admission;
+  ctx.auditedLimitId = admitted.audited;
   return undefined;
 }

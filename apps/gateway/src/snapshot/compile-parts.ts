@@ -9,6 +9,7 @@ import {
   type CatalogueEntryKind,
   type Manifest,
 } from '@patchbay/contracts';
+import { type CompiledLimits, compileLimits } from '../limits/compile-limits.ts';
 import type { CompiledCatalogue, CompiledEntry } from './compiled.ts';
 import type { Shape } from './verify.ts';
 
@@ -34,7 +35,7 @@ export type CompiledPart =
   | { readonly kind: 'server'; readonly key: string; readonly part: ServerPart; readonly url: URL | null }
   | { readonly kind: 'catalogue'; readonly key: string; readonly catalogue: CompiledCatalogue }
   | { readonly kind: 'grants'; readonly key: string; readonly grants: GrantsPart['grants'] }
-  | { readonly kind: 'limits'; readonly key: string; readonly limits: LimitsPart['limits'] };
+  | { readonly kind: 'limits'; readonly key: string; readonly limits: CompiledLimits | null };
 
 const NEWLINE = 0x0a;
 
@@ -60,7 +61,7 @@ function readPart(row: KnownPartRow, bytes: Buffer): CompiledPart {
     case 'grants':
       return { kind: 'grants', key: row.key, grants: parse(row, GrantsPart, bytes).grants };
     case 'limits':
-      return { kind: 'limits', key: row.key, limits: parse(row, LimitsPart, bytes).limits };
+      return { kind: 'limits', key: row.key, limits: compileLimits(parse(row, LimitsPart, bytes).limits) };
   }
 }
 

@@ -43,6 +43,7 @@ export async function compileSnapshot(manifest: Manifest, bytes: PartBytes, prev
     serversBySlug: indexBy(sources, ({ server }) => server.slug),
     serversById: indexBy(sources, ({ server }) => server.id),
     grants,
+    limits: limitsOf(parts),
     ...names,
     listCache: new Map(),
   };
@@ -127,6 +128,12 @@ function grantsOf(
   if (previous !== null && previous.grantsKey === grantsKey) return { grants: previous.snapshot.grants, grantsKey };
   const shards = [...parts.values()].filter((part) => part.kind === 'grants').map((part) => part.grants);
   return { grants: compileGrants(shards), grantsKey };
+}
+
+function limitsOf(parts: ReadonlyMap<string, CompiledPart>): CompiledSnapshot['limits'] {
+  const found = [...parts.values()].filter((part) => part.kind === 'limits');
+  if (found.length > 1) throw new Fault('internal', 'a manifest must name one limits part at most');
+  return found[0]?.limits ?? null;
 }
 
 function indexBy(sources: readonly ServerSource[], keyOf: (source: ServerSource) => string): Map<string, CompiledServer> {

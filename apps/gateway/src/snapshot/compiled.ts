@@ -1,6 +1,7 @@
 import type { CatalogueEntryKind, Isolation, OrganisationId, Revision, ServerId, ServerTimeouts } from '@patchbay/contracts';
 import type { Era } from '@patchbay/mcp-wire';
 import type { CompiledGrants } from '@patchbay/policy';
+import type { CompiledLimits } from '../limits/compile-limits.ts';
 import type { EgressOpening } from '@patchbay/contracts';
 
 export type EntryKind = CatalogueEntryKind;
@@ -57,6 +58,8 @@ export type CompiledSnapshot = {
   readonly serversBySlug: ReadonlyMap<string, CompiledServer>;
   readonly serversById: ReadonlyMap<string, CompiledServer>;
   readonly grants: CompiledGrants;
+  /** null: nothing is limited. */
+  readonly limits: CompiledLimits | null;
   /** Aggregated endpoint: exposed name → entry (architecture.md §3: exact lookup, names are never split). */
   readonly exposedTools: ReadonlyMap<string, ExposedEntry>;
   readonly exposedPrompts: ReadonlyMap<string, ExposedEntry>;

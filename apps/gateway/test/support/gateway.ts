@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { GrantId, OrganisationId, Revision, ServerId, TokenId, UserId } from '@patchbay/contracts';
-import { buildNameTable, type Era, LEGACY_VERSIONS } from '@patchbay/mcp-wire';
-import { compileGrants } from '@patchbay/policy';
-import type { SharedStore } from '@patchbay/ports';
+import { type LimitsPart, type Principal, TokenId, UserId } from '@patchbay/contracts';
+import type { Counters, SharedStore } from '@patchbay/ports';
+import { createMetrics, type Metrics } from '@patchbay/telemetry';
 import { createKeyring, Secret } from '@patchbay/vault';
 import { makeCredentialResolver } from '../../src/credentials/resolver.ts';
+import { makeCounters } from '../../src/limits/counters.fixture.ts';
+import { makeLimits } from '../../src/limits/make-limits.ts';
 import { makeDeleteSession } from '../../src/methods/delete-session.ts';
 import { makeForwardNotification } from '../../src/methods/forward-notification.ts';
 import { makeInitialize } from '../../src/methods/initialize.ts';
@@ -16,46 +17,22 @@ import { makeAttachCredential } from '../../src/pipeline/attach-credential.ts';
 import { authorize } from '../../src/pipeline/authorize.ts';
 import type { CallContext, Step } from '../../src/pipeline/context.ts';
 import { makeDispatch } from '../../src/pipeline/dispatch.ts';
+import { makeRecord } from '../../src/pipeline/record.ts';
 import { makeRead } from '../../src/pipeline/read.ts';
 import { route } from '../../src/pipeline/route.ts';
+import { makeThrottle } from '../../src/pipeline/throttle.ts';
 import { makeRun } from '../../src/pipeline/run.ts';
 import { createGatewayServer } from '../../src/server.ts';
 import { makeSessionOpener } from '../../src/sessions/session-opener.ts';
 import { makeTombstones } from '../../src/sessions/tombstones.ts';
-import type {
-  CompiledCatalogue,
-  CompiledEntry,
-  CompiledServer,
-  CompiledSnapshot,
-  EntryKind,
-  ExposedEntry,
-} from '../../src/snapshot/compiled.ts';
+import type { CompiledSnapshot } from '../../src/snapshot/compiled.ts';
 import { makeInFlight } from '../../src/upstream/in-flight.ts';
 import { makeNextId } from '../../src/upstream/next-id.ts';
 import { makePools } from '../../src/upstream/pool.ts';
 import { makeSessionRegistry } from '../../src/upstream/session-registry.ts';
 import { makeStdio, type RunningStdio } from '../../src/upstream/stdio/make-stdio.ts';
 import { makeResolveUpstream } from '../../src/upstream/upstreams.ts';
-
-const ORGANISATION = OrganisationId.parse(randomUUID());
-const OPENINGS = [{ cidr: '127.0.0.0/8', port: null }];
-
-/** What a test says of a server; the gateway under test is given the catalogue as discovery would have accepted it. */
-export type ServerSpec = {
-  /** Where two gateways of a test must mean the same server. */
-  readonly id?: string;
-  readonly slug: string;
-  /** null: a stdio server. */
-  readonly url: string | null;
-  readonly era: Era;
-  readonly tools: readonly string[];
-  readonly prompts?: readonly string[];
-  readonly definitions?: Readonly<Record<string, string>>;
-  readonly requestMs?: number;
-  readonly hasCredential?: boolean;
-  readonly generation?: string;
-  readonly isolation?: 'session' | 'shared';
-};
+import { ORGANISATION, type ServerSpec, snapshotOf } from './snapshot.ts';
 
 /** A store that several gateways of one test share, as pods share theirs. */
 export function memoryStore(): SharedStore & { readonly values: Map<string, string> } {
@@ -87,6 +64,9 @@ export type GatewaySpec = {
   readonly servers: readonly ServerSpec[];
   readonly store?: SharedStore;
   readonly stdioHostUrls?: readonly string[];
+  readonly limits?: LimitsPart['limits'];
+  /** What this gateway and others of a test share; without it a store of its own. */
+  readonly counters?: Counters;
   /** What the control plane answers to a request for a credential. */
   readonly releaseCredential?: () => Promise<{ status: number; body: Buffer }>;
 };
@@ -111,6 +91,7 @@ export type TestGateway = {
   readonly stdio: RunningStdio | null;
   /** What placement has counted. */
   readonly counted: { readonly moves: Counted; readonly recordsIgnored: Counted };
+  readonly metrics: Metrics;
   close(): Promise<void>;
 };
 
@@ -126,8 +107,12 @@ export async function startGateway({
   store = memoryStore(),
   releaseCredential,
   stdioHostUrls,
+  ...spec
 }: GatewaySpec): Promise<TestGateway> {
-  const snapshot = snapshotOf(servers);
+  const snapshot = snapshotOf(servers, spec.limits ?? []);
+  const metrics = createMetrics();
+  const log = { info: () => undefined, warn: () => undefined };
+  const limits = makeLimits({ counters: spec.counters ?? makeCounters(REAL_TIME), pods: () => 1, metrics, log });
   const clock = { nowMs: () => Date.now() };
   const logger = { info: () => undefined, warn: () => undefined };
   const tombstones = makeTombstones({ store, clock });
@@ -150,6 +135,7 @@ export async function startGateway({
     makeRead({ bodyLimitBytes: 1_000_000, openSession: sessionOpener.open, trace: () => undefined }),
     route,
     authorize,
+    makeThrottle({ limits }),
     makeAnswerEarly({
       initialize: makeInitialize(sessionOpener.mintFor),
       initializeForwarded: makeInitializeForwarded({ credentials, resolveUpstream, sessionOpener, sessions }),
@@ -159,10 +145,11 @@ export async function startGateway({
     makeAttachCredential({ credentials }),
     makeDispatch({ resolveUpstream, sessions, inFlight, nextId: makeNextId() }),
   ];
-  const record = (ctx: CallContext): void => {
+  const count = (ctx: CallContext): void => {
     outcomes.push(ctx.outcome);
     calls.push(ctx);
   };
+  const record = makeRecord({ calls: { began: () => undefined, count }, limits, tracing: { end: () => undefined } });
   const server = createGatewayServer(
     makeRun({
       steps,
@@ -179,9 +166,11 @@ export async function startGateway({
     calls,
     stdio,
     counted: { moves, recordsIgnored },
+    metrics,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      await limits.close();
       await pools.close();
       await stdio?.close();
     },
@@ -191,15 +180,18 @@ export async function startGateway({
 const withErrors = (_key: string, value: unknown): unknown => (value instanceof Error ? value.stack : value);
 
 function authenticateAs(snapshot: CompiledSnapshot): Step {
+  // One for each token, as the token directory keeps them.
+  const principals = new Map<string, Principal>();
   return (ctx) => {
     const user = ctx.request.headers.authorization?.slice('Bearer '.length) ?? 'ada';
     const userId = USERS[user] ?? UserId.parse(randomUUID());
-    ctx.principal = {
+    ctx.principal = principals.get(user) ?? {
       organisationId: ORGANISATION,
       userId,
       tokenId: TokenId.parse(randomUUID()),
       subjects: [`user:${userId}`, 'everyone'],
     };
+    principals.set(user, ctx.principal);
     ctx.tokenHash = Buffer.from(user).toString('hex').padEnd(64, '0');
     ctx.snapshot = snapshot;
     ctx.organisationSlug = 'acme';
@@ -213,73 +205,7 @@ function listenOn(server: Server): Promise<number> {
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
 }
 
-function snapshotOf(specs: readonly ServerSpec[]): CompiledSnapshot {
-  const servers = specs.map(serverOf);
-  const names = (kind: 'tools' | 'prompts'): ReadonlyMap<string, ExposedEntry> => exposedOf(servers, kind);
-  const grants = servers.map(({ id }) => ({
-    id: GrantId.parse(randomUUID()),
-    subject: { kind: 'everyone' as const },
-    serverId: id,
-    tools: { mode: 'all' as const },
-  }));
-  return {
-    organisationId: ORGANISATION,
-    organisationSlug: 'acme',
-    epoch: 1,
-    revision: Revision.parse(1),
-    issuedAtMs: Date.now(),
-    egressOpenings: OPENINGS,
-    serversBySlug: new Map(servers.map((server) => [server.slug, server])),
-    serversById: new Map(servers.map((server) => [server.id, server])),
-    grants: compileGrants([grants]),
-    exposedTools: names('tools'),
-    exposedPrompts: names('prompts'),
-    bareTools: new Map(),
-    barePrompts: new Map(),
-    listCache: new Map(),
-  };
-}
-
-function exposedOf(servers: readonly CompiledServer[], kind: 'tools' | 'prompts'): ReadonlyMap<string, ExposedEntry> {
-  const all = servers.flatMap((server) =>
-    [...(server.catalogue?.[kind].values() ?? [])].map((entry) => ({ server, entry, serverSlug: server.slug, name: entry.name })),
-  );
-  return new Map([...buildNameTable(all)].map(([exposedName, { entry, server }]) => [exposedName, { entry, exposedName, server }]));
-}
-
-function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
-  const entries = (kind: EntryKind, names: readonly string[]): Map<string, CompiledEntry> =>
-    new Map(
-      names.map((name) => [
-        name,
-        {
-          kind,
-          name,
-          definition: Buffer.from(spec.definitions?.[name] ?? JSON.stringify({ name, inputSchema: { type: 'object' } })),
-          contractHash: name,
-        },
-      ]),
-    );
-  const catalogue: CompiledCatalogue = {
-    era,
-    protocolVersion: era === 'legacy' ? LEGACY_VERSIONS[3] : '2026-07-28',
-    serverInfo: { name: slug, version: '1' },
-    capabilities: { tools: {}, prompts: {}, resources: {}, completions: {} },
-    instructions: null,
-    tools: entries('tool', spec.tools),
-    prompts: entries('prompt', spec.prompts ?? []),
-    resources: new Map(),
-    templates: new Map(),
-  };
-  return {
-    id: ServerId.parse(spec.id ?? randomUUID()),
-    slug,
-    kind: url === null ? 'stdio' : 'streamable-http',
-    url: url === null ? null : new URL(url),
-    timeouts: { connectMs: 500, requestMs: spec.requestMs ?? 2_000 },
-    isolation: spec.isolation ?? 'session',
-    generation: spec.generation ?? 'g1',
-    hasCredential: spec.hasCredential ?? false,
-    catalogue,
-  };
-}
+const REAL_TIME = {
+  nowMs: () => performance.now(),
+  after: (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms)),
+};
