@@ -9,13 +9,17 @@ export default defineConfig({
     // In CI the counts are read from a report, not from what a terminal shows.
     reporters: process.env['CI'] === 'true' ? ['default', ['json', { outputFile: '.cache/test-results.json' }]] : ['default'],
     projects: [
-      { resolve, ssr, test: { name: 'unit', include: ['{apps,packages}/*/src/**/*.test.ts', 'scripts/**/*.test.mjs'] } },
+      {
+        resolve,
+        ssr,
+        test: { name: 'unit', include: ['{apps,packages}/*/src/**/*.test.ts', 'e2e/**/*.test.ts', 'scripts/**/*.test.mjs'] },
+      },
       {
         resolve,
         ssr,
         test: {
           name: 'integration',
-          include: ['{apps,packages}/*/test/**/*.itest.ts', 'tools/test/**/*.itest.ts'],
+          include: ['{apps,packages}/*/test/**/*.itest.ts', 'e2e/**/*.itest.ts', 'tools/test/**/*.itest.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

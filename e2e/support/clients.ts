@@ -4,18 +4,24 @@ import { StreamableHTTPClientTransport as LegacyTransport } from '@modelcontextp
 
 const INFO = { name: 'patchbay-e2e', version: '1.0.0' };
 
+type Fetch = typeof fetch;
+
 /** The official client 1.32 (2025-11-25, sessions). */
-export async function legacyClient(url: string, token: string): Promise<LegacyClient> {
+export async function legacyClient(url: string, token: string, fetcher: Fetch = fetch): Promise<LegacyClient> {
   const client = new LegacyClient(INFO);
-  const transport = new LegacyTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } });
+  const requestInit = { headers: { authorization: `Bearer ${token}` } };
+  const transport = new LegacyTransport(new URL(url), { requestInit, fetch: fetcher });
   await client.connect(transport);
   return client;
 }
 
+type Access = { readonly token: string; readonly fetcher: Fetch };
+
 /** The official client 2.4, held to one revision. */
-async function client24(url: string, token: string, revision: 'legacy' | '2026-07-28'): Promise<ModernClient> {
+async function client24(url: string, revision: 'legacy' | '2026-07-28', { token, fetcher }: Access): Promise<ModernClient> {
   const client = new ModernClient(INFO, { versionNegotiation: { mode: revision === 'legacy' ? 'legacy' : { pin: revision } } });
-  const transport = new ModernTransport(new URL(url), { requestInit: { headers: { authorization: `Bearer ${token}` } } });
+  const requestInit = { headers: { authorization: `Bearer ${token}` } };
+  const transport = new ModernTransport(new URL(url), { requestInit, fetch: fetcher });
   await client.connect(transport);
   return client;
 }
@@ -24,14 +30,14 @@ export const REVISIONS = ['2025-11-25 (client 1.32)', '2025-11-25 (client 2.4)',
 export type AnyClient = ModernClient;
 
 /** Any of the three ways an official client reaches us, behind the newer client's surface. */
-export async function connect(how: (typeof REVISIONS)[number], url: string, token: string): Promise<AnyClient> {
+export async function connect(how: (typeof REVISIONS)[number], url: string, token: string, fetcher: Fetch = fetch): Promise<AnyClient> {
   switch (how) {
     case '2025-11-25 (client 1.32)':
-      return asNewer(await legacyClient(url, token));
+      return asNewer(await legacyClient(url, token, fetcher));
     case '2025-11-25 (client 2.4)':
-      return client24(url, token, 'legacy');
+      return client24(url, 'legacy', { token, fetcher });
     case '2026-07-28 (client 2.4)':
-      return client24(url, token, '2026-07-28');
+      return client24(url, '2026-07-28', { token, fetcher });
   }
 }
 

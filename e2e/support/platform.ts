@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BootstrapFile } from '@patchbay/contracts';
+import { BootstrapFile, KEY_FILES } from '@patchbay/contracts';
 import { Api } from './api.ts';
+import { reservePort } from './ports.ts';
 import { callModern } from './raw.ts';
+import { dumpPostgres, secretsIn } from './stored.ts';
+import type { TestPlatform } from './test-platform.ts';
 import { until } from './until.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -14,7 +16,7 @@ const PROGRAM = join(ROOT, 'apps/cli/dist/main.js');
 export type Ports = { api: number; gateway: number; admin: number };
 
 /** The whole platform as `npm start` runs it: the same supervisor, its own home, free ports. */
-export class Platform {
+export class Platform implements TestPlatform {
   readonly home: string;
   readonly ports: Ports;
   output = '';
@@ -28,7 +30,7 @@ export class Platform {
 
   /** A home and ports of its own; nothing runs yet. */
   static async prepare(): Promise<Platform> {
-    const [api, gateway, admin] = await Promise.all([freePort(), freePort(), freePort()]);
+    const [api, gateway, admin] = await Promise.all([reservePort(), reservePort(), reservePort()]);
     return new Platform(mkdtempSync(join(tmpdir(), 'patchbay-e2e-')), { api, gateway, admin });
   }
 
@@ -102,6 +104,33 @@ export class Platform {
     return server === undefined ? `${this.gatewayUrl}/${organisation}/mcp` : `${this.gatewayUrl}/${organisation}/${server}/mcp`;
   }
 
+  endpoints(server?: string, organisation?: string): string[] {
+    return [this.mcpUrl(server, organisation)];
+  }
+
+  get adminUrls(): string[] {
+    return [`http://127.0.0.1:${this.ports.admin}`];
+  }
+
+  get folders(): TestPlatform['folders'] {
+    return { gateways: [join(this.home, 'gateway')], logs: join(this.home, 'logs') };
+  }
+
+  dump(): Promise<unknown[]> {
+    const url = new URL(readFileSync(join(this.home, 'keys', KEY_FILES.databaseUrl), 'utf8').trim());
+    url.username = 'postgres';
+    url.password = this.secrets()[KEY_FILES.superuserPassword] ?? '';
+    return dumpPostgres(url.href);
+  }
+
+  secrets(): Record<string, string> {
+    return secretsIn(join(this.home, 'keys'));
+  }
+
+  printed(): Record<string, string> {
+    return { 'start page': this.output };
+  }
+
   /** Registers a server and waits until the gateway serves it. */
   async register(slug: string, url: string, more: Record<string, unknown> = {}): Promise<void> {
     await this.api.register(slug, url, more);
@@ -124,13 +153,4 @@ export class Platform {
     if (this.#process !== null) await this.down();
     rmSync(this.home, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

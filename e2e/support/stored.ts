@@ -1,14 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { KEY_FILES } from '@patchbay/contracts';
 import { Client } from 'pg';
-import type { Platform } from './platform.ts';
 
 /** Every row of every table that is not Postgres' own, as a thief of a dump has it. */
-export async function dumpOf(platform: Platform): Promise<unknown[]> {
-  const { hostname, port, pathname } = new URL(keyOf(platform, 'databaseUrl'));
-  const password = keyOf(platform, 'superuserPassword');
-  const client = new Client({ host: hostname, port: Number(port), database: pathname.slice(1), user: 'postgres', password });
+export async function dumpPostgres(superuserUrl: string): Promise<unknown[]> {
+  const client = new Client({ connectionString: superuserUrl });
   await client.connect();
   try {
     const tables = await client.query<{ name: string }>(
@@ -22,14 +18,20 @@ export async function dumpOf(platform: Platform): Promise<unknown[]> {
   }
 }
 
-/** A key or secret that the first start made. */
-export function keyOf({ home }: Platform, name: keyof typeof KEY_FILES): string {
-  return readFileSync(join(home, 'keys', KEY_FILES[name]), 'utf8').trim();
+/** What the files of a keys folder keep secret, by file name: of a URL its password, of a PEM its body. Public halves are left out. */
+export function secretsIn(folder: string): Record<string, string> {
+  const names = readdirSync(folder).filter((name) => !name.endsWith('.pub.pem'));
+  return Object.fromEntries(names.map((name) => [name, secretOf(readFileSync(join(folder, name), 'utf8').trim())]));
 }
 
-/** All files under a folder of the home, one after another. */
-export function filesUnder({ home }: Platform, folder: string): Buffer {
-  const entries = readdirSync(join(home, folder), { recursive: true, withFileTypes: true });
+function secretOf(text: string): string {
+  if (URL.canParse(text)) return decodeURIComponent(new URL(text).password);
+  return text.replaceAll(/-----.*-----|\n/g, '');
+}
+
+/** All files under a folder, one after another. */
+export function filesUnder(folder: string): Buffer {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
   return Buffer.concat(entries.filter((entry) => entry.isFile()).map((entry) => readFileSync(join(entry.parentPath, entry.name))));
 }
 

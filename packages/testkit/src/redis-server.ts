@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { guardAgainstOrphan } from './orphan-guard.ts';
 
 export type TestRedisServerOptions = {
+  /** Instead of a free one: a port that stays free while the server is down. */
+  readonly port?: number;
   /** Writes an append-only file, so that a killed server can come back with its data. */
   readonly persistent?: boolean;
   /** More of redis.conf, each with its values: `{ 'cluster-enabled': ['yes'] }`. */
@@ -69,7 +71,7 @@ async function startOnFreePort(
   options: TestRedisServerOptions,
 ): Promise<{ port: number; running: Running }> {
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
+    const port = options.port ?? (await freePort());
     try {
       return { port, running: await launch(home, settingsOf(port, password, options)) };
     } catch (error) {

@@ -1,0 +1,4 @@
+import { observability } from '../suites/observability.ts';
+import { ScaledPlatform } from '../support/scaled/platform.ts';
+
+observability((env) => ScaledPlatform.start(env));

@@ -1,0 +1,4 @@
+import { refusals } from '../suites/refusals.ts';
+import { ScaledPlatform } from '../support/scaled/platform.ts';
+
+refusals((env) => ScaledPlatform.start(env));

@@ -1,0 +1,114 @@
+import { createServer, request as ask, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect, type Socket } from 'node:net';
+
+export type Backend = { readonly name: string; readonly port: number };
+
+/** One request on its way: which backend has it, and whether its answer came back whole. */
+export type Passage = {
+  readonly backend: string;
+  /** What the client called itself with `chaos-call`; null: nothing. */
+  readonly call: string | null;
+  readonly sentAtMs: number;
+};
+
+export type Balancer = {
+  readonly url: string;
+  readonly port: number;
+  close(): Promise<void>;
+};
+
+export type BalancerOptions = {
+  readonly port: number;
+  readonly backends: readonly Backend[];
+  /** Told before the first byte goes to a backend. */
+  readonly onSent?: (passage: Passage) => void;
+};
+
+/** Headers of one connection alone. */
+const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te', 'trailer']);
+
+/**
+ * A plain HTTP balancer, round robin, a new connection to the backend for each request. It goes on to the next backend only when the
+ * connection was refused, so that nothing can have been sent; everything else is the client's to see. Streams pass as they come.
+ */
+export async function startBalancer({ port, backends, onSent }: BalancerOptions): Promise<Balancer> {
+  let turn = 0;
+  const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    for (let tried = 0; tried < backends.length; tried += 1) {
+      const backend = backends[turn++ % backends.length]!;
+      const socket = await dial(backend.port);
+      if (socket === 'refused') continue;
+      if (socket === 'failed') break;
+      onSent?.({ backend: backend.name, call: headerOf(request, 'chaos-call'), sentAtMs: Date.now() });
+      return forward(request, response, socket);
+    }
+    fail(response, 503);
+  };
+  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 75_000, noDelay: true }, (request, response) => {
+    void pass(request, response);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', 4_096, resolve);
+  });
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function dial(port: number): Promise<Socket | 'refused' | 'failed'> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    const onError = (error: NodeJS.ErrnoException): void => resolve(error.code === 'ECONNREFUSED' ? 'refused' : 'failed');
+    socket.once('error', onError);
+    socket.once('connect', () => {
+      socket.off('error', onError);
+      resolve(socket);
+    });
+  });
+}
+
+function forward(request: IncomingMessage, response: ServerResponse, socket: Socket): void {
+  const headers = [...passing(request.rawHeaders), 'connection', 'close'];
+  // A body of unknown length travels in chunks on this side as well.
+  if (request.headers['transfer-encoding'] !== undefined) headers.push('transfer-encoding', 'chunked');
+  const sent = ask({ createConnection: () => socket, method: request.method, path: request.url, headers, setHost: false });
+  sent.flushHeaders();
+  request.pipe(sent);
+  sent.on('response', (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, passing(answer.rawHeaders));
+    response.flushHeaders();
+    answer.pipe(response);
+    answer.on('close', () => {
+      if (!answer.complete) response.destroy();
+    });
+    answer.on('error', () => response.destroy());
+  });
+  sent.on('error', () => fail(response, 502));
+  response.on('close', () => {
+    if (!response.writableFinished) sent.destroy();
+  });
+}
+
+function passing(raw: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let at = 0; at < raw.length; at += 2) if (!HOP_BY_HOP.has(raw[at]!.toLowerCase())) kept.push(raw[at]!, raw[at + 1]!);
+  return kept;
+}
+
+function headerOf(request: IncomingMessage, name: string): string | null {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : null;
+}
+
+/** What the client gets when a backend is gone: a status while there is still one to give, else a broken connection. */
+function fail(response: ServerResponse, status: number): void {
+  if (response.headersSent) response.destroy();
+  else response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end('balancer\n');
+}
