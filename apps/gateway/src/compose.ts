@@ -72,7 +72,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const stdio = toStdioHosts(config, { logger, store: sharedStore }, metrics);
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
   const recorder = makeCallMetrics(metrics);
-  const limits = makeLimits({ counters: ports.counters, pods: () => 1, metrics, log: logger });
+  const limits = makeLimits({ counters: ports.counters, metrics, log: logger });
   const steps = makeSteps({ config, credentials, limits, logger, pools, state, stdio, store: sharedStore, tracing });
   const run = makeRun({ steps, began: recorder.began, record: makeRecord({ calls: recorder, limits, tracing }), logger });
   const calls = createGatewayServer(run);

@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import type { Counters } from '@patchbay/ports';
 import type { CounterSeries, Logger, Metrics } from '@patchbay/telemetry';
 import { LeaseBook, TICK_MS } from './lease-book.ts';
+import { CENSUS_MS, makePodCensus, type PodCensus } from './pod-census.ts';
 import { type Decided, type LimitGate, makeLimitGate } from './limit-gate.ts';
 
 /** The limits of this pod, at work from the start to `close`. */
@@ -13,7 +14,6 @@ export type Limits = LimitGate & {
 
 export type LimitsDeps = {
   readonly counters: Counters;
-  readonly pods: () => number;
   readonly metrics: Metrics;
   readonly log: Pick<Logger, 'info' | 'warn'>;
 };
@@ -23,31 +23,39 @@ const clock = { nowMs: () => performance.now() };
 /** A store that hangs does not hold up the end of the program. */
 const CLOSE_MS = 1_000;
 
-export function makeLimits({ counters, pods, metrics, log }: LimitsDeps): Limits {
+export function makeLimits({ counters, metrics, log }: LimitsDeps): Limits {
+  const holder = randomUUID();
+  const census = makePodCensus({ counters, holder });
   const book = new LeaseBook({
     counters,
     clock,
-    holder: randomUUID(),
-    pods,
+    holder,
+    pods: census.count,
     storeChanged(isAway, why) {
-      if (isAway) log.warn({ why, pods: pods() }, 'limits: the counters cannot be reached, this pod goes by its own share');
+      if (isAway) log.warn({ why, pods: census.count() }, 'limits: the counters cannot be reached, this pod goes by its own share');
       else log.info({}, 'limits: the counters are shared again');
     },
   });
-  registerLimitMetrics(metrics, book);
+  registerLimitMetrics(metrics, book, census);
   const gate = makeLimitGate({ book, clock, decided: decisionCounter(metrics) });
   const ticking = setInterval(() => book.tick(), TICK_MS).unref();
+  const counting = setInterval(() => void census.refresh(), CENSUS_MS).unref();
+  void census.refresh();
   return {
     ...gate,
     async close() {
       clearInterval(ticking);
+      clearInterval(counting);
       const late = new Promise<void>((resolve) => void setTimeout(resolve, CLOSE_MS).unref());
-      await Promise.race([book.close(), late]);
+      await Promise.race([Promise.all([book.close(), census.leave()]), late]);
     },
   };
 }
 
-function registerLimitMetrics(metrics: Metrics, book: LeaseBook): void {
+function registerLimitMetrics(metrics: Metrics, book: LeaseBook, census: PodCensus): void {
+  metrics.read({ type: 'gauge', name: 'patchbay_gateway_limit_pods', help: 'Gateways that go by the same counters.', labels: [] }, () => [
+    [{}, census.count()],
+  ]);
   metrics.read(
     {
       type: 'gauge',

@@ -138,3 +138,25 @@ test('parts that are malformed, missing or about something else make no snapshot
     detail: expect.stringContaining('another organisation'),
   });
 });
+
+test('limits are compiled once for each change of them, none when no part names any, and from one part alone', async () => {
+  const { manifest, bytes } = wire([], []);
+  const withLimits = (limits: object[], key: string): Manifest => {
+    const part = Buffer.from(JSON.stringify({ format: 1, limits }));
+    const hash = createHash('sha256').update(part).digest('hex') as PartHash;
+    bytes.set(hash, part);
+    return { ...manifest, parts: [...manifest.parts, { kind: 'limits', key, hash, bytes: part.length }] };
+  };
+  const applies = { subject: null, tokenId: null, serverId: null, tool: null };
+  const limit = { id: randomUUID(), name: 'one', mode: 'enforce', per: ['user'], applies, windows: [], concurrency: 1 };
+  const none = await compileSnapshot(manifest, bytes, null);
+  expect(none.snapshot.limits).toBeNull();
+  const first = await compileSnapshot(withLimits([limit], '0'), bytes, none);
+  expect(first.snapshot.limits?.ofServer('any').rules).toMatchObject([{ name: 'one', concurrency: 1 }]);
+  const second = await compileSnapshot({ ...withLimits([limit], '0'), revision: 2 as Manifest['revision'] }, bytes, first);
+  expect(second.snapshot.limits).toBe(first.snapshot.limits);
+  const { parts } = withLimits([limit], '0');
+  const twice = { ...manifest, parts: [...parts, ...withLimits([{ ...limit, name: 'two' }], '1').parts.slice(-1)] };
+  await expect(compileSnapshot(twice, bytes, null)).rejects.toMatchObject({ detail: expect.stringContaining('one limits part') });
+  await expect(compileSnapshot(withLimits([{ ...limit, windows: [{ windowMs: 0, max: 1 }] }], '0'), bytes, null)).rejects.toThrow();
+});

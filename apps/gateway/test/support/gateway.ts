@@ -112,7 +112,7 @@ export async function startGateway({
   const snapshot = snapshotOf(servers, spec.limits ?? []);
   const metrics = createMetrics();
   const log = { info: () => undefined, warn: () => undefined };
-  const limits = makeLimits({ counters: spec.counters ?? makeCounters(REAL_TIME), pods: () => 1, metrics, log });
+  const limits = makeLimits({ counters: spec.counters ?? makeCounters(REAL_TIME), metrics, log });
   const clock = { nowMs: () => Date.now() };
   const logger = { info: () => undefined, warn: () => undefined };
   const tombstones = makeTombstones({ store, clock });
