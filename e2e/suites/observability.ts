@@ -4,7 +4,20 @@ import type { StartPlatform, TestPlatform } from '../support/test-platform.ts';
 import { MODERN_META, post } from '../support/raw.ts';
 import { until } from '../support/until.ts';
 
+/** A stdio server whose one tool says what `_meta` it was called with, and what it has for an environment. */
+const TELLING = `
+const send = (id, result) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result }) + '\\n');
+require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, method, params } = JSON.parse(line);
+  if (id === undefined) return;
+  if (method === 'initialize')
+    send(id, { protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: 'telling', version: '1' } });
+  else if (method === 'tools/list') send(id, { tools: [{ name: 'tell', inputSchema: { type: 'object' } }] });
+  else send(id, { content: [{ type: 'text', text: JSON.stringify({ meta: params._meta, env: Object.keys(process.env) }) }] });
+});`;
+
 type Span = {
+  service: string;
   traceId: string;
   spanId: string;
   parentSpanId?: string;
@@ -23,6 +36,9 @@ export function observability(start: StartPlatform): void {
     [upstream, collector] = await Promise.all([startModernUpstream(), listen(collect)]);
     platform = await start({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url.replace('/mcp', ''), OTEL_BSP_SCHEDULE_DELAY: '100' });
     await platform.register('traced', upstream.url);
+    await platform.api.expect(201, 'POST', '/servers', { kind: 'stdio', slug: 'telling', command: 'node', args: ['-e', TELLING] });
+    await platform.api.grantAll('telling');
+    await platform.api.discovered('telling');
   });
 
   afterAll(async () => {
@@ -34,24 +50,31 @@ export function observability(start: StartPlatform): void {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const sent = JSON.parse(Buffer.concat(chunks).toString()) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] };
-      for (const { scopeSpans } of sent.resourceSpans) for (const scope of scopeSpans) spans.push(...scope.spans);
+      const sent = JSON.parse(Buffer.concat(chunks).toString()) as {
+        resourceSpans: { resource: { attributes: Span['attributes'] }; scopeSpans: { spans: Span[] }[] }[];
+      };
+      for (const { resource, scopeSpans } of sent.resourceSpans) {
+        const service = resource.attributes.find(({ key }) => key === 'service.name')?.value.stringValue ?? '';
+        for (const scope of scopeSpans) spans.push(...scope.spans.map((span) => ({ ...span, service })));
+      }
       response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
     });
   }
 
   const TRACE = '0af7651916cd43dd8448eb211c80319c';
 
-  async function callTraced(): Promise<void> {
-    const _meta = { ...MODERN_META, traceparent: `00-${TRACE}-b7ad6b7169203331-01` };
+  async function callTraced(server = 'traced', name = 'echo', trace = TRACE): Promise<string> {
+    const _meta = { ...MODERN_META, traceparent: `00-${trace}-b7ad6b7169203331-01` };
     const body = JSON.stringify({
       jsonrpc: '2.0',
       id: 1,
       method: 'tools/call',
-      params: { name: 'echo', arguments: { message: 'x' }, _meta },
+      params: { name, arguments: { message: 'x' }, _meta },
     });
-    const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'echo' };
-    expect((await post(platform.mcpUrl('traced'), platform.facts.token, body, headers)).status).toBe(200);
+    const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': name };
+    const answer = await post(platform.mcpUrl(server), platform.facts.token, body, headers);
+    expect(answer.status).toBe(200);
+    return answer.text;
   }
 
   test('a call’s span continues the client’s trace, is named after the MCP conventions, and goes on upstream', async () => {
@@ -72,6 +95,25 @@ export function observability(start: StartPlatform): void {
     const traced = upstream.seenHeaders.find((headers) => String(headers['traceparent']).includes(TRACE));
     expect(traced?.['traceparent']).toContain(span.spanId);
     expect(JSON.stringify(spans)).not.toContain(platform.facts.token);
+  });
+
+  test('one trace goes from the client through gateway and stdio host to the stdio server', async () => {
+    const trace = '1bf7651916cd43dd8448eb211c80319d';
+    const called = await until(
+      async () => {
+        const text = await callTraced('telling', 'tell', trace);
+        return text.includes('traceparent') ? text : null;
+      },
+      { what: 'the stdio server at the gateway' },
+    );
+    const of = (service: string): Span | undefined =>
+      spans.find((span) => span.service === service && span.traceId === trace && span.name === 'tools/call tell');
+    const host = await until(() => of('patchbay-stdio-host'), { what: 'the span of the stdio host', timeoutMs: 15_000 });
+    const gateway = await until(() => of('patchbay-gateway'), { what: 'the span of the gateway', timeoutMs: 15_000 });
+    expect(gateway.parentSpanId).toBe('b7ad6b7169203331');
+    expect(host.parentSpanId).toBe(gateway.spanId);
+    expect(called).toContain(`00-${trace}-${host.spanId}-01`);
+    for (const leaked of ['OTEL_', 'PATCHBAY_']) expect(called).not.toContain(leaked);
   });
 
   test('metrics count calls by organisation, server, method and outcome, and name no tool, user or token', async () => {

@@ -67,12 +67,11 @@ export function firstStartEnvironment(layout: Layout, examples: { everything: st
 
 export function gatewayEnvironment(layout: Layout): Environment {
   const urls = urlsOf(layout);
-  const telemetry = Object.keys(layout.given).filter((name) => name.startsWith('OTEL_'));
   return {
     ...basics(layout),
     // Within what the supervisor waits for a program to stop.
     [ENV.drainMs]: '8000',
-    ...pass(layout, [ENV.bodyLimitBytes, ENV.stalenessBudgetMs, ...telemetry]),
+    ...pass(layout, [ENV.bodyLimitBytes, ENV.stalenessBudgetMs, ...telemetry(layout)]),
     ...keyFiles(layout, {
       [ENV.portsDatabaseUrlFile]: KEY_FILES.portsDatabaseUrl,
       [ENV.snapshotPublicKeyFile]: KEY_FILES.snapshotPublic,
@@ -92,7 +91,8 @@ export function gatewayEnvironment(layout: Layout): Environment {
 export function stdioHostEnvironment(layout: Layout): Environment {
   return {
     ...basics(layout),
-    ...pass(layout, [ENV.stdioProcessesMax, ENV.stdioIdleMs]),
+    // What servers are given is composed by the host: none of this is theirs.
+    ...pass(layout, [ENV.stdioProcessesMax, ENV.stdioIdleMs, ...telemetry(layout)]),
     // What a server calls `node` is the Node that we bring.
     PATH: [dirname(process.execPath), layout.given['PATH'] ?? '/usr/local/bin:/usr/bin:/bin'].join(delimiter),
     ...keyFiles(layout, {
@@ -115,6 +115,11 @@ function basics(layout: Layout): Environment {
 
 function pass({ given }: Pick<Layout, 'given'>, names: readonly string[]): Environment {
   return Object.fromEntries(names.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+}
+
+/** Where spans go, and how many of them. */
+function telemetry({ given }: Layout): string[] {
+  return Object.keys(given).filter((name) => name.startsWith('OTEL_'));
 }
 
 function keyFiles({ home }: Layout, files: Readonly<Record<string, string>>): Environment {

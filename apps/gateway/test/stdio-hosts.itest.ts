@@ -229,6 +229,6 @@ test('a host that ends in order answers what it has and leaves the rest to the o
   expect(await text(client, 'count')).toBe('1');
   const { holding } = await holder();
   holding.child.kill('SIGTERM');
-  for (let calls = 0; calls < 20; calls += 1) expect(Number(await text(client, 'count'))).toBeGreaterThan(0);
+  for (let calls = 0; calls < 20; calls += 1) expect(await text(client, 'count')).toMatch(/^\d+$/);
   expect((await processes()).filter((count) => count === 1)).toHaveLength(1);
 }, 60_000);

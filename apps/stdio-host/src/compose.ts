@@ -1,13 +1,16 @@
 import { mkdir, realpath } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { dirname, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ENV } from '@patchbay/contracts';
-import { drainServer, isDraining } from '@patchbay/telemetry';
+import type { Tracer } from '@opentelemetry/api';
+import type { Metrics } from '@patchbay/telemetry';
 import { StdioHost } from './host.ts';
 import { LaunchSpecs, type AskControlPlane } from './launch-specs.ts';
 import type { Log } from './log.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
+import { makeProcessEvents, registerProcesses } from './ops/process-metrics.ts';
+import { makeRequestRecorder } from './ops/request-recorder.ts';
+import { Stopping } from './ops/stopping.ts';
 import { ProcessPool } from './pool.ts';
 import { prepareLaunch } from './process/launcher.ts';
 import { OrphanGuard } from './process/orphan-guard.ts';
@@ -37,6 +40,9 @@ export type Outside = {
   /** Whether this is the secret that callers must present; compares in constant time. */
   readonly knows: (secret: string) => boolean;
   readonly clock: { nowMs(): number };
+  readonly metrics: Metrics;
+  /** null: no spans. */
+  readonly tracer: Tracer | null;
   /** What this machine can confine; found out when left away. */
   readonly sandbox?: Sandbox;
 };
@@ -47,15 +53,13 @@ export type RunningHost = { readonly port: number; close(): Promise<void> };
 /** The repository's (or image's) root: servers of our own dependencies run from it. */
 const INSTALLATION = resolve(import.meta.dirname, '../../..');
 const SWEEP_MS_MAX = 2_000;
-/** By then the last answers are out, which say that their servers were stopped. */
-const ANSWERED_MS = 5_000;
 
 /** Builds every long-lived object of the stdio host and starts to listen, on loopback only. */
 export async function startStdioHost(settings: Settings, outside: Outside): Promise<RunningHost> {
   await mkdir(settings.home, { recursive: true, mode: 0o700 });
   const home = await realpath(settings.home);
   const needed = [INSTALLATION, dirname(process.execPath), await realpath(process.execPath)];
-  const { log, clock } = outside;
+  const { log, clock, metrics } = outside;
   const sandbox = outside.sandbox ?? (await probeSandbox(home, needed));
   if (sandbox.tools === null) log.warn({ missing: sandbox.missing }, 'stdio servers run without a sandbox');
   const guard = new OrphanGuard();
@@ -64,24 +68,25 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
     ...settings,
     clock,
     log,
+    events: makeProcessEvents(metrics),
     limitVariable: ENV.stdioProcessesMax,
     prepare: (key, spec) => prepareLaunch(key, spec, launcher),
     onGone: (running) => host.forgetProcess(running),
   });
   const host = new StdioHost({ ...settings, specs: new LaunchSpecs(outside.ask, clock), pool, clock });
-  const endpoint = new McpEndpoint(host, () => isDraining(server));
+  registerProcesses(metrics, pool, settings.processesMax);
+  const stopping = new Stopping(settings.drainMs);
+  const isStopping = (): boolean => stopping.hasBegun;
+  const endpoint = new McpEndpoint({ host, recorder: makeRequestRecorder(metrics, outside.tracer), isStopping });
   const status = (serverId: string | null) => statusOf({ pool, sandbox, processesMax: settings.processesMax }, serverId);
-  const server = createStdioServer({ knows: outside.knows, endpoint, status, log });
+  const server = createStdioServer({ knows: outside.knows, endpoint, metrics, isStopping, status, log });
   const sweeping = setInterval(() => host.sweep(), Math.max(20, Math.min(SWEEP_MS_MAX, settings.idleMs / 4)));
   await new Promise<void>((ready, failed) => server.once('error', failed).listen(settings.port, '127.0.0.1', ready));
   return {
     port: (server.address() as AddressInfo).port,
     async close() {
       clearInterval(sweeping);
-      const drained = drainServer(server, settings.drainMs + ANSWERED_MS);
-      await Promise.race([drained, sleep(settings.drainMs)]);
-      await pool.close();
-      await drained;
+      await stopping.drain(server, () => pool.close());
       guard.close();
     },
   };

@@ -1,5 +1,5 @@
 import { ENV } from '@patchbay/contracts';
-import { custom, integer, oneOf, port, readEnv, text, urls, type LogLevel } from '@patchbay/telemetry';
+import { custom, integer, oneOf, optional, port, readEnv, text, url, urls, type LogLevel } from '@patchbay/telemetry';
 import { loadSecret, type Secret } from '@patchbay/vault';
 
 /** What this program reads of its environment. Secrets come as files that only their owner may read. */
@@ -19,6 +19,7 @@ export type Config = {
   readonly ownSecret: Secret;
   /** The PATH that servers get. */
   readonly path: string;
+  readonly otlpEndpoint: URL | null;
 };
 
 const DEFAULT_PORT = 8474;
@@ -37,5 +38,6 @@ export function readConfig(): Config {
     callersSecret: custom(ENV.toStdioHostSecretFile, loadSecret),
     ownSecret: custom(ENV.stdioHostSecretFile, loadSecret),
     path: text('PATH', '/usr/local/bin:/usr/bin:/bin'),
+    otlpEndpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT')),
   });
 }

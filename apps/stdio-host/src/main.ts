@@ -1,5 +1,6 @@
 import { VERSION } from '@patchbay/contracts';
-import { createLogger, runProgram } from '@patchbay/telemetry';
+import { createLogger, createProgramMetrics, runProgram } from '@patchbay/telemetry';
+import { startTracer } from '@patchbay/telemetry/tracing';
 import { equalSecrets } from '@patchbay/tokens';
 import { startStdioHost } from './compose.ts';
 import { readConfig } from './config.ts';
@@ -14,6 +15,7 @@ runProgram({
     const config = readConfig();
     const logger = createLogger({ program: 'stdio-host', level: config.logLevel });
     const controlPlane = createControlPlane(config.controlPlaneUrls, config.ownSecret);
+    const tracing = await startTracer({ enabled: config.otlpEndpoint !== null, serviceName: 'patchbay-stdio-host' });
     const host = await startStdioHost(
       { ...config, startTimeoutMs: 30_000, version: VERSION },
       {
@@ -21,6 +23,8 @@ runProgram({
         ask: controlPlane.ask,
         knows: (secret) => equalSecrets(secret, config.callersSecret.reveal()),
         clock: { nowMs: () => Date.now() },
+        metrics: createProgramMetrics({ program: 'stdio-host', version: VERSION }),
+        tracer: tracing?.tracer ?? null,
       },
     );
     logger.info({ port: host.port }, 'listening');
@@ -30,6 +34,7 @@ runProgram({
       stop: async () => {
         await host.close();
         await controlPlane.close();
+        await tracing?.stop();
       },
     };
   },

@@ -6,6 +6,7 @@ import type { Session, StdioHost } from './host.ts';
 import { sendJson, sendRefusal, sendRpcError } from './http/answers.ts';
 import { HttpReply } from './http/http-reply.ts';
 import { readBody } from './http/read-body.ts';
+import type { RequestRecorder } from './ops/request-recorder.ts';
 import type { Incoming } from './process/exchange.ts';
 import { toOneLine } from './process/rpc-text.ts';
 import type { ServerKey } from './process/server-process.ts';
@@ -18,15 +19,19 @@ const NOT_ON_SHARED: ReadonlySet<string> = new Set(['logging/setLevel', 'resourc
 /** One authenticated request to a server's endpoint. */
 export type Exchanged = { readonly request: IncomingMessage; readonly response: ServerResponse; readonly key: ServerKey };
 
+export type EndpointOptions = {
+  readonly host: StdioHost;
+  readonly recorder: RequestRecorder;
+  /** What is in flight ends, and nothing new is taken. */
+  readonly isStopping: () => boolean;
+};
+
 /** Serves the streamable-HTTP transport of the legacy revisions on one server's path. */
 export class McpEndpoint {
-  readonly #host: StdioHost;
-  readonly #isStopping: () => boolean;
+  readonly #options: EndpointOptions;
 
-  /** `isStopping`: what is in flight ends, and nothing new is taken. */
-  constructor(host: StdioHost, isStopping: () => boolean) {
-    this.#host = host;
-    this.#isStopping = isStopping;
+  constructor(options: EndpointOptions) {
+    this.#options = options;
   }
 
   async handle(exchanged: Exchanged): Promise<void> {
@@ -53,7 +58,7 @@ export class McpEndpoint {
     if (sessionId !== null && session === null) return sendRefusal(response, refusal('session.gone'));
     const incoming = await this.#read(request);
     if ('refused' in incoming) return sendRefusal(response, incoming.refused, incoming.idText);
-    if (session !== null) return this.#inSession(session, incoming, response);
+    if (session !== null) return this.#inSession(session, incoming, { request, response });
     if (incoming.message.kind !== 'request' || incoming.message.method !== 'initialize') {
       return sendRefusal(response, refusal('rpc.invalid', 'Without an Mcp-Session-Id only initialize is answered.'), idTextOf(incoming));
     }
@@ -62,7 +67,7 @@ export class McpEndpoint {
 
   /** A host that stops knows no session any more: its callers open another elsewhere, for nothing was executed. */
   #take(key: ServerKey, sessionId: string, response: ServerResponse): Session | null {
-    if (!this.#isStopping()) return this.#host.find(key, sessionId);
+    if (!this.#options.isStopping()) return this.#options.host.find(key, sessionId);
     response.setHeader('connection', 'close');
     return null;
   }
@@ -76,18 +81,18 @@ export class McpEndpoint {
   }
 
   async #initialize({ response, key }: Exchanged, generation: string, incoming: Incoming): Promise<void> {
-    if (this.#isStopping()) return sendRpcError(response, idTextOf(incoming), refusal('stdio.stopping'));
-    const opened = await this.#host.open(key, generation, incoming);
+    if (this.#options.isStopping()) return sendRpcError(response, idTextOf(incoming), refusal('stdio.stopping'));
+    const opened = await this.#options.host.open(key, generation, incoming);
     if ('code' in opened) return sendRpcError(response, idTextOf(incoming), opened);
     if (opened.sessionId === null) return sendJson(response, 200, opened.answer);
     if (!response.destroyed) return sendJson(response, 200, opened.answer, { [SESSION_HEADER]: opened.sessionId });
     // Nobody will ever learn the id, so nobody can end the session.
-    const unheard = this.#host.find(key, opened.sessionId);
-    if (unheard !== null) this.#host.end(unheard);
+    const unheard = this.#options.host.find(key, opened.sessionId);
+    if (unheard !== null) this.#options.host.end(unheard);
   }
 
-  #inSession(session: Session, incoming: Incoming, response: ServerResponse): void {
-    const { exchange, spec } = session.process;
+  #inSession(session: Session, incoming: Incoming, { request, response }: Pick<Exchanged, 'request' | 'response'>): void {
+    const { exchange, key, spec } = session.process;
     const { message } = incoming;
     if (message.kind !== 'request') {
       // Responses answer requests that servers cannot make here yet.
@@ -97,11 +102,14 @@ export class McpEndpoint {
     }
     const refused = refusedInSession(message, spec.isolation === 'shared');
     if (refused !== null) return sendRpcError(response, idTextOf(incoming), refused);
-    const flight = exchange.request(session.id, incoming, new HttpReply(response, idTextOf(incoming)));
+    const recording = this.#options.recorder.begin({ key, slug: spec.slug, message, traceparent: request.headers['traceparent'] });
+    const reply = new HttpReply(response, idTextOf(incoming), (outcome) => recording.end(outcome));
+    const flight = exchange.request(session.id, { ...incoming, traceparent: recording.traceparent }, reply);
     // The caller may leave before the answer: the server finishes its work, and nobody waits for it any more.
     const left = () => {
       if (flight !== null) exchange.release(flight);
-      this.#host.touch(session);
+      recording.end('cancelled');
+      this.#options.host.touch(session);
     };
     if (response.destroyed) left();
     else response.on('close', left);
@@ -111,13 +119,13 @@ export class McpEndpoint {
     const sessionId = header(request, SESSION_HEADER);
     const generation = header(request, STDIO_HOST.generationHeader);
     if (sessionId === null && generation !== null) {
-      this.#host.endShared(key, generation);
+      this.#options.host.endShared(key, generation);
       response.writeHead(204).end();
       return;
     }
-    const session = sessionId === null ? null : this.#host.find(key, sessionId);
+    const session = sessionId === null ? null : this.#options.host.find(key, sessionId);
     if (session === null) return sendRefusal(response, refusal('session.gone'));
-    this.#host.end(session);
+    this.#options.host.end(session);
     response.writeHead(204).end();
   }
 }

@@ -1,6 +1,7 @@
 import type { LaunchSpec } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import type { Log } from './log.ts';
+import type { ProcessEvents } from './ops/process-metrics.ts';
 import { Backoff } from './process/backoff.ts';
 import type { ChildOptions } from './process/child.ts';
 import { ServerProcess, type ServerKey } from './process/server-process.ts';
@@ -12,6 +13,7 @@ export type PoolOptions = {
   readonly limitVariable: string;
   readonly clock: { nowMs(): number };
   readonly log: Log;
+  readonly events: ProcessEvents;
   readonly prepare: (key: ServerKey, spec: LaunchSpec) => Promise<Pick<ChildOptions, 'command' | 'cwd' | 'guard'> | Refusal>;
   /** Its sessions ended with it. */
   readonly onGone: (process: ServerProcess) => void;
@@ -37,6 +39,12 @@ export class ProcessPool {
 
   /** Starts a process, making room first if it must. It still has to be initialised. */
   async start(key: ServerKey, spec: LaunchSpec): Promise<ServerProcess | Refusal> {
+    const started = await this.#start(key, spec);
+    if (!(started instanceof ServerProcess)) this.#options.events.startFailed(started.code);
+    return started;
+  }
+
+  async #start(key: ServerKey, spec: LaunchSpec): Promise<ServerProcess | Refusal> {
     const { clock, prepare } = this.#options;
     const waitMs = this.#backoff.waitMs(failureKey(key, spec), clock.nowMs());
     if (waitMs > 0) return inBackoff(spec, waitMs);
@@ -87,7 +95,7 @@ export class ProcessPool {
   }
 
   #spawn(key: ServerKey, spec: LaunchSpec, launch: Pick<ChildOptions, 'command' | 'cwd' | 'guard'>): ServerProcess {
-    const { clock, log, onGone } = this.#options;
+    const { clock, events, log, onGone } = this.#options;
     const started = new ServerProcess({
       key,
       spec,
@@ -95,20 +103,27 @@ export class ProcessPool {
       clock,
       onGone: (running, crash) => {
         this.#processes.delete(running);
+        if (running.wasKilled) events.killed();
         if (crash !== null) this.#failed(running, crash);
         onGone(running);
       },
     });
     this.#processes.add(started);
+    events.started(spec.isolation, this.#backoff.hasFailed(failureKey(key, spec), clock.nowMs()));
     log.info(about(started), 'started a stdio server');
     return started;
   }
 
   #failed(running: ServerProcess, crash: 'starting' | 'ready'): void {
-    const { clock, log } = this.#options;
+    const { clock, events, log } = this.#options;
     const key = failureKey(running.key, running.spec);
-    if (crash === 'starting') this.#backoff.startFailed(key, clock.nowMs());
-    else this.#backoff.crashed(key, clock.nowMs());
+    if (crash === 'starting') {
+      this.#backoff.startFailed(key, clock.nowMs());
+      events.startFailed('stdio.start_failed');
+    } else {
+      this.#backoff.crashed(key, clock.nowMs());
+      events.crashed();
+    }
     log.warn({ ...about(running), during: crash, waitMs: this.#backoff.waitMs(key, clock.nowMs()) }, 'a stdio server failed');
   }
 

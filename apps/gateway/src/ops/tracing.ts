@@ -1,4 +1,5 @@
-import { context, type Span, SpanKind, SpanStatusCode, trace, type Tracer, TraceFlags } from '@opentelemetry/api';
+import { type Span, SpanKind, SpanStatusCode, type Tracer } from '@opentelemetry/api';
+import { parentContext, startTracer, traceparentOf } from '@patchbay/telemetry/tracing';
 import type { CallContext } from '../pipeline/context.ts';
 
 export type Tracing = {
@@ -12,30 +13,22 @@ export type Tracing = {
 
 const OFF: Tracing = { begin: () => {}, end: () => {}, stop: async () => {} };
 
-/**
- * Spans over OTLP when `OTEL_EXPORTER_OTLP_ENDPOINT` is set (the SDK reads the other OTEL_* variables, the sampler included); else
- * nothing is loaded. Names follow the OpenTelemetry semantic conventions for MCP; no auto-instrumentation touches the call path.
- */
+/** Spans of calls, named after the OpenTelemetry semantic conventions for MCP; see `startTracer` for when there are any. */
 export async function startTracing({ enabled, serviceName }: { enabled: boolean; serviceName: string }): Promise<Tracing> {
-  if (!enabled) return OFF;
-  const [{ NodeSDK }, { OTLPTraceExporter }] = await Promise.all([
-    import('@opentelemetry/sdk-node'),
-    import('@opentelemetry/exporter-trace-otlp-http'),
-  ]);
-  const sdk = new NodeSDK({ serviceName, traceExporter: new OTLPTraceExporter(), instrumentations: [] });
-  sdk.start();
-  return { ...makeTracing(trace.getTracer('patchbay-gateway')), stop: () => sdk.shutdown() };
+  const started = await startTracer({ enabled, serviceName });
+  return started === null ? OFF : { ...makeTracing(started.tracer), stop: started.stop };
 }
 
 /** The span of one call, given a tracer. */
 function makeTracing(tracer: Tracer): Pick<Tracing, 'begin' | 'end'> {
   return {
     begin(ctx) {
-      const { message } = ctx;
+      const { message, request } = ctx;
       if (message === null) return;
-      const span = tracer.startSpan(message.method, { kind: SpanKind.SERVER, attributes: attributesOf(ctx) }, parentOf(ctx));
+      const parent = parentContext(message.traceparent, request.headers['traceparent']);
+      const span = tracer.startSpan(message.method, { kind: SpanKind.SERVER, attributes: attributesOf(ctx) }, parent);
       ctx.span = span;
-      if (span.isRecording()) ctx.traceparent = traceparentOf(span);
+      ctx.traceparent = traceparentOf(span);
     },
     end(ctx) {
       const { span } = ctx;
@@ -74,26 +67,4 @@ function describeOutcome(ctx: CallContext, span: Span): void {
   if (outcome === 'ok' || outcome === 'cancelled') return;
   span.setAttribute('error.type', outcome);
   span.setStatus({ code: SpanStatusCode.ERROR });
-}
-
-/** protocol.md §1.3: the carrier is `params._meta.traceparent`; the HTTP header only where that is absent. */
-function parentOf({ message, request }: CallContext): ReturnType<typeof context.active> {
-  const header = request.headers['traceparent'];
-  const carrier = message?.traceparent ?? (typeof header === 'string' ? header : null);
-  const match = carrier === null ? null : TRACEPARENT.exec(carrier);
-  if (match?.[1] === undefined || match[2] === undefined || match[3] === undefined) return context.active();
-  const [, traceId, spanId, flags] = match;
-  return trace.setSpanContext(context.active(), {
-    traceId,
-    spanId,
-    traceFlags: Number.parseInt(flags, 16) & TraceFlags.SAMPLED,
-    isRemote: true,
-  });
-}
-
-const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
-
-function traceparentOf(span: Span): string {
-  const { spanId, traceFlags, traceId } = span.spanContext();
-  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
 }

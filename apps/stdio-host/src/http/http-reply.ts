@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Refusal } from '@patchbay/errors';
+import type { RequestOutcome } from '../ops/request-recorder.ts';
 import type { Reply } from '../process/reply.ts';
 import { errorText, toOneLine } from '../process/rpc-text.ts';
 import { sendJson } from './answers.ts';
@@ -14,10 +15,13 @@ const EVENT_END = Buffer.from('\n\n');
 export class HttpReply implements Reply {
   readonly #response: ServerResponse;
   readonly #idText: string;
+  readonly #ended: (outcome: RequestOutcome) => void;
 
-  constructor(response: ServerResponse, idText: string) {
+  /** `ended` is told how, once everything is written. */
+  constructor(response: ServerResponse, idText: string, ended: (outcome: RequestOutcome) => void) {
     this.#response = response;
     this.#idText = idText;
+    this.#ended = ended;
   }
 
   notify(message: Buffer): void {
@@ -26,17 +30,24 @@ export class HttpReply implements Reply {
   }
 
   finish(message: Buffer): void {
-    if (!this.#response.headersSent) return sendJson(this.#response, 200, message);
-    this.#event(message);
-    this.#response.end();
+    this.#say(message);
+    this.#ended('ok');
   }
 
   fail(refused: Refusal): void {
-    this.finish(errorText(this.#idText, refused));
+    this.#say(errorText(this.#idText, refused));
+    this.#ended(refused.code);
   }
 
   abandon(): void {
     this.#stream();
+    this.#response.end();
+    this.#ended('cancelled');
+  }
+
+  #say(message: Buffer): void {
+    if (!this.#response.headersSent) return sendJson(this.#response, 200, message);
+    this.#event(message);
     this.#response.end();
   }
 

@@ -21,6 +21,11 @@ export class Backoff {
     this.#remember(key, nowMs, { count: before + 1, delayMs: before === 0 ? 0 : delayMs(before) });
   }
 
+  /** Whether a failure of it is not forgiven yet. */
+  hasFailed(key: string, nowMs: number): boolean {
+    return this.#countBefore(key, nowMs) > 0;
+  }
+
   /** 0 when it may be started now. */
   waitMs(key: string, nowMs: number): number {
     return Math.max(0, (this.#failures.get(key)?.retryAtMs ?? 0) - nowMs);

@@ -21,8 +21,8 @@ export type ChildOptions = {
   readonly guard: OrphanGuard | null;
   /** Each line of stdout, without its end. */
   readonly onLine: (line: Buffer) => void;
-  /** Once, after the process and its group are gone; `how` is in words. */
-  readonly onGone: (how: string) => void;
+  /** Once, after the process and its group are gone; `how` is in words, `killed`: we had to. */
+  readonly onGone: (how: string, killed: boolean) => void;
 };
 
 /** One running program and everything it started (its process group, or its PID namespace). */
@@ -33,6 +33,7 @@ export class Child {
   #isGone = false;
   #stopping = false;
   #why: string | null = null;
+  #killed = false;
 
   constructor({ command, cwd, tail, guard, onLine, onGone }: ChildOptions) {
     const child = spawn(command.file, command.args, { cwd, env: command.env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
@@ -55,7 +56,7 @@ export class Child {
         err.flush();
         this.#signal('SIGKILL'); // Whoever of the group is left.
         guard?.release(this.pid);
-        onGone(this.#why ?? how);
+        onGone(this.#why ?? how, this.#killed);
         resolve();
       };
       child.on('error', (error) => this.pid === 0 && finish(error.message));
@@ -85,7 +86,7 @@ export class Child {
       this.#stopping = true;
       this.#process.stdin.end();
       const term = setTimeout(() => this.#signal('SIGTERM'), TERM_AFTER_MS);
-      const kill = setTimeout(() => this.#signal('SIGKILL'), KILL_AFTER_MS);
+      const kill = setTimeout(() => this.#kill(`not ending within ${KILL_AFTER_MS / 1_000} s`), KILL_AFTER_MS);
       void this.gone.then(() => {
         clearTimeout(term);
         clearTimeout(kill);
@@ -96,6 +97,7 @@ export class Child {
 
   #kill(why: string): void {
     this.#why ??= `it was killed for ${why}`;
+    this.#killed = true;
     this.#process.stdout.destroy();
     this.#signal('SIGKILL');
   }

@@ -4,8 +4,8 @@ import type { OutputTail } from './output-tail.ts';
 import type { Reply } from './reply.ts';
 import { errorText, keyOf, resultText, toOneLine } from './rpc-text.ts';
 
-/** One message as it came over HTTP, scanned; `bytes` are one line. */
-export type Incoming = { readonly bytes: Buffer; readonly message: ScannedMessage };
+/** One message as it came over HTTP, scanned; `bytes` are one line. `traceparent` is written over the one that it brings, if any. */
+export type Incoming = { readonly bytes: Buffer; readonly message: ScannedMessage; readonly traceparent?: string | null };
 
 /** A request the server has not answered yet. */
 export type Flight = {
@@ -47,14 +47,14 @@ export class Exchange {
   }
 
   /** Sends a request on. Null with a refusal passed to `reply` when it cannot be sent. */
-  request(sessionId: string, { bytes, message }: Incoming, reply: Reply): Flight | null {
-    const flight = this.#flight(sessionId, { bytes, message }, reply);
+  request(sessionId: string, incoming: Incoming, reply: Reply): Flight | null {
+    const flight = this.#flight(sessionId, incoming, reply);
     if (this.#flights.has(flight.key)) {
       reply.fail(refusal('rpc.invalid', 'A request with this id is still being answered in this session.'));
       return null;
     }
     this.#add(flight);
-    if (this.#options.write(this.#options.remap ? remapped(bytes, message, flight.key.slice(1)) : bytes)) return flight;
+    if (this.#options.write(edited(incoming, this.#options.remap ? flight.key.slice(1) : null))) return flight;
     this.release(flight);
     reply.fail(refusal('upstream.unreachable', `Stdio server "${this.#options.serverName}" is not taking messages.`));
     return null;
@@ -180,12 +180,17 @@ export class Exchange {
   }
 }
 
-function remapped(bytes: Buffer, message: ScannedMessage, id: string): Buffer {
-  const edits = [message.idSpan, message.progressToken === null ? null : message.progressTokenSpan]
-    .filter((span) => span !== null)
-    .map((span) => ({ ...span, replacement: id }))
-    .sort((a, b) => a.start - b.start);
-  return splice(bytes, edits);
+/** The line as the server gets it: the caller's own bytes where nothing has to differ. `id`: in place of id and progress token. */
+function edited({ bytes, message, traceparent = null }: Incoming, id: string | null): Buffer {
+  const spans = id === null ? [] : [message.idSpan, message.progressToken === null ? null : message.progressTokenSpan];
+  const edits = spans.filter((span) => span !== null).map((span) => ({ ...span, replacement: id ?? '' }));
+  if (traceparent !== null && message.traceparentSpan !== null)
+    edits.push({ ...message.traceparentSpan, replacement: JSON.stringify(traceparent) });
+  if (edits.length === 0) return bytes;
+  return splice(
+    bytes,
+    edits.sort((a, b) => a.start - b.start),
+  );
 }
 
 function textAt(bytes: Buffer, span: { start: number; end: number } | null): Buffer | null {

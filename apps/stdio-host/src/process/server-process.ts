@@ -29,6 +29,8 @@ export class ServerProcess {
   readonly sessions = new Set<string>();
   lastUsedAtMs: number;
   state: 'starting' | 'ready' | 'stopping' | 'gone' = 'starting';
+  /** Once it is gone: whether we had to kill it. */
+  wasKilled = false;
   /** When a newer generation took over: this one takes no new sessions. */
   retiredAtMs: number | null = null;
   readonly #child: Child;
@@ -51,7 +53,7 @@ export class ServerProcess {
       ...launch,
       tail: this.tail,
       onLine: (line) => this.exchange.receive(line),
-      onGone: (how) => this.#gone(how),
+      onGone: (how, killed) => this.#gone(how, killed),
     });
   }
 
@@ -90,7 +92,8 @@ export class ServerProcess {
     await this.#child.stop();
   }
 
-  #gone(how: string): void {
+  #gone(how: string, killed: boolean): void {
+    this.wasKilled = killed;
     const crash = this.state === 'starting' || this.state === 'ready' ? this.state : null;
     if (crash === 'starting') this.#startFailure ??= how;
     const failedToStart = this.#startFailure !== null ? 'starting' : null;

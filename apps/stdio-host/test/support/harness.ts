@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { STDIO_HOST, StdioHostStatus, type LaunchSpec } from '@patchbay/contracts';
+import type { Tracer } from '@opentelemetry/api';
+import { createMetrics } from '@patchbay/telemetry';
 import { startStdioHost, type RunningHost, type Settings } from '../../src/compose.ts';
 import type { Sandbox } from '../../src/sandbox/probe.ts';
 
@@ -55,12 +57,12 @@ export class LaunchServer {
   }
 }
 
-export type HostOverrides = Partial<Settings> & { sandbox?: Sandbox };
+export type HostOverrides = Partial<Settings> & { sandbox?: Sandbox; tracer?: Tracer | null };
 
 export type TestHost = { host: RunningHost; launches: LaunchServer; home: string; url: string; stop(): Promise<void> };
 
 /** A host in this process, on a free port, with a home of its own. */
-export async function startHost({ sandbox, ...overrides }: HostOverrides = {}): Promise<TestHost> {
+export async function startHost({ sandbox, tracer = null, ...overrides }: HostOverrides = {}): Promise<TestHost> {
   const home = makeHome();
   const launches = await new LaunchServer().start();
   const settings: Settings = {
@@ -80,6 +82,8 @@ export async function startHost({ sandbox, ...overrides }: HostOverrides = {}): 
   const host = await startStdioHost(settings, {
     log: quiet,
     clock: { nowMs: () => Date.now() },
+    metrics: createMetrics(),
+    tracer,
     knows: (secret) => secret === SECRET,
     ask: async ({ organisationId, serverId }, generation) => {
       const path = `/internal/v1/orgs/${organisationId}/servers/${serverId}/launch?generation=${generation}`;

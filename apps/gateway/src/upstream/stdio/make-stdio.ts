@@ -53,7 +53,7 @@ function hostsOf(urls: readonly URL[], pools: ReadonlyMap<string, StdioHost['poo
 
 async function answers(probe: ReturnType<typeof createInternalFetch> | undefined): Promise<boolean> {
   try {
-    const answer = await probe?.request('/livez');
+    const answer = await probe?.request('/readyz');
     answer?.discard();
     return answer?.status === 200;
   } catch {

@@ -35,6 +35,7 @@ export class StdioWays implements Ways {
 
   isOfOneInstance({ instance }: Way, { code }: Refusal): boolean {
     const host = this.#deps.hosts.byId(instance ?? '');
+    if (code === 'stdio.stopping' && host !== null) this.#deps.hosts.giveUp(host, 'it is shutting down');
     return OF_ONE_HOST.has(code) || (host !== null && !this.#deps.hosts.isAlive(host));
   }
 
