@@ -1,4 +1,5 @@
 import type { OrganisationId } from '@patchbay/contracts';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   call,
@@ -191,6 +192,45 @@ describe('when the store is away', () => {
       expect(mostInAWindow(admitted, 2_000)).toBeLessThanOrEqual(20);
     }
   });
+});
+
+test('whatever a store answers, a pod admits no more than its limits allow, and some when the store is right again', async () => {
+  const anything = fc.oneof(fc.constantFrom(Number.NaN, -1, 0, 0.5, 1e308, Number.POSITIVE_INFINITY, undefined as never), fc.integer());
+  const answer = fc.record({ granted: anything, chargedAtMs: anything, retryAfterMs: anything, held: anything, inUse: anything });
+  await fc.assert(
+    fc.asyncProperty(fc.array(answer, { minLength: 20, maxLength: 20 }), async (answers) => {
+      const { time, books, counters } = makeFleet();
+      const said = { take: 0, hold: 0 };
+      const truly = { take: counters.take, hold: counters.hold };
+      counters.take = async () => answers[said.take++ % answers.length] as never;
+      counters.hold = async () => answers[said.hold++ % answers.length] as never;
+      const counter = (books[0] as LeaseBook).counter(
+        ORGANISATION,
+        'one',
+        ruleOf({ windows: [{ windowMs: 1_000, max: 4 }], concurrency: 2 }),
+      );
+      const admitted: number[] = [];
+      let running = 0;
+      for (let step = 0; step < 60; step += 1) {
+        for (let each = 0; each < 3; each += 1) {
+          void call(counter, time).then((isAdmitted) => {
+            if (!isAdmitted) return;
+            admitted.push(time.nowMs());
+            running += 1;
+          });
+        }
+        await pass(time, books, TICK_MS);
+        expect(running).toBeLessThanOrEqual(2);
+        for (; running > 0 && step % 3 === 0; running -= 1) counter.release(time.nowMs());
+      }
+      expect(mostInAWindow(admitted, 1_000)).toBeLessThanOrEqual(4);
+      for (; running > 0; running -= 1) counter.release(time.nowMs());
+      Object.assign(counters, truly);
+      await pass(time, books, 5_000);
+      expect(await callTimes(counter, time, 1)).toBe(1);
+    }),
+    { numRuns: 60 },
+  );
 });
 
 describe('slots', () => {

@@ -1,3 +1,4 @@
+import type { Counters } from '@patchbay/ports';
 import { expect, test } from 'vitest';
 import { makeCounters, makeTime } from './counters.fixture.ts';
 import { CENSUS_MS, makePodCensus } from './pod-census.ts';
@@ -32,3 +33,12 @@ test('pods count each other while they are there; one that ends or dies is not c
   for (let each = 0; each < 5; each += 1) await round(all.slice(0, 1));
   expect(one?.count()).toBe(1);
 });
+
+test.each([Number.NaN, -5, 0, 0.3, Number.POSITIVE_INFINITY, undefined])(
+  'a store that says there are %s pods leaves at least this one',
+  async (inUse) => {
+    const census = makePodCensus({ counters: { hold: async () => ({ held: 1, inUse }) } as unknown as Counters, holder: 'one' });
+    await census.refresh();
+    expect(census.count()).toBe(1);
+  },
+);

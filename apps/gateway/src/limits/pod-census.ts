@@ -1,5 +1,6 @@
 import type { OrganisationId } from '@patchbay/contracts';
 import type { Counters } from '@patchbay/ports';
+import { wholeWithin } from './whole-within.ts';
 
 /** How often a pod says that it is there, and for how long that holds. */
 export const CENSUS_MS = 3_000;
@@ -28,8 +29,9 @@ export function makePodCensus({ counters, holder }: { counters: Counters; holder
     await counters.hold(OF_NOBODY, COUNTER, request).then(
       ({ inUse }) => {
         // After the store was away the first to be back is alone there, until the others have said that they are there too.
-        pods = Math.max(1, before, inUse);
-        before = inUse;
+        const found = wholeWithin(inUse, 1, PODS_MAX);
+        pods = Math.max(before, found);
+        before = found;
       },
       () => undefined,
     );

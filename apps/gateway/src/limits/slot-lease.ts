@@ -1,5 +1,6 @@
 import type { SlotsHeld } from '@patchbay/ports';
 import { Flight } from './flight.ts';
+import { wholeWithin } from './whole-within.ts';
 import type { CounterDeps, Credit, Verdict } from './window-lease.ts';
 
 /** The store's side of one counter's concurrency, for this pod as holder. */
@@ -138,9 +139,9 @@ export class SlotLease {
   }
 
   #onHeld(held: number, asked: number, askedAtMs: number): void {
-    this.#held = held;
+    this.#held = wholeWithin(held, 0, asked);
     this.#heldUntilMs = askedAtMs + TTL_MS - MARGIN_MS;
     this.#renewAtMs = askedAtMs + RENEW_AFTER_MS;
-    if (held < asked) this.#noneUntilMs = this.#deps.clock.nowMs() + BELIEVED_MS;
+    if (this.#held < asked) this.#noneUntilMs = this.#deps.clock.nowMs() + BELIEVED_MS;
   }
 }

@@ -2,6 +2,7 @@ import type { Lease, LimitWindow } from '@patchbay/ports';
 import { Flight } from './flight.ts';
 import { LocalWindow } from './local-window.ts';
 import type { StoreHealth } from './store-health.ts';
+import { wholeWithin } from './whole-within.ts';
 
 /** `ask`: only the store can say. */
 export type Verdict = 'taken' | 'ask' | 'refused';
@@ -215,9 +216,10 @@ export class WindowLease {
 
   #onLease(lease: Lease, { windows, wanted, askedAtMs }: { windows: readonly LimitWindow[]; wanted: number; askedAtMs: number }): void {
     const nowMs = this.#deps.clock.nowMs();
-    const paid = Math.min(this.#owed, lease.granted);
+    const granted = wholeWithin(lease.granted, 0, wanted);
+    const paid = Math.min(this.#owed, granted);
     this.#owed -= paid;
-    const permits = lease.granted - paid;
+    const permits = granted - paid;
     if (windows !== this.#windows || nowMs - askedAtMs > this.#heldMs) {
       void this.#giveBack(windows, permits, lease.chargedAtMs);
       return;
@@ -226,9 +228,11 @@ export class WindowLease {
       this.#pieces.push({ permits, chargedAtMs: lease.chargedAtMs, sinceMs: askedAtMs });
       this.#available += permits;
     }
-    if (lease.granted >= wanted) return;
-    this.#retryAtMs = nowMs + lease.retryAfterMs;
-    this.#nothingUntilMs = nowMs + Math.min(Math.max(lease.retryAfterMs, BELIEVED_MS.min), BELIEVED_MS.max);
+    if (granted >= wanted) return;
+    const longestMs = Math.max(...windows.map(({ windowMs }) => windowMs));
+    const retryAfterMs = wholeWithin(lease.retryAfterMs, 1, 2 * longestMs);
+    this.#retryAtMs = nowMs + retryAfterMs;
+    this.#nothingUntilMs = nowMs + wholeWithin(retryAfterMs, BELIEVED_MS.min, BELIEVED_MS.max);
   }
 
   #giveBackHeldTooLong(nowMs: number): void {
