@@ -116,6 +116,21 @@ export function observability(start: StartPlatform): void {
     for (const leaked of ['OTEL_', 'PATCHBAY_']) expect(called).not.toContain(leaked);
   });
 
+  test('the control plane’s requests and publishing are spans too, by route and without a secret', async () => {
+    const trace = '2cf7651916cd43dd8448eb211c80319e';
+    const path = `/api/v1/orgs/${platform.facts.org}/servers`;
+    const headers = { authorization: `Bearer ${platform.facts.apiToken}`, traceparent: `00-${trace}-b7ad6b7169203331-01` };
+    expect((await fetch(`${platform.facts.apiUrl}${path}`, { headers })).status).toBe(200);
+    const asked = await until(() => spans.find(({ traceId }) => traceId === trace), { what: 'the span of the request', timeoutMs: 15_000 });
+    expect([asked.service, asked.name, asked.parentSpanId]).toEqual([
+      'patchbay-control-plane',
+      'GET /api/v1/orgs/:org/servers',
+      'b7ad6b7169203331',
+    ]);
+    expect(spans.some(({ name, service }) => service === 'patchbay-control-plane' && name === 'publish revision')).toBe(true);
+    expect(JSON.stringify(spans)).not.toContain(platform.facts.apiToken);
+  });
+
   test('metrics count calls by organisation, server, method and outcome, and name no tool, user or token', async () => {
     for (const _each of platform.adminUrls) await callTraced();
     const all = await Promise.all(platform.adminUrls.map(async (url) => (await fetch(`${url}/metrics`)).text()));

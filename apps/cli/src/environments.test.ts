@@ -63,7 +63,8 @@ test('each key file is named to the programs that need it and to no other', () =
 test('settings reach the program that reads them', () => {
   expect(programs.controlPlane[ENV.stdio]).toBe('off');
   expect(programs.gateway[ENV.bodyLimitBytes]).toBe('2048');
-  for (const traced of [programs.gateway, programs.stdioHost]) expect(traced['OTEL_EXPORTER_OTLP_ENDPOINT']).toBe('http://otel');
+  for (const traced of [programs.controlPlane, programs.gateway, programs.stdioHost])
+    expect(traced['OTEL_EXPORTER_OTLP_ENDPOINT']).toBe('http://otel');
   expect(programs.stdioHost[ENV.stdioIdleMs]).toBe('5000');
   for (const environment of Object.values(programs)) expect(environment[ENV.logLevel]).toBe('debug');
 });

@@ -36,7 +36,7 @@ export function controlPlaneEnvironment(layout: Layout): Environment {
   const urls = urlsOf(layout);
   return {
     ...basics(layout),
-    ...pass(layout, [ENV.stdio, ENV.egressAllow, ENV.discoveryEveryMs]),
+    ...pass(layout, [...telemetry(layout), ENV.stdio, ENV.egressAllow, ENV.discoveryEveryMs]),
     ...keyFiles(layout, {
       [ENV.databaseUrlFile]: KEY_FILES.databaseUrl,
       [ENV.masterKeyFile]: KEY_FILES.master,

@@ -1,9 +1,11 @@
 import { VERSION } from '@patchbay/contracts';
 import { createPorts, watchErrors } from '@patchbay/ports';
 import { createLogger, createProgramMetrics } from '@patchbay/telemetry';
+import { startTracer } from '@patchbay/telemetry/tracing';
 import { systemClock } from './common/clock.ts';
 import type { Config } from './config/config.ts';
 import { Meters } from './ops/meters.ts';
+import { Spans } from './ops/spans.ts';
 import type { Platform } from './platform.ts';
 import { Signer } from './ports/signer.ts';
 import { Stores } from './ports/stores.ts';
@@ -15,6 +17,7 @@ export type Composed = Platform & { close(): Promise<void> };
 export async function compose(config: Config): Promise<Composed> {
   const logger = createLogger({ program: 'control-plane', level: config.logLevel });
   const meters = new Meters(createProgramMetrics({ program: 'control-plane', version: VERSION }), systemClock);
+  const tracing = await startTracer({ enabled: config.otlpEndpoint !== null, serviceName: 'patchbay-control-plane' });
   const database = new Database(config.databaseUrl.reveal());
   meters.watchPool(database.pool);
   const opened = createPorts({
@@ -27,6 +30,7 @@ export async function compose(config: Config): Promise<Composed> {
   const close = async (): Promise<void> => {
     await ports.close();
     await database.close();
+    await tracing?.stop();
   };
   try {
     await checkTenantWall(database);
@@ -40,6 +44,7 @@ export async function compose(config: Config): Promise<Composed> {
     clock: systemClock,
     logger,
     meters,
+    spans: new Spans(tracing?.tracer ?? null),
     database,
     lookups: new Lookups(database),
     stores,

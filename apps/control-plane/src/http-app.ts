@@ -38,6 +38,7 @@ export async function createHttpApp(platform: Platform): Promise<NestFastifyAppl
   const instance: FastifyInstance = adapter.getInstance();
   const patterns = collectRoutes(instance);
   countRequests(instance, 'api', platform.meters);
+  platform.spans.ofRequests(instance, 'api');
   // JSON and nothing else: what a foreign page can send without asking never reaches a route.
   instance.removeContentTypeParser('text/plain');
   guardRequests(instance, platform.config.apiUrl, platform.config.apiPort);

@@ -39,6 +39,8 @@ export abstract class Config {
   abstract readonly gatewaySecret: Secret;
   abstract readonly stdioHostSecret: Secret;
   abstract readonly stdioHostUrls: readonly URL[];
+  /** Where spans go; null: there are none. */
+  abstract readonly otlpEndpoint: URL | null;
   abstract readonly toStdioHostSecret: Secret;
   /** null: `any` while there is one organisation, `templates` from the second on. */
   abstract readonly stdio: StdioPolicy | null;
@@ -67,6 +69,7 @@ export function readConfig(env: Environment = process.env): Config {
       gatewaySecret: custom(ENV.gatewaySecretFile, loadSecret),
       stdioHostSecret: custom(ENV.stdioHostSecretFile, loadSecret),
       stdioHostUrls: urls(ENV.stdioHostUrl),
+      otlpEndpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT')),
       toStdioHostSecret: custom(ENV.toStdioHostSecretFile, loadSecret),
       stdio: optional(oneOf(ENV.stdio, ['off', 'templates', 'any'])),
       egressAllow: custom(ENV.egressAllow, parseOpenings, []),

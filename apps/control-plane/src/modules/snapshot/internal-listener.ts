@@ -27,6 +27,7 @@ export class InternalListener {
   ) {
     this.#server = fastify({ bodyLimit: BODY_BYTES_MAX, requestTimeout: 30_000, logger: false, forceCloseConnections: true });
     countRequests(this.#server, 'internal', platform.meters);
+    platform.spans.ofRequests(this.#server, 'internal');
     this.#server.addHook('onRequest', async ({ headers }, reply) =>
       // A web page that rebinds its own name to this address is told apart by that name.
       LOOPBACK_HOST.test(headers.host ?? '') ? undefined : refuse(reply, refusal('http.host')),

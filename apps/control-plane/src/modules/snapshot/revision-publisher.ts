@@ -38,7 +38,8 @@ export class RevisionPublisher {
     const startedAt = performance.now();
     const ended = (result: 'ok' | 'failed'): void => this.platform.meters.published(result, (performance.now() - startedAt) / 1_000);
     try {
-      await this.#publish(organisationId);
+      const attributes = { 'patchbay.organisation.id': organisationId };
+      await this.platform.spans.during('publish revision', attributes, () => this.#publish(organisationId));
       ended('ok');
     } catch (error) {
       ended('failed');
