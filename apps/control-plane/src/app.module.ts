@@ -11,6 +11,7 @@ import { OpenApiModule } from './modules/openapi/index.ts';
 import { OrganisationsModule } from './modules/organisations/index.ts';
 import { PersonalTokensModule } from './modules/personal-tokens/index.ts';
 import { RegistryModule } from './modules/registry/index.ts';
+import { RolloutModule } from './modules/rollout/index.ts';
 import { SnapshotModule } from './modules/snapshot/index.ts';
 import { PlatformModule } from './platform.module.ts';
 import type { Platform } from './platform.ts';
@@ -24,6 +25,7 @@ export class AppModule {
       imports: [
         PlatformModule.of(platform),
         SnapshotModule,
+        RolloutModule,
         IdentityModule,
         OrganisationsModule,
         RegistryModule,

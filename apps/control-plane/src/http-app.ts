@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppModule } from './app.module.ts';
 import { problemOf } from './common/problem.ts';
 import { Refused } from './common/refused.ts';
+import { tellMadeRevisions } from './common/made-revision.ts';
 import { Routes } from './common/routes.ts';
 import { Callers, isTrustedBrowser } from './modules/identity/index.ts';
 import { countRequests } from './ops/count-requests.ts';
@@ -43,6 +44,7 @@ export async function createHttpApp(platform: Platform): Promise<NestFastifyAppl
   instance.removeContentTypeParser('text/plain');
   guardRequests(instance, platform.config.apiUrl, platform.config.apiPort);
   guardBodies(instance, () => app.get(Callers));
+  tellMadeRevisions(instance);
   const app: NestFastifyApplication = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, {
     logger: false,
     bodyParser: false,

@@ -4,6 +4,7 @@ import { compose } from './compose.ts';
 import { readConfig } from './config/config.ts';
 import { createHttpApp } from './http-app.ts';
 import { DiscoveryQueue } from './modules/discovery/index.ts';
+import { PodIntake } from './modules/rollout/index.ts';
 import { InternalListener, Publisher } from './modules/snapshot/index.ts';
 
 /** How long requests in flight may take to end once a stop was asked for. */
@@ -14,8 +15,10 @@ async function start(): Promise<Running> {
   const composed = await compose(readConfig());
   const app = await createHttpApp(composed);
   const [publisher, queue, internal] = [app.get(Publisher), app.get(DiscoveryQueue), app.get(InternalListener)];
+  const pods = app.get(PodIntake);
   // Pods may have nothing to read since a crash of Postgres: publish before saying that we are here.
   await publisher.start();
+  await pods.start();
   await Promise.all([internal.listen(), app.listen(composed.config.apiPort, '127.0.0.1')]);
   await queue.start();
   composed.logger.info({ apiPort: composed.config.apiPort }, 'listening');
@@ -27,6 +30,7 @@ async function start(): Promise<Running> {
       await app.close();
       await queue.stop();
       await publisher.stop();
+      await pods.stop();
       await internal.close();
       await composed.close();
     },

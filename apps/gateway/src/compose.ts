@@ -1,11 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
-import { VERSION } from '@patchbay/contracts';
+import { PODS, VERSION, type PodId } from '@patchbay/contracts';
 import { createInternalFleet, type InternalFetch, readAll } from '@patchbay/egress';
 import { createPorts, type Ports, type SharedStore, watchErrors } from '@patchbay/ports';
 import { createProgramMetrics, isDraining, type Logger, type Metrics } from '@patchbay/telemetry';
+import { messageKey } from '@patchbay/vault';
 import type { Config } from './config.ts';
 import { type CredentialResolver, type InternalPost, makeCredentialResolver } from './credentials/resolver.ts';
-import { internalGetOver, makeControlPlane } from './directory/control-plane.ts';
+import { type ControlPlane, internalGetOver, makeControlPlane } from './directory/control-plane.ts';
 import { HangGuard } from './directory/hang-guard.ts';
 import { type Limits, makeLimits } from './limits/make-limits.ts';
 import { makeDeleteSession } from './methods/delete-session.ts';
@@ -43,7 +45,7 @@ export type Gateway = {
   close(): Promise<void>;
 };
 
-const clock = { nowMs: () => Date.now() };
+const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 const INTERNAL_LIMITS = { timeoutMs: 5_000, maxBytes: 64 * 1024 * 1024 };
 
 /** The only place that builds long-lived objects of the gateway. Dials nothing. */
@@ -54,16 +56,16 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const credentials = makeCredentialResolver({ post: postOver(internal) });
   const stores = new HangGuard(clock);
   const sharedStore = stores.over(ports.sharedStore);
-  const get = internalGetOver(internal);
   const controlPlane = new HangGuard(clock);
   const state = makeState({
     ports: { bus: ports.bus, parts: stores.over(ports.parts), directory: stores.over(ports.directory) },
-    controlPlane: makeControlPlane({ get: (path, limits) => controlPlane.run(() => get(path, limits)) }),
+    controlPlane: guardedControlPlane(controlPlane, internal),
     verifier: makeVerifier(config.snapshotPublicKeys),
     sealingKeys: config.sessionSealingKeys,
     folder: config.folder,
     files: DISK,
     stalenessBudgetMs: config.stalenessBudgetMs,
+    pod: { id: randomUUID() as PodId, key: messageKey(config.gatewaySecret, PODS.keyPurpose) },
     clock,
     log: logger,
     listeners: [forgetCredentials(credentials)],
@@ -170,6 +172,14 @@ function makeSteps({
     },
     attachCredential: { credentials },
     dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream },
+  });
+}
+
+function guardedControlPlane(guard: HangGuard, internal: InternalFetch): ControlPlane {
+  const [get, post] = [internalGetOver(internal), postOver(internal)];
+  return makeControlPlane({
+    get: (path, limits) => guard.run(() => get(path, limits)),
+    send: (path, body, limits) => guard.run(async () => (await post(path, JSON.stringify(body), limits)).status),
   });
 }
 

@@ -21,6 +21,7 @@ runProgram({
       stopDeadlineMs: config.drainMs + CLOSE_MS,
       async stop() {
         // Not ready from here on, and no new connection: whoever balances goes elsewhere.
+        gateway.state.drain();
         await drainServer(gateway.calls, config.drainMs);
         await gateway.close();
         gateway.admin.close();

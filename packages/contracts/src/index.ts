@@ -5,5 +5,6 @@ export * from './environment.ts';
 export * from './ids.ts';
 export * from './internal-api.ts';
 export * from './limits.ts';
+export * from './pods.ts';
 export * from './snapshot.ts';
 export * from './version.ts';

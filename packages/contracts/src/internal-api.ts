@@ -18,6 +18,8 @@ export const INTERNAL_PATHS = {
   manifest: (organisationId: string) => `/internal/v1/orgs/${organisationId}/manifest`,
   /** GET → the part's bytes. */
   part: (organisationId: string, hash: string) => `/internal/v1/orgs/${organisationId}/parts/${hash}`,
+  /** POST PodMessages → 204. Sent by gateways before each comparison: a control plane that told a pod anything knows of it. */
+  podReports: '/internal/v1/pods/reports',
   /** POST CredentialRequest → CredentialRelease. Asked by gateways. */
   credential: '/internal/v1/credentials/release',
   /** GET ?generation= → LaunchSpec; 404 when the server or that generation is gone. Asked by stdio hosts only. */
@@ -25,7 +27,12 @@ export const INTERNAL_PATHS = {
 } as const;
 
 /** A signed directory entry with the revision at which it was read (null entry: known not to exist at that revision). */
-export const DirectoryAnswer = z.object({ entry: z.string().nullable(), revision: Revision });
+export const DirectoryAnswer = z.object({
+  entry: z.string().nullable(),
+  revision: Revision,
+  /** With an organisation's entry: the epoch that the revision belongs to. */
+  epoch: z.number().int().positive().optional(),
+});
 export type DirectoryAnswer = z.infer<typeof DirectoryAnswer>;
 
 export const Revisions = z.object({

@@ -1,3 +1,4 @@
+export { authenticateMessage, messageKey, openMessage } from './authenticated-message.ts';
 export { open, seal } from './envelope.ts';
 export { KeyFileError, loadKeyring, loadSecret, readPrivateFile } from './key-file.ts';
 export { createKeyring, type Keyring, type VaultKey } from './keyring.ts';

@@ -1,4 +1,4 @@
-import type { OrganisationId, OrganisationSlug, Revision, Role, ServerId, UserId } from '@patchbay/contracts';
+import type { OrganisationId, OrganisationSlug, PodId, Revision, Role, ServerId, UserId } from '@patchbay/contracts';
 import { Prisma } from '../generated/prisma/client.ts';
 import { Database } from './database.ts';
 
@@ -60,6 +60,21 @@ export class Lookups {
     return this.database.query(
       Prisma.sql`select organisation_id as "organisationId", changes, oldest_at as "oldestAt" from unpublished_outbox()`,
     );
+  }
+
+  /** Pods that may still serve, of whichever control plane has heard them. */
+  async podsHeard(): Promise<{ podId: PodId; stalenessBudgetMs: number; heardMsAgo: number }[]> {
+    return this.database.query(
+      Prisma.sql`select pod_id as "podId", staleness_budget_ms as "stalenessBudgetMs", heard_ms_ago as "heardMsAgo" from pods_heard()`,
+    );
+  }
+
+  async podHeard(podId: PodId, stalenessBudgetMs: number): Promise<void> {
+    await this.database.query(Prisma.sql`select pod_heard(${podId}::uuid, ${stalenessBudgetMs}::integer)::text`);
+  }
+
+  async podLeft(podId: PodId): Promise<void> {
+    await this.database.query(Prisma.sql`select pod_left(${podId}::uuid)::text`);
   }
 
   async serversDue(attemptedBefore: Date): Promise<{ organisationId: OrganisationId; serverId: ServerId }[]> {

@@ -8,7 +8,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const clock = { nowMs: () => Date.now() };
+const clock = { nowMs: () => Date.now(), monotonicMs: () => Date.now() };
 const never = (): Promise<never> => new Promise(() => {});
 
 test('what hangs is waited for once: the next calls fail at once, and after a while it is tried again', async () => {

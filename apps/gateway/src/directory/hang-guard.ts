@@ -30,14 +30,14 @@ export class HangGuard {
 
   /** Whether calls are rejected at once at present. */
   leavesAlone(): boolean {
-    return this.#clock.nowMs() < this.#leftAloneUntilMs;
+    return this.#clock.monotonicMs() < this.#leftAloneUntilMs;
   }
 
   /** Runs one call; rejects at once while the other side is left alone. */
   async run<T>(call: () => Promise<T>): Promise<T> {
     if (this.leavesAlone()) throw new Error('left alone: it did not answer a moment ago');
     const timer = setTimeout(() => {
-      this.#leftAloneUntilMs = this.#clock.nowMs() + LEFT_ALONE_MS;
+      this.#leftAloneUntilMs = this.#clock.monotonicMs() + LEFT_ALONE_MS;
     }, HANGING_AFTER_MS);
     try {
       const answer = await call();

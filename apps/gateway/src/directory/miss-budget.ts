@@ -23,7 +23,7 @@ const KEYS_MAX = 20_000;
 export function makeMissBudget({ clock, rates = MISS_RATES }: { clock: Clock; rates?: MissRates }): MissBudget {
   const addresses = new LRUCache<string, Bucket>({ max: KEYS_MAX });
   const organisations = new LRUCache<string, Bucket>({ max: KEYS_MAX });
-  const all: Bucket = { tokens: rates.all.burst, atMs: clock.nowMs() };
+  const all: Bucket = { tokens: rates.all.burst, atMs: clock.monotonicMs() };
 
   function bucketOf(buckets: LRUCache<string, Bucket>, key: string, rate: Rate, nowMs: number): Bucket {
     const known = buckets.get(key);
@@ -42,7 +42,7 @@ export function makeMissBudget({ clock, rates = MISS_RATES }: { clock: Clock; ra
 
   return {
     take(address, organisationSlug) {
-      const nowMs = clock.nowMs();
+      const nowMs = clock.monotonicMs();
       const ofAddress = bucketOf(addresses, address, rates.address, nowMs);
       // One address over its own limit is stopped before it can draw on anybody else's.
       if (!refill(ofAddress, rates.address, nowMs)) return false;

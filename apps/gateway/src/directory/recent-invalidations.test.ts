@@ -7,7 +7,7 @@ const subject = (tokenHash: string) => ({ tokenHash: tokenHash as TokenHash, use
 const ofToken = (tokenHash: string, revision: number) => ({ kind: 'token', tokenHash, revision }) as Invalidation;
 
 function make(max = 10) {
-  const clock = { now: 0, nowMs: () => clock.now };
+  const clock = { now: 0, nowMs: () => clock.now, monotonicMs: () => clock.now };
   const overflowed: OrganisationId[] = [];
   return { clock, overflowed, recent: makeRecentInvalidations({ clock, max, overflowed: (id) => void overflowed.push(id) }) };
 }

@@ -28,7 +28,7 @@ export function makeRecentInvalidations(deps: {
   const newestOf = (key: string): number => remembered.get(key)?.revision ?? -1;
 
   function makeRoom(): void {
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     for (const [key, { untilMs, organisationId }] of remembered) {
       if (untilMs > nowMs && remembered.size < max) return;
       remembered.delete(key);
@@ -42,7 +42,7 @@ export function makeRecentInvalidations(deps: {
       if (key === null || newestOf(key) >= invalidation.revision) return false;
       remembered.delete(key);
       makeRoom();
-      remembered.set(key, { revision: invalidation.revision, untilMs: clock.nowMs() + REMEMBERED_MS, organisationId });
+      remembered.set(key, { revision: invalidation.revision, untilMs: clock.monotonicMs() + REMEMBERED_MS, organisationId });
       return true;
     },
     withdrawn(organisationId, { tokenHash, userId }, revision) {

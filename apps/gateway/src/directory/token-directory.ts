@@ -138,7 +138,7 @@ export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
     const askedAt = generationOf(organisationId);
     const asked = await controlPlane.token(organisationId, tokenHash);
     if (asked.kind === 'missing' || (asked.kind === 'found' && asked.value.entry === null)) {
-      bad.set(`${organisationId}:${tokenHash}`, clock.nowMs() + BAD_FOR_MS);
+      bad.set(`${organisationId}:${tokenHash}`, clock.monotonicMs() + BAD_FOR_MS);
       disk.forgetToken(tokenHash, Number.POSITIVE_INFINITY);
       return INVALID;
     }
@@ -160,7 +160,7 @@ export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
     lookup(organisationId, tokenHash, asker) {
       const key = `${organisationId}:${tokenHash}`;
       const badUntilMs = bad.get(key);
-      if (badUntilMs !== undefined && badUntilMs > clock.nowMs()) return INVALID;
+      if (badUntilMs !== undefined && badUntilMs > clock.monotonicMs()) return INVALID;
       const flying = flights.get(key);
       if (flying !== undefined) return flying;
       if (!misses.take(asker.address, asker.organisationSlug)) {

@@ -5,5 +5,10 @@ export type Log = {
   error(fields: object, message: string): void;
 };
 
-/** Milliseconds since the epoch; handed in so that tests own time. */
-export type Clock = { nowMs(): number };
+/** Time, handed in so that tests own it. */
+export type Clock = {
+  /** Milliseconds since the epoch: may jump, either way. */
+  nowMs(): number;
+  /** Milliseconds since some moment of this process: never jumps. */
+  monotonicMs(): number;
+};

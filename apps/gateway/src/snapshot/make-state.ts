@@ -1,15 +1,20 @@
+import type { KeyObject } from 'node:crypto';
 import { join } from 'node:path';
+import type { OrganisationId, PodId } from '@patchbay/contracts';
 import type { Bus, Directory, Parts } from '@patchbay/ports';
 import type { Keyring } from '@patchbay/vault';
 import type { ControlPlane } from '../directory/control-plane.ts';
 import { makeTokenDiskCache } from '../directory/disk-cache.ts';
 import { makeMissBudget } from '../directory/miss-budget.ts';
 import { makeTokenDirectory, type TokenDirectory } from '../directory/token-directory.ts';
+import { makeFloors } from '../pod/floors.ts';
+import { makePodReporter } from '../pod/reporter.ts';
 import { allListeners, type ChangeListener } from './changes.ts';
 import { makeCounters, type RefusalReason, type SnapshotCounters } from './counters.ts';
 import { makeSnapshotDisk } from './disk.ts';
 import type { Files } from './files.ts';
 import type { Clock, Log } from './log.ts';
+import type { Position } from './position.ts';
 import { makeSnapshotSource } from './source.ts';
 import { makeStaleness } from './staleness.ts';
 import { makeSnapshotStore, type OrganisationStatus, type SnapshotStore } from './store.ts';
@@ -37,6 +42,8 @@ export type State = {
   status(): StateStatus;
   /** Compares now instead of within 10 s. */
   compare(): Promise<void>;
+  /** Tells control planes that this pod takes no new calls. */
+  drain(): void;
 };
 
 export type StateDeps = {
@@ -49,6 +56,8 @@ export type StateDeps = {
   readonly folder: string;
   readonly files: Files;
   readonly stalenessBudgetMs: number;
+  /** Who this process is to control planes, and the key under which it says so. */
+  readonly pod: { readonly id: PodId; readonly key: KeyObject };
   readonly clock: Clock;
   readonly log: Log;
   /** Other caches that hear of invalidations, e.g. that of upstream credentials. */
@@ -70,9 +79,26 @@ export function makeState(deps: StateDeps): State {
     counters.refused[reason] += 1;
   };
   const source = makeSnapshotSource({ store: parts, controlPlane, disk, verifier, refused, log });
-  const common = { directory, controlPlane, verifier, counters, clock, log, changes, staleness };
-  const snapshots = makeSnapshotStore({ ...common, source, disk, misses, stalenessBudgetMs });
-  const subscriber = makeSubscriber({ ...common, bus: ports.bus, store: snapshots });
+  const floors = makeFloors();
+  let draining = false;
+  const reporter = makePodReporter({
+    bus: ports.bus,
+    controlPlane,
+    key: deps.pod.key,
+    podId: deps.pod.id,
+    stalenessBudgetMs,
+    facts: {
+      state: () => (draining ? 'draining' : staleness.exceeded() ? 'not-ready' : 'ready'),
+      loaded: () => snapshots.positions(),
+      comparedAtMs: () => subscriber.comparedAtMs(),
+    },
+    clock,
+    log,
+  });
+  const serves = (organisationId: OrganisationId, position: Position): void => reporter.acknowledge(organisationId, position, true);
+  const common = { directory, controlPlane, verifier, counters, clock, floors, log, changes, staleness };
+  const snapshots = makeSnapshotStore({ ...common, source, disk, misses, stalenessBudgetMs, serves });
+  const subscriber = makeSubscriber({ ...common, bus: ports.bus, store: snapshots, reporter });
 
   return {
     snapshots,
@@ -82,9 +108,15 @@ export function makeState(deps: StateDeps): State {
     async start() {
       await Promise.all([staleness.restore(), tokenDisk.restore()]);
       await subscriber.start();
+      reporter.start();
+    },
+    drain() {
+      draining = true;
+      reporter.stateChanged();
     },
     async stop() {
       await subscriber.stop();
+      await reporter.leave();
       await snapshots.close();
       await Promise.all([tokenDisk.flush(), staleness.persist()]);
     },

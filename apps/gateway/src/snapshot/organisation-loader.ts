@@ -3,6 +3,7 @@ import { OrganisationEntry, OrganisationSlug, type OrganisationId } from '@patch
 import type { Directory } from '@patchbay/ports';
 import type { ControlPlane } from '../directory/control-plane.ts';
 import { within } from '../directory/within.ts';
+import type { Floors } from '../pod/floors.ts';
 import type { SnapshotCounters } from './counters.ts';
 import type { SnapshotDisk } from './disk.ts';
 import type { Clock, Log } from './log.ts';
@@ -20,6 +21,8 @@ export type OrganisationLoader = {
   load(slug: string): Loaded | Promise<Loaded>;
   /** A new organisation may exist: what was said to be unknown is asked again. */
   forgetUnknown(): void;
+  /** Those that are on their way, by id. */
+  loading(): ReadonlySet<OrganisationId>;
 };
 
 export type OrganisationLoaderDeps = {
@@ -30,19 +33,22 @@ export type OrganisationLoaderDeps = {
   readonly counters: SnapshotCounters;
   readonly clock: Clock;
   readonly log: Log;
+  readonly floors: Floors;
   open(identity: { id: OrganisationId; slug: string }): Organisation;
 };
 
 const UNKNOWN_MAX = 10_000;
 const UNKNOWN_FOR_MS = 2_000;
 const STORE_TIMEOUT_MS = 1_000;
+const NOTHING = { entry: null, position: null } as const;
 const UNKNOWN = { kind: 'unknown' } as const;
 const UNAVAILABLE = { kind: 'unavailable' } as const;
 
 export function makeOrganisationLoader(deps: OrganisationLoaderDeps): OrganisationLoader {
-  const { directory, controlPlane, disk, verifier, counters, clock, log, open } = deps;
+  const { directory, controlPlane, disk, floors, verifier, counters, clock, log, open } = deps;
   const unknownUntilMs = new LRUCache<string, number>({ max: UNKNOWN_MAX });
   const flights = new Map<string, Promise<Loaded>>();
+  const loading = new Set<OrganisationId>();
 
   async function accept(slug: string, jws: string | null): Promise<OrganisationId | null> {
     if (jws === null) return null;
@@ -54,14 +60,20 @@ export function makeOrganisationLoader(deps: OrganisationLoaderDeps): Organisati
   }
 
   async function idOf(slug: string): Promise<OrganisationId | 'unknown' | 'unavailable'> {
-    const stored = await within(directory.getOrganisation(slug), STORE_TIMEOUT_MS, null);
+    // Both at once: the control plane knows what is current, and a store may be made to repeat what once was.
+    const [asked, stored] = await Promise.all([
+      controlPlane.organisation(slug),
+      within(directory.getOrganisation(slug), STORE_TIMEOUT_MS, null),
+    ]);
+    if (asked.kind === 'missing') return 'unknown';
+    const { entry, position } = asked.kind === 'found' ? asked.value : NOTHING;
+    const id = await accept(slug, entry);
+    if (id !== null && entry !== null) {
+      if (position !== null) floors.raise(id, position);
+      return keep(slug, entry, id);
+    }
     const storedId = await accept(slug, stored);
     if (storedId !== null && stored !== null) return keep(slug, stored, storedId);
-    const asked = await controlPlane.organisation(slug);
-    if (asked.kind === 'missing') return 'unknown';
-    const given = asked.kind === 'found' ? asked.value : null;
-    const givenId = await accept(slug, given);
-    if (givenId !== null && given !== null) return keep(slug, given, givenId);
     return (await accept(slug, await disk.organisation(slug).catch(() => null))) ?? 'unavailable';
   }
 
@@ -77,24 +89,35 @@ export function makeOrganisationLoader(deps: OrganisationLoaderDeps): Organisati
     try {
       const id = await idOf(slug);
       if (id === 'unknown') {
-        unknownUntilMs.set(slug, clock.nowMs() + UNKNOWN_FOR_MS);
+        unknownUntilMs.set(slug, clock.monotonicMs() + UNKNOWN_FOR_MS);
         return UNKNOWN;
       }
       if (id === 'unavailable') return UNAVAILABLE;
-      const organisation = open({ id, slug });
-      if (await organisation.load()) return { kind: 'loaded', organisation };
-      organisation.close();
+      return await openAt({ id, slug });
     } catch (error) {
       log.error({ organisation: slug, err: error }, 'an organisation could not be loaded');
     }
     return UNAVAILABLE;
   }
 
+  async function openAt(identity: { id: OrganisationId; slug: string }): Promise<Loaded> {
+    const organisation = open(identity);
+    loading.add(identity.id);
+    try {
+      if (await organisation.load()) return { kind: 'loaded', organisation };
+      organisation.close();
+      return UNAVAILABLE;
+    } finally {
+      // Not before whoever asked holds it: in between it would seem not to be here.
+      setImmediate(() => loading.delete(identity.id));
+    }
+  }
+
   return {
     load(slug) {
       // Also what keeps anything else out of a file's path.
       if (!OrganisationSlug.safeParse(slug).success) return UNKNOWN;
-      if ((unknownUntilMs.get(slug) ?? 0) > clock.nowMs()) return UNKNOWN;
+      if ((unknownUntilMs.get(slug) ?? 0) > clock.monotonicMs()) return UNKNOWN;
       const flying = flights.get(slug);
       if (flying !== undefined) return flying;
       const flight = fly(slug).finally(() => flights.delete(slug));
@@ -102,5 +125,6 @@ export function makeOrganisationLoader(deps: OrganisationLoaderDeps): Organisati
       return flight;
     },
     forgetUnknown: () => unknownUntilMs.clear(),
+    loading: () => loading,
   };
 }

@@ -1,9 +1,11 @@
 import type { Manifest, OrganisationId } from '@patchbay/contracts';
 import type { ChangeListener } from './changes.ts';
 import { compileSnapshot, partsToFetch, type Compilation } from './compile.ts';
+import type { Floors } from '../pod/floors.ts';
 import type { CompiledSnapshot } from './compiled.ts';
 import type { RefusalReason, SnapshotCounters } from './counters.ts';
 import type { SnapshotDisk } from './disk.ts';
+import { isOutdated, readLive } from './live-manifest.ts';
 import type { Clock, Log } from './log.ts';
 import { comparePositions, isAfter, isNewer, type Position } from './position.ts';
 import { makeRefresher, type Attempt } from './refresher.ts';
@@ -16,7 +18,7 @@ export type Organisation = {
   /** Synchronous; null until `load` has succeeded. */
   current(): CompiledSnapshot | null;
   loadedFrom(): SourceName | null;
-  /** First load: live, else the last good state on disk. False when neither can be had. */
+  /** First load: live, else the last good state on disk. False when neither can be had at or above what is known to exist. */
   load(): Promise<boolean>;
   /** A position is known to exist: fetches at once, and again for a while if it is not published yet. Ours again: reads it once. */
   want(position: Position): void;
@@ -36,9 +38,15 @@ export type OrganisationDeps = {
   readonly disk: SnapshotDisk;
   readonly changes: ChangeListener;
   readonly counters: SnapshotCounters;
+  readonly floors: Floors;
   readonly clock: Clock;
   readonly log: Log;
+  /** A position is served from now on. */
+  swapped(organisationId: OrganisationId): void;
 };
+
+/** Until when everything was known: by control planes' clocks, and by ours, which are not compared with each other. */
+type Known = { readonly epoch: number; readonly issuedAtMs: number; readonly syncedMsAgo: number };
 
 type Taken = 'taken' | 'malformed' | 'unavailable';
 
@@ -53,7 +61,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   let highWater: Position | null = null;
   let wanted: Position | null = null;
   let behindSinceMs: number | null = null;
-  let syncedAtMs = 0;
+  let syncedAtMs = Number.NEGATIVE_INFINITY;
   let keeping: Promise<void> = Promise.resolve();
   let closed = false;
 
@@ -81,28 +89,23 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     if (fetched === null) return 'unavailable';
     try {
       const next = await compileSnapshot(manifest, fetched, compilation);
-      const knownAt = current() ?? (await previouslyKept(sourced));
+      const knownAt = current() ?? (await previouslyKept(source, sourced));
       if (closed) return 'unavailable';
-      tellChanges(changes, manifest, knownAt && { epoch: knownAt.epoch, untilMs: Math.max(syncedAtMs, knownAt.issuedAtMs) });
+      tellChanges(changes, manifest, knownAt && { ...knownAt, syncedMsAgo: clock.monotonicMs() - syncedAtMs });
       compilation = next;
     } catch (error) {
       refused('part_malformed', error);
       return 'malformed';
     }
     from = sourced.from;
-    if (sourced.from !== 'disk') syncedAtMs = clock.nowMs();
+    if (sourced.from !== 'disk') syncedAtMs = clock.monotonicMs();
     if (!isBehind()) behindSinceMs = null;
+    deps.swapped(id);
     counters.swaps += 1;
     counters.swapMs += performance.now() - startedAt;
     log.info({ organisationId: id, organisation: slug, epoch: manifest.epoch, revision: manifest.revision, from }, 'snapshot swapped in');
     if (sourced.from !== 'disk') keepOnDisk(manifest, jws, fetched);
     return 'taken';
-  }
-
-  /** What this pod knew of the organisation before it was loaded: decides whether invalidations were missed meanwhile. */
-  async function previouslyKept(sourced: SourcedManifest): Promise<Manifest | null> {
-    if (sourced.from === 'disk') return sourced.manifest;
-    return (await source.kept({ organisationId: id, slug, floor: null, target: null }).catch(() => null))?.manifest ?? null;
   }
 
   function keepOnDisk(manifest: Manifest, jws: string, fetched: Awaited<ReturnType<SnapshotSource['parts']>>): void {
@@ -119,6 +122,16 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
       });
   }
 
+  async function load(): Promise<boolean> {
+    highWater = await disk.highWater(id);
+    const live = await readLive(deps, asking());
+    if (live !== null && (await take(live)) === 'taken') return true;
+    const kept = await source.kept(asking()).catch(() => null);
+    if (kept === null || isOutdated(deps.floors, id, kept.manifest) || (await take(kept)) !== 'taken') return false;
+    if (live !== null) want(live.manifest);
+    return true;
+  }
+
   async function attempt(): Promise<Attempt> {
     const sourced = await source.manifest(asking());
     const taken = sourced !== null && isNewer(sourced.manifest, current()) ? await take(sourced) : 'unavailable';
@@ -128,7 +141,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
 
   function want(position: Position): void {
     if (isAfter(position, wanted)) wanted = position;
-    if (isBehind()) behindSinceMs ??= clock.nowMs();
+    if (isBehind()) behindSinceMs ??= clock.monotonicMs();
     const served = current();
     if (served === null || comparePositions(position, served) >= 0) refresher.kick();
   }
@@ -138,15 +151,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     slug,
     current,
     loadedFrom: () => from,
-    async load() {
-      highWater = await disk.highWater(id);
-      const live = await source.manifest(asking());
-      if (live !== null && (await take(live)) === 'taken') return true;
-      const kept = await source.kept(asking()).catch(() => null);
-      if (kept === null || (await take(kept)) !== 'taken') return false;
-      if (live !== null) want(live.manifest);
-      return true;
-    },
+    load,
     want,
     async compare() {
       const sourced = await source.manifest({ ...asking(), target: null });
@@ -155,12 +160,12 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
         want(sourced.manifest);
         await refresher.settled();
       } else {
-        syncedAtMs = clock.nowMs();
+        syncedAtMs = clock.monotonicMs();
       }
       return true;
     },
     confirmed() {
-      syncedAtMs = clock.nowMs();
+      syncedAtMs = clock.monotonicMs();
     },
     behindSinceMs: () => (isBehind() ? behindSinceMs : null),
     async settled() {
@@ -174,11 +179,19 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   };
 }
 
+/** What this pod knew of the organisation before it was loaded: decides whether invalidations were missed meanwhile. */
+async function previouslyKept(source: SnapshotSource, { from, manifest }: SourcedManifest): Promise<Manifest | null> {
+  if (from === 'disk') return manifest;
+  const { organisationId, organisationSlug: slug } = manifest;
+  return (await source.kept({ organisationId, slug, floor: null, target: null }).catch(() => null))?.manifest ?? null;
+}
+
 /** Invalidations first: what a newer revision withdraws must not be served beside its snapshot. */
-function tellChanges(changes: ChangeListener, manifest: Manifest, known: { epoch: number; untilMs: number } | null): void {
+function tellChanges(changes: ChangeListener, manifest: Manifest, known: Known | null): void {
   const { organisationId, issuedAtMs, invalidations } = manifest;
   // Revisions of two epochs cannot be compared, so nothing that is stamped with one outlives it.
-  const contiguous = known !== null && known.epoch === manifest.epoch && issuedAtMs - known.untilMs <= INVALIDATIONS_REACH_MS;
+  const gapMs = known === null ? Infinity : Math.min(issuedAtMs - known.issuedAtMs, known.syncedMsAgo);
+  const contiguous = known !== null && known.epoch === manifest.epoch && gapMs <= INVALIDATIONS_REACH_MS;
   if (!contiguous) changes.missed(organisationId);
   changes.invalidated(organisationId, invalidations);
 }

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import type { PodId } from '@patchbay/contracts';
 import { makeAuthenticate } from '../pipeline/authenticate.ts';
 import { CallContext } from '../pipeline/context.ts';
 import { makeState, type State, type StateDeps } from './make-state.ts';
@@ -15,7 +17,8 @@ export async function startPod(fleet: Fleet, { home, ...change }: { home?: strin
   const logged: { level: string; message: string }[] = [];
   const logAs = (level: string) => (_fields: object, message: string) => void logged.push({ level, message });
   const log = { info: logAs('info'), warn: logAs('warn'), error: logAs('error') };
-  const state: State = makeState({ ...fleet.deps, folder, stalenessBudgetMs: 300_000, log, listeners: [], ...change });
+  const pod = { id: randomUUID() as PodId, key: fleet.podKey };
+  const state: State = makeState({ ...fleet.deps, folder, stalenessBudgetMs: 300_000, pod, log, listeners: [], ...change });
   await state.start();
   const authenticate = makeAuthenticate({ snapshots: state.snapshots, tokens: state.tokens, tagKey: fleet.tagKey, clock: fleet.clock });
 

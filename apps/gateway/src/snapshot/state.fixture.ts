@@ -1,17 +1,19 @@
 import { createHash, KeyObject, randomUUID } from 'node:crypto';
 import { CompactSign, generateKeyPair } from 'jose';
 import {
+  PODS,
   SIGNED_TYPES,
   type Invalidation,
   type OrganisationId,
   type PartHash,
+  type PodMessages,
   type ServerId,
   type TokenHash,
   type TokenId,
   type UserId,
 } from '@patchbay/contracts';
 import { hashToken, mintToken } from '@patchbay/tokens';
-import { createKeyring } from '@patchbay/vault';
+import { createKeyring, messageKey, Secret } from '@patchbay/vault';
 import type { Bus, Directory, Parts } from '@patchbay/ports';
 import { makeControlPlane } from '../directory/control-plane.ts';
 import { DISK } from './files.ts';
@@ -37,7 +39,9 @@ const sha256 = (bytes: Buffer): PartHash => createHash('sha256').update(bytes).d
 
 /** What the programs outside the pod hold, and how often they were asked. */
 function makeWorld() {
-  const clock = { now: 1_800_000_000_000, nowMs: () => clock.now };
+  const startedAtMs = 1_800_000_000_000;
+  /** `now` is the true time; `skewMs` makes this machine's wall clock wrong. */
+  const clock = { now: startedAtMs, skewMs: 0, nowMs: () => clock.now + clock.skewMs, monotonicMs: () => clock.now - startedAtMs };
   return {
     clock,
     away: { stores: false, controlPlane: false },
@@ -51,6 +55,8 @@ function makeWorld() {
     },
     calls: { getToken: 0, controlPlaneToken: 0, controlPlaneOrganisation: 0, getManifest: 0, getParts: [] as PartHash[] },
     listeners: new Set<{ onMessage(message: string): void; onGap(): void }>(),
+    /** What pods said, on either way, in order. */
+    reports: { onBus: [] as string[], posted: [] as string[] },
     /** Awaited before a token lookup of the store is answered. */
     gate: { getToken: async (): Promise<void> => undefined },
   };
@@ -58,13 +64,16 @@ function makeWorld() {
 
 type World = ReturnType<typeof makeWorld>;
 
-function fakePorts({ away, stored, calls, gate, listeners }: World): { bus: Bus; parts: Parts; directory: Directory } {
+function fakePorts({ away, stored, calls, gate, listeners, reports }: World): { bus: Bus; parts: Parts; directory: Directory } {
   const up = <T>(value: T): T => {
     if (away.stores) throw new Error('ECONNREFUSED');
     return value;
   };
   const bus: Bus = {
-    publish: async (_topic, message) => listeners.forEach((listener) => listener.onMessage(message)),
+    publish: async (topic, message) => {
+      if (topic === 'pods') return void reports.onBus.push(up(message));
+      listeners.forEach((listener) => listener.onMessage(message));
+    },
     subscribe: async (_topic, listener) => {
       up(null);
       listeners.add(listener);
@@ -110,7 +119,7 @@ export async function makeFleet() {
   const tagKey = Buffer.alloc(32, 7);
   const sealingKeys = createKeyring([Buffer.alloc(32, 9)]);
   const world = makeWorld();
-  const { clock, away, organisations, stored, calls, gate, listeners } = world;
+  const { clock, away, organisations, stored, calls, gate, listeners, reports } = world;
 
   function sign(kind: SignedKind, payload: unknown): Promise<string> {
     const header = { alg: 'EdDSA', typ: SIGNED_TYPES[kind], kid: 'k1' };
@@ -135,7 +144,9 @@ export async function makeFleet() {
     if (bySlug !== null) {
       calls.controlPlaneOrganisation += 1;
       const found = organisations.get(bySlug[1] ?? '');
-      return found && { entry: await sign('organisationEntry', { organisationId: found.id, slug: found.slug }), revision: found.revision };
+      if (found === undefined) return undefined;
+      const { epoch, id: organisationId, revision } = found;
+      return { entry: await sign('organisationEntry', { organisationId, slug: found.slug }), revision, epoch };
     }
     if (path === '/internal/v1/revisions')
       return { organisations: all.map(({ id, slug, epoch, revision }) => ({ organisationId: id, slug, epoch, revision })) };
@@ -149,6 +160,11 @@ export async function makeFleet() {
     return token && { entry: await tokenEntry(organisation, token), revision: organisation.revision };
   }
   const controlPlane = makeControlPlane({
+    async send(_path, body) {
+      if (away.controlPlane) throw new Error('ECONNREFUSED');
+      reports.posted.push(...(body as PodMessages).messages);
+      return 204;
+    },
     async get(path) {
       if (away.controlPlane) throw new Error('ECONNREFUSED');
       const found = await answer(path);
@@ -223,7 +239,8 @@ export async function makeFleet() {
 
   const ports = { bus, parts, directory };
   const kit = { sign, publish, manifestOf, announceNow, writeDirectory, addOrganisation, addToken, revoke };
-  const outside = { away, stored, calls, gate, listeners, clock, tagKey, organisations, bus };
+  const podKey = messageKey(new Secret('between gateways and control planes'), PODS.keyPurpose);
+  const outside = { away, stored, calls, gate, listeners, reports, podKey, clock, tagKey, organisations, bus };
   return { ...kit, ...outside, deps: { ports, controlPlane, verifier, files: DISK, sealingKeys, clock } };
 }
 

@@ -7,6 +7,7 @@ import type { Organisation, OrganisationDeps } from './organisation.ts';
 import { makeOrganisation } from './organisation.ts';
 import type { Loaded, OrganisationLoaderDeps } from './organisation-loader.ts';
 import { makeOrganisationLoader } from './organisation-loader.ts';
+import { isAfter, type Position } from './position.ts';
 import type { Staleness } from './staleness.ts';
 import type { Asker } from '../directory/token-directory.ts';
 import type { SourceName } from './source.ts';
@@ -36,12 +37,16 @@ export type SnapshotStore = {
   /** Drops what no call has used for the idle time. */
   dropIdle(): void;
   status(): OrganisationStatus[];
+  /** Every organisation that is held or on its way, the latter at position 0.0. */
+  positions(): readonly (Position & { readonly organisationId: OrganisationId })[];
   /** Ends fetching and resolves when nothing is being written. */
   close(): Promise<void>;
 };
 
 export type SnapshotStoreDeps = Omit<OrganisationLoaderDeps, 'open'> &
-  OrganisationDeps & {
+  Omit<OrganisationDeps, 'swapped'> & {
+    /** This pod serves an organisation at this position from now on. */
+    serves(organisationId: OrganisationId, position: Position): void;
     readonly misses: MissBudget;
     readonly staleness: Staleness;
     readonly stalenessBudgetMs: number;
@@ -52,13 +57,19 @@ export type SnapshotStoreDeps = Omit<OrganisationLoaderDeps, 'open'> &
 type Held = { readonly organisation: Organisation; lastUsedAtMs: number };
 
 const IDLE_MS = 60 * 60_000;
+const NOWHERE = { epoch: 0, revision: 0 as Revision };
 const UNAVAILABLE = { kind: 'unavailable' } as const;
 
 export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
-  const { clock, counters, misses, staleness, stalenessBudgetMs } = deps;
+  const { clock, counters, floors, misses, staleness, stalenessBudgetMs } = deps;
   const bySlug = new Map<string, Held>();
   const byId = new Map<OrganisationId, Held>();
-  const loader = makeOrganisationLoader({ ...deps, open: (identity) => makeOrganisation(identity, deps) });
+  const loader = makeOrganisationLoader({ ...deps, open: (identity) => makeOrganisation(identity, { ...deps, swapped }) });
+
+  function swapped(organisationId: OrganisationId): void {
+    const position = byId.get(organisationId)?.organisation.current() ?? null;
+    if (position !== null) deps.serves(organisationId, position);
+  }
 
   async function hold(loading: Promise<Loaded>): Promise<Loaded> {
     const loaded = await loading;
@@ -66,9 +77,16 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
     const { organisation } = loaded;
     const held = bySlug.get(organisation.slug);
     if (held !== undefined) return { kind: 'loaded', organisation: held.organisation };
-    const fresh: Held = { organisation, lastUsedAtMs: clock.nowMs() };
+    // Announced while it was on its way: this pod has said that it will not load what it has loaded.
+    const known = floors.get(organisation.id);
+    if (known !== null && isAfter(known, organisation.current())) {
+      organisation.close();
+      return UNAVAILABLE;
+    }
+    const fresh: Held = { organisation, lastUsedAtMs: clock.monotonicMs() };
     bySlug.set(organisation.slug, fresh);
     byId.set(organisation.id, fresh);
+    swapped(organisation.id);
     // Read from a live source a moment ago.
     if (organisation.loadedFrom() !== 'disk') staleness.news();
     return loaded;
@@ -76,14 +94,14 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
 
   const lagMs = (organisation: Organisation): number => {
     const sinceMs = organisation.behindSinceMs();
-    return sinceMs === null ? 0 : clock.nowMs() - sinceMs;
+    return sinceMs === null ? 0 : clock.monotonicMs() - sinceMs;
   };
 
   return {
     current(slug) {
       const held = bySlug.get(slug);
       if (held === undefined) return undefined;
-      held.lastUsedAtMs = clock.nowMs();
+      held.lastUsedAtMs = clock.monotonicMs();
       return held.organisation.current() ?? undefined;
     },
     lookup(slug, { address, organisationSlug }) {
@@ -105,7 +123,9 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
     forgetUnknown: () => loader.forgetUnknown(),
     dropIdle() {
       for (const [slug, { organisation, lastUsedAtMs }] of bySlug) {
-        if (clock.nowMs() - lastUsedAtMs < IDLE_MS) continue;
+        if (clock.monotonicMs() - lastUsedAtMs < IDLE_MS) continue;
+        const served = organisation.current();
+        if (served !== null) floors.raise(organisation.id, served);
         organisation.close();
         bySlug.delete(slug);
         byId.delete(organisation.id);
@@ -127,6 +147,14 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
           },
         ];
       });
+    },
+    positions() {
+      const held = [...byId].map(([organisationId, { organisation }]) => {
+        const { epoch, revision } = organisation.current() ?? NOWHERE;
+        return { organisationId, epoch, revision };
+      });
+      const coming = [...loader.loading()].filter((id) => !byId.has(id)).map((organisationId) => ({ organisationId, ...NOWHERE }));
+      return [...held, ...coming];
     },
     async close() {
       for (const { organisation } of bySlug.values()) organisation.close();

@@ -1,11 +1,13 @@
-import { Announcement } from '@patchbay/contracts';
+import { Announcement, PODS, type OrganisationId } from '@patchbay/contracts';
 import type { Bus, Directory } from '@patchbay/ports';
 import type { ControlPlane } from '../directory/control-plane.ts';
 import { within } from '../directory/within.ts';
 import type { ChangeListener } from './changes.ts';
 import type { SnapshotCounters } from './counters.ts';
-import type { Log } from './log.ts';
-import { isAfter } from './position.ts';
+import type { Floors } from '../pod/floors.ts';
+import type { PodReporter } from '../pod/reporter.ts';
+import type { Clock, Log } from './log.ts';
+import { isAfter, type Position } from './position.ts';
 import type { Staleness } from './staleness.ts';
 import type { SnapshotStore } from './store.ts';
 import type { Verifier } from './verify.ts';
@@ -17,6 +19,8 @@ export type Subscriber = {
   stop(): Promise<void>;
   /** One comparison with the control plane, else with the stores. */
   compare(): Promise<void>;
+  /** When the control plane was last asked for all positions, and answered; by the monotonic clock, null when never. */
+  comparedAtMs(): number | null;
 };
 
 export type SubscriberDeps = {
@@ -28,21 +32,24 @@ export type SubscriberDeps = {
   readonly staleness: Staleness;
   readonly verifier: Verifier;
   readonly counters: SnapshotCounters;
+  readonly floors: Floors;
+  readonly reporter: PodReporter;
+  readonly clock: Clock;
   readonly log: Log;
 };
 
-const COMPARE_EVERY_MS = 10_000;
 const RECOMPARE_MS = 1_000;
 const RESUBSCRIBE_MS = 1_000;
 const STORE_TIMEOUT_MS = 1_000;
 
 export function makeSubscriber(deps: SubscriberDeps): Subscriber {
-  const { bus, directory, controlPlane, store, changes, staleness, verifier, counters, log } = deps;
+  const { bus, clock, directory, controlPlane, floors, reporter, store, changes, staleness, verifier, counters, log } = deps;
   let subscription: { close(): Promise<void> } | null = null;
   let interval: NodeJS.Timeout | null = null;
   let retry: NodeJS.Timeout | null = null;
   let soon: NodeJS.Timeout | null = null;
   let comparing: Promise<void> | null = null;
+  let comparedAtMs: number | null = null;
   let stopped = false;
 
   async function onMessage(message: string): Promise<void> {
@@ -55,6 +62,7 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
     counters.announcements += 1;
     const { organisationId, epoch, revision, invalidations } = opened.value;
     changes.invalidated(organisationId, invalidations);
+    exists(organisationId, { epoch, revision });
     const organisation = store.byId(organisationId);
     if (organisation === undefined) {
       store.forgetUnknown();
@@ -65,17 +73,28 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
     organisation.want({ epoch, revision });
   }
 
-  /** Whether the control plane answered. */
+  /** What is not loaded will not be loaded below this. Said when it is news, but not of all that exists when this pod has just come. */
+  function exists(organisationId: OrganisationId, position: Position, { say = true } = {}): void {
+    const raised = floors.raise(organisationId, position);
+    if (raised && say && store.byId(organisationId) === undefined) reporter.acknowledge(organisationId, position, false);
+  }
+
+  /** Whether the control plane answered and knows that this pod goes on. */
   async function compareWithControlPlane(): Promise<boolean> {
+    // Before anything else: a control plane reckons with this pod until the budget has passed since it last heard of it.
+    const reported = await reporter.post();
+    const askedAtMs = clock.monotonicMs();
     const asked = await controlPlane.revisions();
     if (asked.kind !== 'found') return false;
     for (const { organisationId, epoch, revision } of asked.value.organisations) {
+      exists(organisationId, { epoch, revision }, { say: comparedAtMs !== null });
       const organisation = store.byId(organisationId);
       if (organisation === undefined) continue;
       if (isAfter({ epoch, revision }, organisation.current())) organisation.want({ epoch, revision });
       else organisation.confirmed();
     }
-    return true;
+    comparedAtMs = askedAtMs;
+    return reported;
   }
 
   /** Whether the stores were read to their end: each organisation's manifest, or, with none loaded, anything at all. */
@@ -145,8 +164,9 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
 
   return {
     compare,
+    comparedAtMs: () => comparedAtMs,
     async start() {
-      interval = setInterval(() => void compare(), COMPARE_EVERY_MS);
+      interval = setInterval(() => void compare(), PODS.compareEveryMs);
       void subscribe();
       await compare();
     },

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { OrganisationId, OrganisationSlug, Revision } from '@patchbay/contracts';
+import { madeRevision } from '../../common/made-revision.ts';
 import { Database, type Tx } from '../../prisma/index.ts';
 import { record, type Change } from './outbox.repository.ts';
 import { Publisher } from './publisher.ts';
@@ -17,14 +18,17 @@ export class Changes {
 
   /** Runs `work` in one transaction and, when it announced a change, has it published. Returns before pods know. */
   async commit<T>(organisationId: OrganisationId, work: (tx: Tx, announce: Announce) => Promise<T>): Promise<T> {
-    let announced = false;
+    let announced: Revision | null = null;
     const result = await this.database.withOrganisation(organisationId, (tx) =>
-      work(tx, (change) => {
-        announced = true;
-        return record(tx, organisationId, change);
+      work(tx, async (change) => {
+        announced = await record(tx, organisationId, change);
+        return announced;
       }),
     );
-    if (announced) this.publisher.kick(organisationId);
+    if (announced !== null) {
+      madeRevision(announced);
+      this.publisher.kick(organisationId);
+    }
     return result;
   }
 

@@ -14,6 +14,7 @@ import type {
 } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import { type Tx } from '../../prisma/index.ts';
+import { PodIntake } from '../rollout/index.ts';
 import { StdioRules } from '../stdio/index.ts';
 import { ServerSecrets } from '../vault/index.ts';
 import { readOrganisation, tokenByHash } from './directory-rows.repository.ts';
@@ -27,6 +28,7 @@ export class InternalAnswers {
     private readonly platform: Platform,
     private readonly vault: ServerSecrets,
     private readonly stdio: StdioRules,
+    private readonly pods: PodIntake,
   ) {}
 
   async revisions(): Promise<Revisions> {
@@ -37,7 +39,7 @@ export class InternalAnswers {
     const found = await this.platform.lookups.organisationBySlug(slug);
     if (found === null) return null;
     const entry = await this.platform.signer.sign('organisationEntry', { organisationId: found.organisationId, slug: found.slug });
-    return { entry, revision: found.revision };
+    return { entry, revision: found.revision, epoch: found.epoch };
   }
 
   /** The entry and the revision of one and the same moment; a null entry means that there is no such token. */
@@ -53,6 +55,11 @@ export class InternalAnswers {
       },
       { repeatableRead: true },
     );
+  }
+
+  /** Resolves when it is certain that this pod is known of. */
+  podReports(messages: readonly string[]): Promise<void> {
+    return this.pods.posted(messages);
   }
 
   async manifest(organisationId: OrganisationId): Promise<string | null> {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { CredentialRequest, INTERNAL_PATHS, OrganisationId, PartHash, ServerId, TokenHash } from '@patchbay/contracts';
+import { CredentialRequest, INTERNAL_PATHS, OrganisationId, PartHash, PodMessages, ServerId, TokenHash } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import { equalSecrets } from '@patchbay/tokens';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -75,6 +75,10 @@ export class InternalListener {
     server.get(INTERNAL_PATHS.part(':organisation', ':hash'), { onRequest }, async ({ params }, reply) =>
       give(reply.type('application/octet-stream'), await this.answers.part(organisationOf(params), PartHash.parse(param(params, 'hash')))),
     );
+    server.post(INTERNAL_PATHS.podReports, { onRequest }, async ({ body }, reply) => {
+      await this.answers.podReports(PodMessages.parse(body).messages);
+      return reply.status(204).send();
+    });
     server.post(INTERNAL_PATHS.credential, { onRequest }, async ({ body }, reply) =>
       give(reply, await this.answers.credential(CredentialRequest.parse(body))),
     );

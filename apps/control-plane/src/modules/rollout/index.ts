@@ -1,0 +1,2 @@
+export { PodIntake } from './pod-intake.ts';
+export { RolloutModule } from './rollout.module.ts';
