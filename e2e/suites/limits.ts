@@ -1,11 +1,11 @@
 import { startLegacyUpstream } from '@patchbay/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { StartPlatform, TestPlatform } from '../support/test-platform.ts';
 import { callModern, type RpcAnswer } from '../support/raw.ts';
 import { until } from '../support/until.ts';
 
 /** A change must be enforced this long after the API answered it. */
-const ENFORCED_WITHIN_MS = 250;
+const ENFORCED_WITHIN_MS = 1_000;
 
 /** Limits that are set over the API hold on every gateway, and on all of them together. */
 export function limits(start: StartPlatform): void {
@@ -18,6 +18,11 @@ export function limits(start: StartPlatform): void {
     await until(async () => (await Promise.all(platform.endpoints('old').map(refusedBy))).every((rule) => rule === null), {
       what: 'the first calls',
     });
+  });
+
+  afterEach(async () => {
+    const { items } = (await platform.api.org('GET', '/limits')).body as unknown as { items: { id: string }[] };
+    for (const { id } of items) await platform.api.expect(204, 'DELETE', `/limits/${id}`);
   });
 
   afterAll(async () => {
@@ -40,11 +45,11 @@ export function limits(start: StartPlatform): void {
 
   async function enforcedMs(rule: unknown): Promise<number> {
     const answeredAt = performance.now();
-    await until(() => everywhere(rule), { what: 'enforcement', timeoutMs: 2_000 });
+    await until(() => everywhere(rule), { what: 'enforcement', timeoutMs: 5_000 });
     return performance.now() - answeredAt;
   }
 
-  test('a limit that is set, audited only or lifted holds within 250 ms; calls before it do not count', async () => {
+  test('a limit that is set, audited only or lifted holds within a second; calls before it do not count', async () => {
     const body = { name: 'one a day', applies: { server: 'old', tool: 'echo' }, windows: [{ seconds: 86_400, max: 1 }] };
     const { id } = await platform.api.expect(201, 'POST', '/limits', body);
     expect(await enforcedMs(id)).toBeLessThan(ENFORCED_WITHIN_MS);
@@ -58,21 +63,24 @@ export function limits(start: StartPlatform): void {
 
   test('all gateways together admit what a limit allows, whichever is called', async () => {
     const max = 40;
-    const { id } = await platform.api.expect(201, 'POST', '/limits', { name: 'forty a day', windows: [{ seconds: 86_400, max }] });
+    const windows = (most: number): object => ({ windows: [{ seconds: 86_400, max: most }] });
+    // Until each gateway had the limit, calls passed it: what they admit is counted from there.
+    const { id } = await platform.api.expect(201, 'POST', '/limits', { name: 'some a day', ...windows(1) });
+    await until(() => everywhere(id), { what: 'the limit on every gateway' });
+    await platform.api.expect(200, 'PATCH', `/limits/${String(id)}`, windows(max));
     const urls = platform.endpoints('old');
     let admitted = 0;
     await until(
       async () => {
         const found = await Promise.all(urls.map(refusedBy));
         admitted += found.filter((rule) => rule === null).length;
-        expect(found.every((rule) => rule === null || rule === id)).toBe(true);
-        return found.every((rule) => rule === id) && admitted >= max;
+        for (const rule of found) expect([null, id]).toContain(rule);
+        // One was admitted before.
+        return admitted >= max - 1 && found.every((rule) => rule === id);
       },
       // What a gateway had leased ahead comes back after two seconds.
       { what: 'the limit to be reached', timeoutMs: 15_000 },
     );
-    // Until each gateway had the change, calls passed it.
-    expect(admitted).toBeLessThanOrEqual(max + urls.length * 3);
-    await platform.api.expect(204, 'DELETE', `/limits/${String(id)}`);
+    expect(admitted).toBe(max - 1);
   });
 }
