@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ENV } from '@patchbay/contracts';
 import { hostIdOf } from '../src/upstream/stdio/hosts.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type GatewaySpec, memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
@@ -236,4 +237,20 @@ test('a host that ends in order answers what it has and leaves the rest to the o
   expect(await ended).toEqual([0, null]);
   expect(await text(client, 'count')).toMatch(/^\d+$/);
   expect((await other.status()).processes).toHaveLength(1);
+}, 60_000);
+
+test('a host without room sends new sessions to the next, and only when all are full is that said', async () => {
+  await Promise.all(hosts.map((host) => host.dispose()));
+  const room = { [ENV.stdioProcessesMax]: '2' };
+  hosts = await Promise.all([startHostProcess(launches, room), startHostProcess(launches, room)]);
+  const server = register('each', 'session');
+  const gateway = await pod(server);
+  for (let busy = 0; busy < 4; busy += 1) {
+    const client = await legacy(gateway, 'each');
+    // A process with a call in flight is never ended to make room.
+    client.callTool({ name: 'hang', arguments: {} }).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  expect(await processes()).toEqual([2, 2]);
+  await expect(legacy(gateway, 'each')).rejects.toThrow(ENV.stdioProcessesMax);
 }, 60_000);

@@ -203,6 +203,14 @@ function recordKeyOf({ server }: Placed): string {
   return `stdio-host/${server.id}/${server.generation}`;
 }
 
+/** A server lives as long as its snapshot; its key is wanted by every call. */
+const cacheKeys = new WeakMap<Placed['server'], string>();
+
 function cacheKeyOf(placed: Placed): string {
-  return `${placed.organisationId}/${recordKeyOf(placed)}`;
+  let key = cacheKeys.get(placed.server);
+  if (key === undefined) {
+    key = `${placed.organisationId}/${recordKeyOf(placed)}`;
+    cacheKeys.set(placed.server, key);
+  }
+  return key;
 }
