@@ -1,5 +1,5 @@
 import { VERSION } from '@patchbay/contracts';
-import { createPorts, watchErrors } from '@patchbay/ports';
+import { checkRedis, createPorts, watchErrors } from '@patchbay/ports';
 import { createLogger, createProgramMetrics } from '@patchbay/telemetry';
 import { startTracer } from '@patchbay/telemetry/tracing';
 import { systemClock } from './common/clock.ts';
@@ -13,7 +13,7 @@ import { checkTenantWall, Database, Lookups } from './prisma/index.ts';
 
 export type Composed = Platform & { close(): Promise<void> };
 
-/** Makes every long-lived object. Throws where the database would not keep organisations apart. */
+/** Makes every long-lived object. Throws where the database would not keep organisations apart, and on a Redis that we cannot work with. */
 export async function compose(config: Config): Promise<Composed> {
   const logger = createLogger({ program: 'control-plane', level: config.logLevel });
   const meters = new Meters(createProgramMetrics({ program: 'control-plane', version: VERSION }), systemClock);
@@ -34,6 +34,9 @@ export async function compose(config: Config): Promise<Composed> {
   };
   try {
     await checkTenantWall(database);
+    const redisUrl = config.redisUrl?.reveal();
+    if (redisUrl !== undefined && (await checkRedis(redisUrl, 'control plane')) === 'away')
+      logger.warn({}, 'Redis is away: what is published waits in the database until it is back');
   } catch (error) {
     await close();
     throw error;

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { checkRedis } from '@patchbay/ports';
 import { createLogger, drainServer, runProgram } from '@patchbay/telemetry';
 import { compose } from './compose.ts';
 import { loadConfig } from './config.ts';
@@ -11,6 +12,9 @@ runProgram({
   async start() {
     const config = loadConfig();
     const logger = createLogger({ program: 'gateway', level: config.logLevel });
+    const redisUrl = config.redisUrl?.reveal();
+    if (redisUrl !== undefined && (await checkRedis(redisUrl, 'gateway')) === 'away')
+      logger.warn({}, 'Redis is away: configuration comes from the disk or a control plane until it is back');
     const gateway = await compose(config, logger);
     await listen(gateway.admin, config.adminPort);
     await gateway.state.start();

@@ -10,5 +10,6 @@ export { ensureRoles, ROLES, type RolePasswords } from './postgres/roles.ts';
 export { migratePorts, PORTS_SCHEMA_VERSION } from './postgres/schema.ts';
 export type { SqlClient } from './postgres/sql-client.ts';
 export { watchErrors } from './watch-errors.ts';
+export { checkRedis } from './redis/check-redis.ts';
 export { createRedisPorts, type RedisPortsOptions } from './redis/create-redis-ports.ts';
 export { parseRedisUrl, type RedisTarget } from './redis/redis-url.ts';

@@ -59,11 +59,11 @@ export class RedisConnection {
   async script(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     return this.run(async (client) => {
       try {
-        return await client.evalsha(script.sha, keys.length, ...keys, ...args);
+        return await client.call(script.isReading ? 'EVALSHA_RO' : 'EVALSHA', script.sha, keys.length, ...keys, ...args);
       } catch (error) {
         // Redis has lost it, or another Redis stands there now.
         if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-        return client.eval(script.lua, keys.length, ...keys, ...args);
+        return client.call(script.isReading ? 'EVAL_RO' : 'EVAL', script.lua, keys.length, ...keys, ...args);
       }
     });
   }
@@ -115,6 +115,7 @@ export class RedisConnection {
 export function connectionSettings({ name, timeoutMs }: { readonly name: string; readonly timeoutMs: number }): RedisTarget {
   return {
     connectionName: name,
+    disableClientInfo: true,
     lazyConnect: true,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,

@@ -16,7 +16,7 @@ for i = 2, #KEYS do
 end`);
 
 /** KEYS: the directory's revision, a token. Both at one moment. */
-const GET = script(`return { redis.call('HGET', KEYS[2], 'jws'), redis.call('GET', KEYS[1]) }`);
+const GET = script(`return { redis.call('HGET', KEYS[2], 'jws'), redis.call('GET', KEYS[1]) }`, { isReading: true });
 
 /** A hash for each token, which expires with it, and one number an organisation: the revision up to which they are true. */
 export class RedisDirectory implements Directory {

@@ -56,6 +56,9 @@ export class RevisionPublisher {
           repeatableRead: true,
         });
         if (built === null) return null;
+        const stored = await this.platform.stores.parts.getPositions([organisationId]);
+        // The stores were emptied, or it is new there: once its manifest stands, nobody would look for what else is missing.
+        if (!stored.has(organisationId)) await this.restoreDirectory(built);
         const hashes = await this.#store(built);
         await this.#announce(built);
         await markPublished(lock, organisationId, { revision: built.revision, at: this.platform.clock.now() });
