@@ -12,6 +12,19 @@ const PNPM = 'pnpm@12.21.0';
 const STAMPS = join(ROOT, 'node_modules/.cache/patchbay');
 const PROGRAMS = ['cli', 'control-plane', 'gateway', 'stdio-host'].map((name) => `apps/${name}`);
 const CONTROL_PLANE = join(ROOT, 'apps/control-plane');
+/** Each program by itself, for deployments of several machines (docs/scaling.md). `stays`: it runs until it is told to stop. */
+const ALONE = {
+  'control-plane': { script: 'apps/control-plane/dist/main.js', stays: true },
+  gateway: { script: 'apps/gateway/dist/main.js', stays: true },
+  'stdio-host': { script: 'apps/stdio-host/dist/main.js', stays: true },
+  migrate: { script: 'apps/control-plane/dist/migrate.js', stays: false },
+  'first-start': { script: 'apps/control-plane/dist/first-start.js', stays: false },
+  keys: { script: 'apps/cli/dist/make-keys-main.js', stays: false },
+};
+const EXAMPLES = {
+  PATCHBAY_EXAMPLE_EVERYTHING: 'apps/cli/node_modules/@modelcontextprotocol/server-everything/dist/index.js',
+  PATCHBAY_EXAMPLE_MEMORY: 'apps/cli/node_modules/@modelcontextprotocol/server-memory/dist/index.js',
+};
 const OUTPUT_KEPT = 64 * 1024;
 
 let current = null;
@@ -19,7 +32,7 @@ let stopSignal = null;
 
 const at = (path) => join(ROOT, path);
 const byName = (a, b) => (a < b ? -1 : 1);
-const say = (line) => process.stdout.write(`${line}\n`);
+const say = (line) => (process.argv[2] in ALONE ? process.stderr : process.stdout).write(`${line}\n`);
 
 class Failure extends Error {}
 
@@ -151,6 +164,23 @@ async function up(args) {
   });
 }
 
+/** One program with the environment it is given. Its own output alone goes to stdout, which may be read by another program. */
+async function alone(command, args) {
+  const node = findNode();
+  await generate(node);
+  await build(node, PROGRAMS);
+  const { script, stays } = ALONE[command];
+  const wantsExamples = command === 'first-start' && args[0] === '--examples';
+  const examples = wantsExamples ? Object.fromEntries(Object.entries(EXAMPLES).map(([name, path]) => [name, at(path)])) : {};
+  // As in `up`: the pipe closes when we are gone, however that happened.
+  const env = { ...process.env, ...examples, ...(stays ? { PATCHBAY_EXIT_WITH_PARENT: '1' } : {}) };
+  return run([node, '--disable-sigusr1', at(script), ...(wantsExamples ? args.slice(1) : args)], {
+    cwd: process.cwd(),
+    env,
+    stdio: [stays ? 'pipe' : 'inherit', 'inherit', 'inherit'],
+  });
+}
+
 /** Brings the programs that the chosen suites need, where that can be done; what is still missing, named. */
 async function preparePrograms(args, env) {
   const suites = programs.chosenSuites(programs.findSuites(ROOT), args);
@@ -195,7 +225,8 @@ async function main() {
   const [command, ...args] = process.argv.slice(2);
   if (Number(process.versions.node.split('.')[0]) < 18)
     throw new Failure(`Patchbay needs Node 20 or newer; this is ${process.versions.node}.`);
-  if (command !== 'up' && command !== 'test') throw new Failure('usage: node scripts/bootstrap.mjs up | test');
+  if (command !== 'up' && command !== 'test' && !(command in ALONE))
+    throw new Failure(`usage: node scripts/bootstrap.mjs up | test | ${Object.keys(ALONE).join(' | ')}`);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
       stopSignal = signal;
@@ -204,6 +235,7 @@ async function main() {
     });
   }
   await install();
+  if (command in ALONE) return alone(command, args);
   return command === 'up' ? up(args) : test(args);
 }
 

@@ -11,13 +11,18 @@ const FILES = { owner: KEY_FILES.ownerDatabaseUrl, app: KEY_FILES.databaseUrl, p
 
 export type RoleSecrets = { readonly [K in keyof typeof FILES]: string };
 
-/** Writes each role's URL with today's port, keeping the password it has. Returns the passwords. */
-export function ensureDatabaseUrls(keysFolder: string, port: number): RoleSecrets {
+/** Where the roles connect: `host:port`, the database, and what follows in a URL (`?sslmode=verify-full`). */
+export type DatabasePlace = { readonly authority: string; readonly database: string; readonly search: string };
+
+export const loopback = (port: number): DatabasePlace => ({ authority: `127.0.0.1:${port}`, database: DATABASE, search: '' });
+
+/** Writes each role's URL with today's place, keeping the password it has. Returns the passwords. */
+export function ensureDatabaseUrls(keysFolder: string, { authority, database, search }: DatabasePlace): RoleSecrets {
   const ensure = (role: keyof typeof FILES): string => {
     const path = join(keysFolder, FILES[role]);
     const before = readIfThere(path)?.trim() ?? '';
     const password = (URL.canParse(before) ? new URL(before).password : '') || mintSecret();
-    const url = `postgres://${ROLES[role]}:${password}@127.0.0.1:${port}/${DATABASE}`;
+    const url = `postgres://${ROLES[role]}:${password}@${authority}/${database}${search}`;
     if (url !== before) writePrivately(path, `${url}\n`);
     return password;
   };

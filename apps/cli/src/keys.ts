@@ -20,12 +20,15 @@ export type KeyPlace = {
   readonly masterKeyFile: string | null;
   /** There is data already: then some keys can only be the ones it was made with. */
   readonly hasData: boolean;
+  /** Whether the cluster is our own, whose superuser is one of ours too. */
+  readonly isEmbedded?: boolean;
 };
 
 /** Makes the keys that are missing. Throws a StartFailure rather than make anew one that existing data needs. */
-export function ensureKeys({ folder, masterKeyFile, hasData }: KeyPlace): void {
+export function ensureKeys({ folder, masterKeyFile, hasData, isEmbedded = true }: KeyPlace): void {
   const master = masterKeyFile ?? join(folder, KEY_FILES.master);
-  const needed = [master, join(folder, KEY_FILES.tokenTag), join(folder, KEY_FILES.superuserPassword)];
+  const superuser = isEmbedded ? [join(folder, KEY_FILES.superuserPassword)] : [];
+  const needed = [master, join(folder, KEY_FILES.tokenTag), ...superuser];
   const lost = hasData ? needed.filter((path) => !existsSync(path)) : [];
   if (lost.length > 0) {
     throw new StartFailure(

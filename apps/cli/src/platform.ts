@@ -4,7 +4,7 @@ import type { BootstrapFile, FirstStartResult } from '@patchbay/contracts';
 import { ENV, KEY_FILES } from '@patchbay/contracts/environment';
 import { asFirstStartResult, readFacts, writeFacts } from './bootstrap-facts.ts';
 import type { Config } from './config.ts';
-import { ensureDatabaseUrls } from './database-urls.ts';
+import { ensureDatabaseUrls, loopback } from './database-urls.ts';
 import { bareEnvironment, firstStartEnvironment, migrateEnvironment, urlsOf, type Layout } from './environments.ts';
 import { FirstCaller } from './first-caller.ts';
 import type { Home } from './home.ts';
@@ -101,7 +101,7 @@ export class Platform {
     };
     await prepareDatabase({
       superuserUrl: (database) => running.superuserUrl(database),
-      secrets: ensureDatabaseUrls(home.keys, running.port),
+      secrets: ensureDatabaseUrls(home.keys, loopback(running.port)),
       dataDir: home.postgres,
       sources: [INSTALLATION.migrations, INSTALLATION.programs.migrate, INSTALLATION.lockfile],
       migrate,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureRoles, PORTS_SCHEMA_VERSION, ROLES } from '@patchbay/ports';
+import { ensureDatabase, ensureRoles, PORTS_SCHEMA_VERSION } from '@patchbay/ports';
 import pg from 'pg';
 import { DATABASE, type RoleSecrets } from './database-urls.ts';
 import { readIfThere } from './private-file.ts';
@@ -27,8 +27,7 @@ export async function prepareDatabase({ superuserUrl, secrets, dataDir, sources,
   await client.connect();
   try {
     await ensureRoles(client, { ownerPassword: secrets.owner, appPassword: secrets.app, portsPassword: secrets.ports });
-    const { rows } = await client.query('select 1 from pg_database where datname = $1', [DATABASE]);
-    if (rows.length === 0) await client.query(`create database ${pg.escapeIdentifier(DATABASE)} owner ${pg.escapeIdentifier(ROLES.owner)}`);
+    await ensureDatabase(client, DATABASE);
   } finally {
     await client.end();
   }

@@ -18,6 +18,10 @@ export const ENV = {
   ownerDatabaseUrlFile: 'PATCHBAY_OWNER_DATABASE_URL_FILE',
   /** The same, said directly. */
   ownerDatabaseUrl: 'PATCHBAY_OWNER_DATABASE_URL',
+  /** Of somebody who may make roles and databases; read by `npm run keys` only. */
+  adminDatabaseUrlFile: 'PATCHBAY_ADMIN_DATABASE_URL_FILE',
+  /** The same, said directly. */
+  adminDatabaseUrl: 'PATCHBAY_ADMIN_DATABASE_URL',
   masterKeyFile: 'PATCHBAY_MASTER_KEY_FILE',
   snapshotSigningKeyFile: 'PATCHBAY_SNAPSHOT_SIGNING_KEY_FILE',
   stdio: 'PATCHBAY_STDIO',

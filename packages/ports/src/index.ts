@@ -6,7 +6,7 @@ export type { ManifestPosition, Parts } from './parts.ts';
 export type { Ports } from './ports.ts';
 export type { SharedStore } from './shared-store.ts';
 export { createPostgresPorts, type PostgresPortsOptions } from './postgres/create-postgres-ports.ts';
-export { ensureRoles, ROLES, type RolePasswords } from './postgres/roles.ts';
+export { ensureDatabase, ensureRoles, ROLES, type RolePasswords } from './postgres/roles.ts';
 export { migratePorts, PORTS_SCHEMA_VERSION } from './postgres/schema.ts';
 export type { SqlClient } from './postgres/sql-client.ts';
 export { watchErrors } from './watch-errors.ts';

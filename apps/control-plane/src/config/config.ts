@@ -85,9 +85,13 @@ export function readOwnerDatabaseUrl(env: Environment = process.env): Secret {
   return readEnv({ owner: postgresUrl(ENV.ownerDatabaseUrlFile, ENV.ownerDatabaseUrl) }, env).owner;
 }
 
-/** Entries of the example servers' packages, handed in by whoever starts the first start. */
-export function readExamples(env: Environment = process.env): { everything: string; memory: string } {
-  return readEnv({ everything: text(ENV.exampleEverything), memory: text(ENV.exampleMemory) }, env);
+/** Entries of the example servers' packages, handed in by whoever wants them made; null where nobody does. */
+export function readExamples(env: Environment = process.env): { everything: string; memory: string } | null {
+  const { everything, memory } = readEnv(
+    { everything: optional(text(ENV.exampleEverything)), memory: optional(text(ENV.exampleMemory)) },
+    env,
+  );
+  return everything === null || memory === null ? null : { everything, memory };
 }
 
 /** Milliseconds between two scheduled discoveries of a server, for installations that want another pace. */

@@ -16,29 +16,77 @@ const LOCK = 7_270_737_001;
 const POWERLESS = 'login nosuperuser nocreatedb nocreaterole noreplication';
 const ITERATIONS = 4_096;
 
+type Wanted = { readonly name: string; readonly bypassesRls: boolean; readonly password: string };
+type Powers = {
+  readonly rolsuper: boolean;
+  readonly rolbypassrls: boolean;
+  readonly rolcreaterole: boolean;
+  readonly rolcreatedb: boolean;
+};
+
 /**
- * Makes the roles, or gives existing ones exactly these powers and passwords. Needs a client that may make roles (`patchbay_owner`: a superuser).
- * Sends verifiers, never passwords, so that no log of the server can hold one. Runs in a transaction of its own.
+ * Makes the roles, or gives existing ones these passwords, and sees that they have exactly their powers. The client is a superuser, or may
+ * make roles: `patchbay_owner` bypasses row security, which only somebody who does so too can give away. Throws a sentence where the powers
+ * are not to be had. Sends verifiers, never passwords, so that no log of the server can hold one. Runs in a transaction of its own.
  */
 export async function ensureRoles(client: SqlClient, { appPassword, portsPassword, ownerPassword }: RolePasswords): Promise<void> {
-  const wanted: [string, string, string][] = [
-    [ROLES.app, `${POWERLESS} nobypassrls`, appPassword],
-    [ROLES.ports, `${POWERLESS} nobypassrls`, portsPassword],
+  const wanted: Wanted[] = [
+    { name: ROLES.app, bypassesRls: false, password: appPassword },
+    { name: ROLES.ports, bypassesRls: false, password: portsPassword },
   ];
   // Row security is forced on the owner too; its SECURITY DEFINER functions are the listed ways around it.
-  if (ownerPassword !== undefined) wanted.push([ROLES.owner, `${POWERLESS} bypassrls`, ownerPassword]);
+  if (ownerPassword !== undefined) wanted.push({ name: ROLES.owner, bypassesRls: true, password: ownerPassword });
   await client.query('begin');
   try {
     await client.query('select pg_advisory_xact_lock($1)', [LOCK]);
-    for (const [name, powers, password] of wanted) {
-      const { rows } = await client.query('select 1 from pg_roles where rolname = $1', [name]);
-      const verb = rows.length === 0 ? 'create' : 'alter';
-      await client.query(`${verb} role ${pg.escapeIdentifier(name)} ${powers} password ${pg.escapeLiteral(verifier(password))}`);
-    }
+    const admin = await powersOf(client, null);
+    for (const role of wanted) await ensureRole(client, admin, role);
     await client.query('commit');
   } catch (error) {
     await client.query('rollback');
     throw error;
+  }
+}
+
+async function ensureRole(client: SqlClient, admin: Powers | null, { name, bypassesRls, password }: Wanted): Promise<void> {
+  const found = await powersOf(client, name);
+  const role = pg.escapeIdentifier(name);
+  const secret = `password ${pg.escapeLiteral(verifier(password))}`;
+  const powers = `${POWERLESS} ${bypassesRls ? 'bypassrls' : 'nobypassrls'}`;
+  if (found === null && bypassesRls && admin?.rolsuper !== true && admin?.rolbypassrls !== true)
+    throw new Error(
+      `this admin has CREATEROLE but neither SUPERUSER nor BYPASSRLS, and so cannot make ${name}, whose functions look across organisations. ` +
+        `Have somebody who can run: create role ${name} ${POWERLESS} bypassrls; grant ${name} to the admin with admin option; then try again.`,
+    );
+  if (found === null) await client.query(`create role ${role} ${powers} ${secret}`);
+  // Only a superuser may so much as name some of these powers of a role that exists.
+  else await client.query(`alter role ${role} ${admin?.rolsuper === true ? powers : ''} ${secret}`);
+  const now = await powersOf(client, name);
+  if (now?.rolsuper !== false || now.rolcreaterole || now.rolcreatedb || now.rolbypassrls !== bypassesRls)
+    throw new Error(`role ${name} exists with other powers than "${powers}", which this admin cannot change.`);
+}
+
+/** null for a role that does not exist; without a name, those of the client's own. */
+async function powersOf(client: SqlClient, name: string | null): Promise<Powers | null> {
+  const { rows } = await client.query(
+    'select rolsuper, rolbypassrls, rolcreaterole, rolcreatedb from pg_roles where rolname = coalesce($1, current_user)',
+    [name],
+  );
+  return (rows[0] as Powers | undefined) ?? null;
+}
+
+/** Makes the database, owned by `patchbay_owner`, where it is missing. Not in a transaction. */
+export async function ensureDatabase(client: SqlClient, database: string): Promise<void> {
+  const { rows } = await client.query('select 1 from pg_database where datname = $1', [database]);
+  if (rows.length > 0) return;
+  const owner = pg.escapeIdentifier(ROLES.owner);
+  const isSuperuser = (await powersOf(client, null))?.rolsuper === true;
+  // Whoever is no superuser gives a database away only to a role that it could become.
+  if (!isSuperuser) await client.query(`grant ${owner} to current_user`);
+  try {
+    await client.query(`create database ${pg.escapeIdentifier(database)} owner ${owner}`);
+  } finally {
+    if (!isSuperuser) await client.query(`revoke ${owner} from current_user`);
   }
 }
 

@@ -50,7 +50,7 @@ export class FirstStart {
   ) {}
 
   /** Everything of one organisation in one transaction: a killed first start leaves nothing behind. */
-  async run(examples: Examples): Promise<FirstStartResult> {
+  async run(examples: Examples | null): Promise<FirstStartResult> {
     const adminPassword = mintPassword();
     const passwordHash = await hashPassword(adminPassword);
     const found = await this.platform.lookups.organisationBySlug(SLUG);
@@ -59,7 +59,7 @@ export class FirstStart {
       if (found === null)
         await createOrganisation(tx, { id: organisationId, slug: SLUG, name: 'Default', createdAt: this.platform.clock.now() });
       const userId = await this.#admin(tx, organisationId, passwordHash);
-      await this.#examples(tx, { organisationId, userId }, examples);
+      if (examples !== null) await this.#examples(tx, { organisationId, userId }, examples);
       return this.#tokens(tx, { organisationId, userId }, announce);
     });
     await this.#startDiscovery(organisationId);
