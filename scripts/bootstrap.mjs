@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,8 @@ import * as programs from './programs.mjs';
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const PNPM = 'pnpm@12.21.0';
 const STAMPS = join(ROOT, 'node_modules/.cache/patchbay');
+/** Programs that suites need and this machine lacked. */
+const OWN_BIN = join(STAMPS, 'bin');
 const PROGRAMS = ['cli', 'control-plane', 'gateway', 'stdio-host'].map((name) => `apps/${name}`);
 const CONTROL_PLANE = join(ROOT, 'apps/control-plane');
 /** Each program by itself, for deployments of several machines (docs/scaling.md). `stays`: it runs until it is told to stop. */
@@ -185,28 +187,46 @@ async function alone(command, args) {
 async function preparePrograms(args, env) {
   const suites = programs.chosenSuites(programs.findSuites(ROOT), args);
   const missing = () => programs.missingFor(suites, { env, hasProgram: (name) => programs.isOnPath(name, env.PATH) });
-  const packages = programs.installable(missing(), programs.thisMachine());
-  if (packages.length > 0) await installPackages(packages);
+  await bringPrograms(programs.installable(missing(), programs.thisMachine()));
   for (const line of programs.leftOutLines(missing())) say(line);
   return missing();
 }
 
 /** A failure is said and nothing more: the suites that need it are named afterwards. */
-async function installPackages(packages) {
+async function bringPrograms({ packages, files }) {
+  if (packages.length + files.length === 0) return;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...packages];
   try {
     await step('apt-get update', ['apt-get', 'update'], { env });
-    await step(install.join(' '), install, { env });
+    if (packages.length > 0) await step(install.join(' '), install, { env });
+    for (const need of files) await takeFile(need, env);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     say(error.message);
   }
 }
 
+/** One file of a Debian package, in a folder of our own that the tests' PATH ends with. */
+async function takeFile({ debianPackage, file, program }, env) {
+  const folder = join(STAMPS, 'packages', debianPackage);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  mkdirSync(OWN_BIN, { recursive: true });
+  // As root, apt would drop to a user who may not write here.
+  await step(`apt-get download ${debianPackage}`, ['apt-get', '-o', 'APT::Sandbox::User=root', 'download', debianPackage], {
+    cwd: folder,
+    env,
+  });
+  const [archive] = readdirSync(folder);
+  await step(`Taking ${program} out of it`, ['dpkg-deb', '-x', archive, 'content'], { cwd: folder, env });
+  copyFileSync(join(folder, 'content', file), join(OWN_BIN, program));
+  rmSync(folder, { recursive: true, force: true });
+}
+
 async function test(args) {
   const node = findNode();
-  const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH ?? ''}` };
+  const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH ?? ''}:${OWN_BIN}` };
   await generate(node);
   await build(node, []);
   const missing = await preparePrograms(args, env);

@@ -4,12 +4,14 @@ import process from 'node:process';
 
 /**
  * Programs that some suites need and npm does not carry. A suite says what it needs in its file's name, as in `counters.redis.itest.ts`.
- * `variable`: the address of a running one does as well.
+ * `variable`: the address of a running one does as well. `file`: the one file of the package that is taken, because the rest of it
+ * would install a service.
  */
 export const NEEDS = [
   { marker: 'redis', program: 'redis-server', debianPackage: 'redis-server', variable: 'REDIS_URL' },
   // For suites that kill, pause or configure servers of their own.
   { marker: 'redis-server', program: 'redis-server', debianPackage: 'redis-server' },
+  { marker: 'promtool', program: 'promtool', debianPackage: 'prometheus', file: 'usr/bin/promtool' },
 ];
 
 const SUITE = /\.(?:itest|e2e)\.ts$/;
@@ -43,10 +45,13 @@ export function missingFor(suites, { env, hasProgram }) {
   );
 }
 
-/** The Debian packages that would bring what is missing; none where we may not install. */
+/** What would bring what is missing: Debian packages to install, and files to take out of others; none where we may not. */
 export function installable(missing, { uid, isDebian }) {
-  if (uid !== 0 || !isDebian) return [];
-  return [...new Set(missing.map(({ need }) => need.debianPackage))];
+  const allowed = uid === 0 && isDebian ? missing.map(({ need }) => need) : [];
+  return {
+    packages: [...new Set(allowed.filter(({ file }) => file === undefined).map(({ debianPackage }) => debianPackage))],
+    files: allowed.filter(({ file }) => file !== undefined),
+  };
 }
 
 /** A line for each suite that cannot run here: its path and what it lacks. */

@@ -43,9 +43,16 @@ test('nothing is asked for that the chosen tests do not need', () => {
 
 test('each package is installed once, by root on Debian alone', () => {
   const missing = missingFor(suites, nothing);
-  expect(installable(missing, { uid: 0, isDebian: true })).toEqual(['redis-server']);
-  expect(installable(missing, { uid: 1000, isDebian: true })).toEqual([]);
-  expect(installable(missing, { uid: 0, isDebian: false })).toEqual([]);
+  expect(installable(missing, { uid: 0, isDebian: true })).toEqual({ packages: ['redis-server'], files: [] });
+  expect(installable(missing, { uid: 1000, isDebian: true })).toEqual({ packages: [], files: [] });
+  expect(installable(missing, { uid: 0, isDebian: false })).toEqual({ packages: [], files: [] });
+});
+
+test('of a package that would install a service only the program is taken', () => {
+  const missing = missingFor(['tools/test/deploy.promtool.itest.ts'], nothing);
+  const { packages, files } = installable(missing, { uid: 0, isDebian: true });
+  expect(packages).toEqual([]);
+  expect(files).toMatchObject([{ debianPackage: 'prometheus', file: 'usr/bin/promtool' }]);
 });
 
 test('each suite left out is named with what it lacks', () => {
@@ -74,7 +81,7 @@ const markersOf = (suite) => suite.split('/').at(-1).split('.');
 const covers = (named, needed) => named === needed || (named === 'redis-server' && needed === 'redis');
 
 test('every suite that starts a Redis says so in its name', () => {
-  const starts = { redis: /\btestRedis\(/, 'redis-server': /\btestRedisServer\(/ };
+  const starts = { redis: /\btestRedis\(/, 'redis-server': /\btestRedisServer\(/, promtool: /\bpromtool\(/ };
   const found = findSuites(ROOT);
   expect(found.length).toBeGreaterThan(20);
   for (const { marker } of NEEDS) {

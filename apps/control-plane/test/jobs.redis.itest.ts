@@ -62,7 +62,7 @@ describe.each(['Postgres', 'Redis'])('jobs in %s', (store) => {
     (await first.metric(name, ...labels)) + (await second.metric(name, ...labels));
 
   test('schedules run once however many control planes there are', async () => {
-    const sweeps = (): Promise<number> => total(RUN, 'job="sweep"');
+    const sweeps = (): Promise<number> => total(RUN, 'kind="sweep"');
     const [before, startedAt] = [await sweeps(), performance.now()];
     await until(async () => (await sweeps()) >= before + 4, 'four sweeps');
     // Twice as many runs as intervals would be two schedules.
@@ -85,17 +85,17 @@ describe.each(['Postgres', 'Redis'])('jobs in %s', (store) => {
     ];
     for (const [name, content] of forged) await queue.add(name, content, { removeOnComplete: true });
     await until(async () => (await total(DROPPED, 'reason="forged"')) >= before + forged.length, 'the forged jobs to be dropped');
-    expect(await total(RUN, 'job="anything"')).toBe(0);
+    expect(await total(RUN, 'kind="anything"')).toBe(0);
     expect(`${first.output}${second.output}`).not.toContain('ZodError');
   });
 
   test('a job of ours that is put there again only has its server asked again; one of another day does not', async () => {
     const seal = new JobSeal(loadKeyring(first.env[ENV.masterKeyFile] ?? ''));
     const data = { organisationId, serverId: server.id };
-    const [askedBefore, doneBefore] = [upstream.seenHeaders.length, await total(RUN, 'job="discover"', 'result="done"')];
+    const [askedBefore, doneBefore] = [upstream.seenHeaders.length, await total(RUN, 'kind="discover"', 'result="done"')];
     const job = seal.seal('discover', data, Date.now() - 3_600_000);
     for (const id of ['a', 'b']) await queue.add('discover', job, { jobId: `replayed-${id}`, removeOnComplete: true });
-    await until(async () => (await total(RUN, 'job="discover"', 'result="done"')) >= doneBefore + 2, 'the replayed jobs');
+    await until(async () => (await total(RUN, 'kind="discover"', 'result="done"')) >= doneBefore + 2, 'the replayed jobs');
     expect(upstream.seenHeaders.length).toBeGreaterThan(askedBefore);
     const oldBefore = await total(DROPPED, 'reason="old"');
     await queue.add('discover', seal.seal('discover', data, Date.now() - 90_000_000), { removeOnComplete: true });

@@ -84,7 +84,7 @@ test('what is committed and cannot be published is counted, and grows older', as
 });
 
 test('jobs, discoveries and connections are counted', async () => {
-  await until(async () => (await value('patchbay_control_plane_job_duration_seconds_count{job="sweep",result="done"}')) > 0, 'a sweep');
+  await until(async () => (await value('patchbay_control_plane_job_duration_seconds_count{kind="sweep",result="done"}')) > 0, 'a sweep');
   await installation.api('POST', '/servers', { kind: 'streamable-http', slug: 'nobody', url: 'http://127.0.0.1:9/mcp' });
   await until(async () => (await value('patchbay_control_plane_discoveries_total{outcome="failed"}')) > 0, 'the failed discovery');
   const connections = async (state: string): Promise<number> => value(`patchbay_control_plane_database_connections{state="${state}"}`);

@@ -47,8 +47,9 @@ export class Meters {
     this.#families.announcements.labels({}).inc();
   }
 
-  jobEnded(job: string, result: 'done' | 'failed', seconds: number): void {
-    this.#families.jobSeconds.labels({ job, result }).observe(seconds);
+  /** `kind` and not `job`: that is Prometheus' own label of a target. */
+  jobEnded(kind: string, result: 'done' | 'failed', seconds: number): void {
+    this.#families.jobSeconds.labels({ kind, result }).observe(seconds);
   }
 
   /** Found among the jobs, and not run. */
@@ -136,7 +137,7 @@ function registerFamilies(metrics: Metrics) {
     jobSeconds: metrics.histogram({
       name: 'patchbay_control_plane_job_duration_seconds',
       help: 'Jobs run here, by how they ended; a failed one may be tried again.',
-      labels: ['job', 'result'],
+      labels: ['kind', 'result'],
     }),
     jobsDropped: metrics.counter({
       name: 'patchbay_control_plane_jobs_dropped_total',
