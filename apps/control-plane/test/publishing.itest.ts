@@ -94,6 +94,11 @@ test('a revoked token is in the directory as revoked before pods are told, and s
     async () => (await manifest()).invalidations.some((each) => each.kind === 'token' && each.tokenHash === tokenHash),
     'the invalidation in the manifest',
   );
+  const { needs, parts } = await manifest();
+  expect(needs).toContain('revocations');
+  const named = parts.find(({ key, kind }) => kind === 'revocations' && key === tokenHash.charAt(0));
+  const bytes = (await ports.parts.getParts(organisation, named === undefined ? [] : [named.hash])).values().next().value;
+  expect(JSON.parse(String(bytes)).tokens).toContain(tokenHash.slice(0, 32));
 });
 
 test('a change is announced within a fraction of its 250 ms', async () => {

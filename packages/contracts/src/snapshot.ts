@@ -17,11 +17,11 @@ export const PartHash = z
   .brand<'PartHash'>();
 export type PartHash = z.infer<typeof PartHash>;
 
-export const PartKind = z.enum(['organisation', 'server', 'catalogue', 'grants', 'limits']);
+export const PartKind = z.enum(['organisation', 'server', 'catalogue', 'grants', 'limits', 'revocations']);
 export type PartKind = z.infer<typeof PartKind>;
 
 /** What a reader of this version can do with a manifest beyond its first form. A manifest may demand some of it by name. */
-export const MANIFEST_FEATURES: readonly string[] = ['limits'];
+export const MANIFEST_FEATURES: readonly string[] = ['limits', 'revocations'];
 
 /** What a pod must forget, whatever it has cached. Rides on the organisation's revision. */
 export const Invalidation = z.discriminatedUnion('kind', [
@@ -158,3 +158,17 @@ export const GrantsPart = z.object({
   grants: z.array(z.object({ id: GrantId, subject: GrantSubject, serverId: ServerId, tools: GrantedTools })),
 });
 export type GrantsPart = z.infer<typeof GrantsPart>;
+
+/** How much of a token's hash a part `revocations` keeps: 128 bits, which no other token shares. */
+export const REVOKED_HASH_LENGTH = 32;
+
+/**
+ * Part `revocations`, key = first digit of the hashes in it: every token that was revoked and has not expired. No directory entry
+ * outranks it, however genuine: a store may be made to repeat one of before the revocation.
+ */
+export const RevocationsPart = z.object({
+  format: z.literal(1),
+  /** Beginnings of token hashes, ascending. */
+  tokens: z.array(z.string().regex(/^[0-9a-f]{32}$/)),
+});
+export type RevocationsPart = z.infer<typeof RevocationsPart>;

@@ -1,6 +1,6 @@
 import { hashToken, parseToken, verifyTag, type TagKey } from '@patchbay/tokens';
 import { refusal } from '@patchbay/errors';
-import type { TokenHash } from '@patchbay/contracts';
+import { REVOKED_HASH_LENGTH, type TokenHash } from '@patchbay/contracts';
 import type { KnownToken, TokenDirectory } from '../directory/token-directory.ts';
 import type { Clock } from '../snapshot/log.ts';
 import type { CompiledSnapshot } from '../snapshot/compiled.ts';
@@ -30,6 +30,7 @@ const PAT_PREFIX = 'pbpat_';
 export function makeAuthenticate({ snapshots, tokens, tagKey, clock }: AuthenticateDeps): Step {
   function admit(ctx: CallContext, snapshot: CompiledSnapshot, tokenHash: TokenHash, token: KnownToken): Outcome {
     if (token.principal.organisationId !== snapshot.organisationId || token.revoked) return INVALID;
+    if (isRevoked(snapshot, tokenHash)) return INVALID;
     if (token.expiresAtMs !== null && token.expiresAtMs <= clock.nowMs()) return INVALID;
     if (snapshots.stale(ctx.organisationSlug)) return STALE;
     ctx.principal = token.principal;
@@ -43,6 +44,8 @@ export function makeAuthenticate({ snapshots, tokens, tagKey, clock }: Authentic
     const asker = { address: ctx.request.socket.remoteAddress ?? '', organisationSlug };
     const loaded = await snapshots.lookup(organisationSlug, asker);
     if (loaded.kind !== 'loaded') return loaded.kind === 'unknown' ? INVALID : UNAVAILABLE;
+    const before = loaded.organisation.current();
+    if (before !== null && isRevoked(before, tokenHash)) return INVALID;
     const answer = tokens.peek(tokenHash) ?? (await tokens.lookup(loaded.organisation.id, tokenHash, asker));
     if (answer.kind !== 'known') return answer.kind === 'invalid' ? INVALID : UNAVAILABLE;
     // Read after the lookup: what was swapped in or withdrawn meanwhile counts.
@@ -61,6 +64,11 @@ export function makeAuthenticate({ snapshots, tokens, tagKey, clock }: Authentic
     if (parsed === null || parsed.kind !== 'pbpat' || !verifyTag(parsed, tagKey)) return INVALID;
     return lookUp(ctx, tokenHash);
   };
+}
+
+/** Whatever the directory says of it: on an untrusted store its word may be an old one. */
+function isRevoked({ revokedTokens }: CompiledSnapshot, tokenHash: TokenHash): boolean {
+  return revokedTokens.size > 0 && revokedTokens.has(tokenHash.slice(0, REVOKED_HASH_LENGTH));
 }
 
 /** The personal access token of exactly one `Authorization: Bearer` header; Node's own view would hide a second one. */

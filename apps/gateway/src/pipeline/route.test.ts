@@ -64,6 +64,7 @@ function snapshotWith(grants: GrantsPart['grants']): CompiledSnapshot {
     exposedPrompts: new Map(),
     bareTools: bare,
     barePrompts: new Map(),
+    revokedTokens: new Set(),
     listCache: new Map(),
   };
 }

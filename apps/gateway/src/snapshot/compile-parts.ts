@@ -5,6 +5,7 @@ import {
   LimitsPart,
   OrganisationPart,
   PartKind,
+  RevocationsPart,
   ServerPart,
   type CatalogueEntryKind,
   type Manifest,
@@ -35,7 +36,8 @@ export type CompiledPart =
   | { readonly kind: 'server'; readonly key: string; readonly part: ServerPart; readonly url: URL | null }
   | { readonly kind: 'catalogue'; readonly key: string; readonly catalogue: CompiledCatalogue }
   | { readonly kind: 'grants'; readonly key: string; readonly grants: GrantsPart['grants'] }
-  | { readonly kind: 'limits'; readonly key: string; readonly limits: CompiledLimits | null };
+  | { readonly kind: 'limits'; readonly key: string; readonly limits: CompiledLimits | null }
+  | { readonly kind: 'revocations'; readonly key: string; readonly tokens: readonly string[] };
 
 const NEWLINE = 0x0a;
 
@@ -62,6 +64,8 @@ function readPart(row: KnownPartRow, bytes: Buffer): CompiledPart {
       return { kind: 'grants', key: row.key, grants: parse(row, GrantsPart, bytes).grants };
     case 'limits':
       return { kind: 'limits', key: row.key, limits: compileLimits(parse(row, LimitsPart, bytes).limits) };
+    case 'revocations':
+      return { kind: 'revocations', key: row.key, tokens: parse(row, RevocationsPart, bytes).tokens };
   }
 }
 

@@ -44,6 +44,7 @@ export async function compileSnapshot(manifest: Manifest, bytes: PartBytes, prev
     serversById: indexBy(sources, ({ server }) => server.id),
     grants,
     limits: limitsOf(parts),
+    revokedTokens: new Set([...parts.values()].flatMap((part) => (part.kind === 'revocations' ? part.tokens : []))),
     ...names,
     listCache: new Map(),
   };

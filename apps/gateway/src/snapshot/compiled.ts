@@ -60,6 +60,8 @@ export type CompiledSnapshot = {
   readonly grants: CompiledGrants;
   /** null: nothing is limited. */
   readonly limits: CompiledLimits | null;
+  /** Beginnings of the hashes of revoked tokens (`REVOKED_HASH_LENGTH`), whatever a directory says of them. */
+  readonly revokedTokens: ReadonlySet<string>;
   /** Aggregated endpoint: exposed name → entry (architecture.md §3: exact lookup, names are never split). */
   readonly exposedTools: ReadonlyMap<string, ExposedEntry>;
   readonly exposedPrompts: ReadonlyMap<string, ExposedEntry>;

@@ -253,7 +253,7 @@ function storePart(stored: World['stored'], kind: string, key: string, bytes: Bu
   return { kind, key, hash, bytes: bytes.length };
 }
 
-function partsOf(stored: World['stored'], { id, slug, servers, grants }: FakeOrganisation): Row[] {
+function partsOf(stored: World['stored'], { id, slug, servers, grants, tokens }: FakeOrganisation): Row[] {
   const rows: Row[] = [];
   const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
   rows.push(storePart(stored, 'organisation', 'organisation', json({ format: 1, organisationId: id, slug, egressOpenings: [] })));
@@ -266,13 +266,12 @@ function partsOf(stored: World['stored'], { id, slug, servers, grants }: FakeOrg
     );
     rows.push(storePart(stored, 'catalogue', server.id, cataloguePart(server.id, tools, prompts)));
   }
-  const rowsOfGrants = grants.map(({ userId, serverId }) => ({
-    id: uuid(),
-    subject: { kind: 'user', userId },
-    serverId,
-    tools: { mode: 'all' },
-  }));
+  const tools = { mode: 'all' };
+  const rowsOfGrants = grants.map(({ userId, serverId }) => ({ id: uuid(), subject: { kind: 'user', userId }, serverId, tools }));
   rows.push(storePart(stored, 'grants', '0', json({ format: 1, grants: rowsOfGrants })));
+  for (const { hash, revoked } of tokens.values()) {
+    if (revoked) rows.push(storePart(stored, 'revocations', hash.charAt(0), json({ format: 1, tokens: [hash.slice(0, 32)] })));
+  }
   return rows;
 }
 

@@ -275,7 +275,7 @@ describe('disk', () => {
     fleet.away.stores = true;
     fleet.away.controlPlane = true;
     const restarted = await startPod(fleet, { home: pod.home });
-    expect(await restarted.call('acme', token.text)).toBe('auth.unavailable');
+    expect(await restarted.call('acme', token.text)).toBe('auth.invalid_token');
     await restarted.state.stop();
   });
 
@@ -319,6 +319,95 @@ describe('disk', () => {
     const restarted = await startPod(fleet, { home: pod.home });
     expect(await restarted.call('acme', token.text)).toBe('auth.unavailable');
     await restarted.state.stop();
+  });
+});
+
+describe('replayed directory entries', () => {
+  /** The entry of before the revocation lies in the store again, and nobody else can be asked. */
+  async function unrevoke(): Promise<void> {
+    const entry = fleet.stored.tokens.get(token.hash) ?? '';
+    fleet.revoke(acme, token);
+    await fleet.publish(acme);
+    fleet.stored.tokens.set(token.hash, entry);
+    fleet.stored.directoryRevision = 1_000_000;
+    fleet.away.controlPlane = true;
+  }
+
+  test('a pod that boots an hour after a revocation does not believe an entry of before it', async () => {
+    await unrevoke();
+    fleet.clock.now += 3_600_000;
+    acme.invalidations.length = 0;
+    await fleet.publish(acme, { writeTokens: false });
+    const pod = await startPod(fleet);
+    expect(await pod.call('acme', token.text)).toBe('auth.invalid_token');
+    await pod.state.stop();
+  });
+
+  test('nor does a pod that has forgotten the invalidation, in memory and on disk', async () => {
+    const pod = await startPod(fleet);
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
+    await unrevoke();
+    await vi.waitFor(() => expect(pod.state.snapshots.current('acme')?.revision).toBe(2));
+    fleet.clock.now += 12 * 60_000;
+    await pod.state.compare();
+    expect(await pod.call('acme', token.text)).toBe('auth.invalid_token');
+    await pod.state.stop();
+    const restarted = await startPod(fleet, { home: pod.home });
+    expect(await restarted.call('acme', token.text)).toBe('auth.invalid_token');
+    await restarted.state.stop();
+  });
+
+  test('an organisation entry of another organisation, or a slug that was moved, is corrected by the control plane', async () => {
+    const other = fleet.addOrganisation('other');
+    await fleet.publish(other);
+    fleet.stored.organisations.set('acme', await fleet.sign('organisationEntry', { organisationId: other.id, slug: 'acme' }));
+    const pod = await startPod(fleet);
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
+    await pod.state.stop();
+  });
+});
+
+describe('a wall clock that jumps', () => {
+  test.each([
+    ['forward', 7_200_000],
+    ['back', -7_200_000],
+  ])('%s: a running pod keeps to its budget, no longer and no shorter', async (_way, skewMs) => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    fleet.away.controlPlane = true;
+    fleet.away.stores = true;
+    fleet.clock.skewMs = skewMs;
+    fleet.clock.now += 290_000;
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
+    fleet.clock.now += 11_000;
+    expect(await pod.call('acme', token.text)).toBe('staleness.exceeded');
+    await pod.state.stop();
+  });
+
+  test('back, before a restart with everything away: how old the state is cannot be known, so nothing is served', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    await pod.state.stop();
+    fleet.away.controlPlane = true;
+    fleet.away.stores = true;
+    fleet.clock.skewMs = -7_200_000;
+    const restarted = await startPod(fleet, { home: pod.home });
+    expect(restarted.state.status().ready).toBe(false);
+    expect(await restarted.call('acme', token.text)).toBe('staleness.exceeded');
+    await restarted.state.stop();
+  });
+
+  test('back: a token that was not found a moment ago is not refused for hours', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    const fresh = fleet.addToken(acme);
+    acme.tokens.delete(fresh.hash);
+    expect(await pod.call('acme', fresh.text)).toBe('auth.invalid_token');
+    acme.tokens.set(fresh.hash, fresh);
+    fleet.clock.skewMs = -7_200_000;
+    fleet.clock.now += 2_001;
+    expect(revisionOf(await pod.call('acme', fresh.text))).toBe(1);
+    await pod.state.stop();
   });
 });
 

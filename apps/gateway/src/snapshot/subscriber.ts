@@ -118,8 +118,9 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
   }
 
   async function compareOnce(): Promise<void> {
+    const beganAtMs = clock.monotonicMs();
     try {
-      if ((await compareWithControlPlane()) || (await compareWithStores())) staleness.news();
+      if ((await compareWithControlPlane()) || (await compareWithStores())) staleness.news(beganAtMs);
       else compareSoon();
     } catch (error) {
       log.error({ err: error }, 'comparing revisions failed');

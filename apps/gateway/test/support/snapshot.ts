@@ -58,6 +58,7 @@ export function snapshotOf(specs: readonly ServerSpec[], limits: LimitsPart['lim
     exposedPrompts: names('prompts'),
     bareTools: new Map(),
     barePrompts: new Map(),
+    revokedTokens: new Set(),
     listCache: new Map(),
   };
 }

@@ -12,6 +12,7 @@ import type {
 } from '@patchbay/contracts';
 import type { BareName, Grant } from '../../prisma/index.ts';
 import { limitsDocument } from './limits-part.ts';
+import { revocationDocuments } from './revocation-parts.ts';
 import type { TenantRows } from './tenant-rows.repository.ts';
 
 /** Grants are sharded by server, so that a change re-sends a fraction of them. */
@@ -41,12 +42,13 @@ export function buildParts(
     ),
     ...grantParts(rows.grants),
     ...(rows.limits.length === 0 ? [] : [jsonPart('limits', '0', limitsDocument(rows.limits))]),
+    ...revocationDocuments(rows.revokedTokens).map(([key, document]) => jsonPart('revocations', key, document)),
   ];
 }
 
-/** What a reader must know to enforce these parts: one that does not know of limits would let every call pass. */
+/** What a reader must know to enforce these parts: one that does not know of them would let pass what they refuse. */
 export function needsOf(parts: readonly BuiltPart[]): string[] {
-  return parts.some(({ kind }) => kind === 'limits') ? ['limits'] : [];
+  return ['limits', 'revocations'].filter((feature) => parts.some(({ kind }) => kind === feature));
 }
 
 /** A part's line in the manifest. */

@@ -107,7 +107,7 @@ export class RevisionPublisher {
     if (state === null) return null;
     const since = new Date(this.platform.clock.now().getTime() - INVALIDATIONS_MS);
     const recent = await rowsSince(tx, organisationId, since);
-    const rows = await readTenantRows(tx, organisationId);
+    const rows = await readTenantRows(tx, organisationId, this.platform.clock.now());
     return { ...state, rows, recent: recent.flatMap((row) => readInvalidations(row.invalidations)) };
   }
 

@@ -7,10 +7,12 @@ export type TenantRows = {
   readonly grants: readonly Grant[];
   readonly limits: readonly Limit[];
   readonly bareNames: readonly BareName[];
+  /** Hashes of tokens that were revoked and have not expired. */
+  readonly revokedTokens: readonly string[];
 };
 
 /** All that a snapshot is made of, of the transaction's organisation; read it in a repeatable-read transaction. */
-export async function readTenantRows(tx: Tx, organisationId: OrganisationId): Promise<TenantRows> {
+export async function readTenantRows(tx: Tx, organisationId: OrganisationId, now: Date): Promise<TenantRows> {
   const where = { organisationId };
   const servers = await tx.server.findMany({
     where,
@@ -23,12 +25,17 @@ export async function readTenantRows(tx: Tx, organisationId: OrganisationId): Pr
   const grants = await tx.grant.findMany({ where, orderBy: { id: 'asc' } });
   const limits = await tx.limit.findMany({ where, orderBy: { id: 'asc' } });
   const bareNames = await tx.bareName.findMany({ where, orderBy: [{ kind: 'asc' }, { name: 'asc' }] });
+  const revoked = await tx.personalToken.findMany({
+    where: { organisationId, revokedAt: { not: null }, expiresAt: { gt: now } },
+    select: { tokenHash: true },
+  });
   return {
     servers: servers.map(({ secrets, ...server }) => ({ ...server, hasCredential: secrets.length > 0 })),
     catalogues,
     grants,
     limits,
     bareNames,
+    revokedTokens: revoked.map(({ tokenHash }) => tokenHash),
   };
 }
 
