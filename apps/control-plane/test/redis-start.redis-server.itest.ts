@@ -34,7 +34,7 @@ test('a control plane works as its recommended user of Redis, jobs included, and
   expect(await ports.parts.getManifest(organisationId)).not.toBeNull();
   await admin.flushall();
   await until(async () => (await ports.parts.getManifest(organisationId)) !== null, 'the manifest');
-  expect(await ports.directory.getOrganisation('default')).not.toBeNull();
+  await until(async () => (await ports.directory.getOrganisation('default')) !== null, 'the directory');
 });
 
 test('a control plane refuses a Redis that may evict keys, and says what to do', { timeout: 60_000 }, async () => {

@@ -56,10 +56,9 @@ export class RevisionPublisher {
           repeatableRead: true,
         });
         if (built === null) return null;
-        const stored = await this.platform.stores.parts.getPositions([organisationId]);
-        // The stores were emptied, or it is new there: once its manifest stands, nobody would look for what else is missing.
-        if (!stored.has(organisationId)) await this.restoreDirectory(built);
         const hashes = await this.#store(built);
+        // The stores were emptied meanwhile: now that the manifest stands, nobody would look for what else is missing.
+        if ((await this.platform.stores.directory.getOrganisation(built.slug)) === null) await this.restoreDirectory(built);
         await this.#announce(built);
         await markPublished(lock, organisationId, { revision: built.revision, at: this.platform.clock.now() });
         return hashes;
@@ -81,11 +80,12 @@ export class RevisionPublisher {
       { repeatableRead: true },
     );
     if (organisation === null) return;
+    await putTokenEntries(this.platform, { organisationId, revision: organisation.revision as Revision }, tokens);
+    // Last: it is the sign that the rest is there.
     await this.platform.stores.directory.putOrganisation(
       slug,
       await this.platform.signer.sign('organisationEntry', { organisationId, slug }),
     );
-    await putTokenEntries(this.platform, { organisationId, revision: organisation.revision as Revision }, tokens);
   }
 
   async #urgent(tx: Tx, organisationId: OrganisationId): Promise<State | null> {
