@@ -40,6 +40,8 @@ import { makeResolveUpstream } from './upstream/upstreams.ts';
 export type Gateway = {
   readonly calls: Server;
   readonly admin: Server;
+  /** Of this start: what control planes call it. */
+  readonly podId: PodId;
   readonly state: State;
   /** Closes what outlives a call, after the listeners have drained. */
   close(): Promise<void>;
@@ -57,6 +59,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const stores = new HangGuard(clock);
   const sharedStore = stores.over(ports.sharedStore);
   const controlPlane = new HangGuard(clock);
+  const podId = randomUUID() as PodId;
   const state = makeState({
     ports: { bus: ports.bus, parts: stores.over(ports.parts), directory: stores.over(ports.directory) },
     controlPlane: guardedControlPlane(controlPlane, internal),
@@ -65,7 +68,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     folder: config.folder,
     files: DISK,
     stalenessBudgetMs: config.stalenessBudgetMs,
-    pod: { id: randomUUID() as PodId, key: messageKey(config.gatewaySecret, PODS.keyPurpose) },
+    pod: { id: podId, key: messageKey(config.gatewaySecret, PODS.keyPurpose) },
     clock,
     log: logger,
     listeners: [forgetCredentials(credentials)],
@@ -88,6 +91,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   });
   return {
     calls,
+    podId,
     admin: createAdminServer({
       metrics,
       notReady: () => (isDraining(calls) ? 'draining: told to stop' : state.status().notReadyBecause),

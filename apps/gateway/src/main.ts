@@ -19,7 +19,7 @@ runProgram({
     await listen(gateway.admin, config.adminPort);
     await gateway.state.start();
     await listen(gateway.calls, config.gatewayPort);
-    logger.info({ gatewayPort: config.gatewayPort, adminPort: config.adminPort }, 'listening');
+    logger.info({ podId: gateway.podId, gatewayPort: config.gatewayPort, adminPort: config.adminPort }, 'listening');
     return {
       logger,
       stopDeadlineMs: config.drainMs + CLOSE_MS,

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { expect, test } from 'vitest';
 import { createLogger, type Logger } from './logger.ts';
 
@@ -18,6 +19,23 @@ function recording(): { log: Logger; lines: () => Line[]; text: () => string } {
 }
 
 const bearer = ['pbpat', 'Abc123xyz'].join('_');
+
+test('a line says when, how bad, which process of which machine, and what: operators build on these names', () => {
+  const { log, lines } = recording();
+  log.warn({ organisationId: 'o', err: new TypeError('no answer') }, 'a port failed');
+  expect(lines()).toEqual([
+    {
+      level: 40,
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      program: 'test',
+      host: hostname(),
+      pid: process.pid,
+      organisationId: 'o',
+      err: expect.objectContaining({ type: 'TypeError', message: 'no answer', stack: expect.any(String) }),
+      msg: 'a port failed',
+    },
+  ]);
+});
 
 test('fields that hold secrets are masked by name at every depth', () => {
   const { log, text, lines } = recording();

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 import { cleanError, cleanFields, cleanText, maskBearers } from './redact.ts';
 
@@ -26,7 +27,7 @@ export type LoggerOptions = { program: string; level?: LogLevel; destination?: D
 export function createLogger({ program, level = 'info', destination }: LoggerOptions): Logger {
   const options = {
     level,
-    base: { program, pid: process.pid },
+    base: { program, host: hostname(), pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     // The last net: a bearer never leaves, by whatever way it came into the line.
     hooks: { streamWrite: maskBearers },

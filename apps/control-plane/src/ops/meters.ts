@@ -15,6 +15,10 @@ export type Discovery = 'changed' | 'unchanged' | 'failed' | 'gone';
 /** How one try to sign in ended: `limited` and `overloaded` before the password was looked at. */
 export type SignIn = 'ok' | 'failed' | 'limited' | 'overloaded';
 
+/** How a gateway that may serve was last heard. */
+export type PodSeen = (typeof POD_STATES)[number];
+const POD_STATES = ['ready', 'not-ready', 'draining', 'not-heard-from'] as const;
+
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /** All that the control plane counts. Holds no name but those of organisations, and of these no more than the registry's cap. */
@@ -79,6 +83,27 @@ export class Meters {
       [{ state: 'idle' }, pool.idleCount],
       [{ state: 'waiting' }, pool.waitingCount],
     ]);
+  }
+
+  /** Counts the pods that may serve, and what came of their messages, at each rendering. */
+  watchPods(pods: () => readonly PodSeen[], messages: () => Readonly<Record<string, number>>): void {
+    const states = {
+      type: 'gauge',
+      name: 'patchbay_control_plane_pods',
+      help: 'Gateways that may serve, by what they last said.',
+    } as const;
+    this.#metrics.read({ ...states, labels: ['state'] }, () => {
+      const seen = pods();
+      return POD_STATES.map((state) => [{ state }, seen.filter((each) => each === state).length] as const);
+    });
+    const counts = {
+      type: 'counter',
+      name: 'patchbay_control_plane_pod_messages_total',
+      help: 'Messages of pods, by what became of them.',
+    } as const;
+    this.#metrics.read({ ...counts, labels: ['result'] }, () =>
+      Object.entries(messages()).map(([result, count]) => [{ result }, count] as const),
+    );
   }
 
   /** What the publisher last found; told every few seconds. The age goes on growing while it finds nothing any more. */

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { PODS, PodReport } from '@patchbay/contracts';
 import { messageKey, openMessage } from '@patchbay/vault';
 import type { KeyObject } from 'node:crypto';
+import type { PodSeen } from '../../ops/meters.ts';
 import { Platform } from '../../platform.ts';
 import { PodRegistry, type Arrival, type Pod } from './pod-registry.ts';
 import { RevisionsSeen } from './revisions-seen.ts';
@@ -26,6 +27,10 @@ export class PodIntake {
   #knowsFromMs = Number.POSITIVE_INFINITY;
 
   constructor(private readonly platform: Platform) {
+    platform.meters.watchPods(
+      () => this.#seen(),
+      () => this.counts,
+    );
     this.#key = messageKey(platform.config.gatewaySecret, PODS.keyPurpose);
   }
 
@@ -69,6 +74,14 @@ export class PodIntake {
 
   pods(): readonly Pod[] {
     return this.#registry.pods(performance.now());
+  }
+
+  /** Each of them as metrics name it. */
+  #seen(): PodSeen[] {
+    const nowMs = performance.now();
+    return this.pods().map(({ leasedUntilMs, state }) =>
+      nowMs > leasedUntilMs || state === null || state === 'leaving' ? 'not-heard-from' : state,
+    );
   }
 
   /** Whether this process has listened for long enough: before, a pod may be there that it has not heard. */

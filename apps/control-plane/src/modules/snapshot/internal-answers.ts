@@ -6,7 +6,6 @@ import type {
   DirectoryAnswer,
   LaunchSpec,
   OrganisationId,
-  PartHash,
   Revision,
   Revisions,
   ServerId,
@@ -60,14 +59,6 @@ export class InternalAnswers {
   /** Resolves when it is certain that this pod is known of. */
   podReports(messages: readonly string[]): Promise<void> {
     return this.pods.posted(messages);
-  }
-
-  async manifest(organisationId: OrganisationId): Promise<string | null> {
-    return this.platform.stores.parts.getManifest(organisationId);
-  }
-
-  async part(organisationId: OrganisationId, hash: PartHash): Promise<Buffer | null> {
-    return (await this.platform.stores.parts.getParts(organisationId, [hash])).get(hash) ?? null;
   }
 
   /** Header values, against a caller's token that is valid now and whose user may use that server now. */

@@ -3,13 +3,12 @@ import { CredentialRequest, INTERNAL_PATHS, OrganisationId, PartHash, PodMessage
 import { refusal, type Refusal } from '@patchbay/errors';
 import { equalSecrets } from '@patchbay/tokens';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { Logger } from '../../common/logger.ts';
 import { answerTo, problemOf } from '../../common/problem.ts';
 import type { Config } from '../../config/config.ts';
 import { countRequests } from '../../ops/count-requests.ts';
 import { Platform } from '../../platform.ts';
-import { Lookups } from '../../prisma/index.ts';
 import { InternalAnswers } from './internal-answers.ts';
+import { SnapshotBuilder } from './snapshot-builder.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
@@ -22,8 +21,7 @@ export class InternalListener {
   constructor(
     private readonly platform: Platform,
     private readonly answers: InternalAnswers,
-    private readonly lookups: Lookups,
-    private readonly logger: Logger,
+    private readonly snapshots: SnapshotBuilder,
   ) {
     this.#server = fastify({ bodyLimit: BODY_BYTES_MAX, requestTimeout: 30_000, logger: false, forceCloseConnections: true });
     countRequests(this.#server, 'internal', platform.meters);
@@ -50,7 +48,7 @@ export class InternalListener {
   #probes(): void {
     this.#server.get('/livez', () => ({ live: true }));
     this.#server.get('/readyz', async () => {
-      await this.lookups.positions();
+      await this.platform.lookups.positions();
       return { ready: true };
     });
     this.#server.get('/metrics', async (_request, reply) => {
@@ -69,11 +67,15 @@ export class InternalListener {
     server.get(INTERNAL_PATHS.token(':organisation', ':hash'), { onRequest }, async ({ params }, reply) =>
       give(reply, await this.answers.token(organisationOf(params), TokenHash.parse(param(params, 'hash')))),
     );
+    // From the database, never from the stores: a pod asks here because these are away, or hold something else than we published.
     server.get(INTERNAL_PATHS.manifest(':organisation'), { onRequest }, async ({ params }, reply) =>
-      give(reply.type('application/jose'), await this.answers.manifest(organisationOf(params))),
+      give(reply.type('application/jose'), await this.snapshots.presentManifest(organisationOf(params))),
     );
     server.get(INTERNAL_PATHS.part(':organisation', ':hash'), { onRequest }, async ({ params }, reply) =>
-      give(reply.type('application/octet-stream'), await this.answers.part(organisationOf(params), PartHash.parse(param(params, 'hash')))),
+      give(
+        reply.type('application/octet-stream'),
+        await this.snapshots.presentPart(organisationOf(params), PartHash.parse(param(params, 'hash'))),
+      ),
     );
     server.post(INTERNAL_PATHS.podReports, { onRequest }, async ({ body }, reply) => {
       await this.answers.podReports(PodMessages.parse(body).messages);
@@ -106,7 +108,7 @@ export class InternalListener {
     // A malformed id names nothing that exists.
     if (error instanceof Error && error.name === 'ZodError') return refuse(reply, refusal('api.not_found'));
     const { problem, ours } = answerTo(error);
-    if (ours) this.logger.error({ err: error, code: problem.code }, 'internal request failed');
+    if (ours) this.platform.logger.error({ err: error, code: problem.code }, 'internal request failed');
     return reply.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   }
 }

@@ -1,16 +1,13 @@
 import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
-import { Invalidation, type Manifest, type OrganisationId, type OrganisationSlug, type PartHash, type Revision } from '@patchbay/contracts';
+import { Invalidation, type OrganisationId, type OrganisationSlug, type PartHash, type Revision } from '@patchbay/contracts';
 import { type Position, type Tx } from '../../prisma/index.ts';
-import { buildParts, manifestLine, needsOf, type BuiltPart } from './builder.ts';
+import type { BuiltPart } from './builder.ts';
 import { readOrganisation, tokensById, unexpiredTokens } from './directory-rows.repository.ts';
-import { openingsFor } from './openings.ts';
-import { lockPublishing, markPublished, rowsSince, unpublishedRows } from './outbox.repository.ts';
-import { acceptedCatalogue, readTenantRows, type TenantRows } from './tenant-rows.repository.ts';
+import { lockPublishing, markPublished, unpublishedRows } from './outbox.repository.ts';
+import { SnapshotBuilder, type Readings } from './snapshot-builder.ts';
 import { putTokenEntries } from './token-entries.ts';
 
-/** How long manifests repeat what pods must forget. */
-export const INVALIDATIONS_MS = 10 * 60_000;
 /** A pod that is reading the manifest before this one still finds its parts. */
 const PARTS_KEPT_MS = 15 * 60_000;
 /** Keeps an announcement under the bus's limit. */
@@ -18,12 +15,14 @@ const ANNOUNCED_MAX = 25;
 const PUBLISH_TIMEOUT_MS = 60_000;
 
 type State = Position & { readonly invalidations: Invalidation[] };
-type Built = State & { readonly rows: TenantRows; readonly recent: Invalidation[] };
 
 /** Turns an organisation's rows into what pods read. Every step may be repeated: a killed publisher's successor does all of it again. */
 @Injectable()
 export class RevisionPublisher {
-  constructor(private readonly platform: Platform) {}
+  constructor(
+    private readonly platform: Platform,
+    private readonly snapshots: SnapshotBuilder,
+  ) {}
 
   /** What may not wait for a compile: directory entries of changed tokens, then the word to forget the old ones. */
   async announceUrgent(organisationId: OrganisationId): Promise<void> {
@@ -102,36 +101,18 @@ export class RevisionPublisher {
     return { organisationId, slug: organisation.slug as OrganisationSlug, epoch: organisation.epoch, revision, invalidations };
   }
 
-  async #read(tx: Tx, organisationId: OrganisationId): Promise<Built | null> {
+  async #read(tx: Tx, organisationId: OrganisationId): Promise<(Readings & State) | null> {
     const state = await this.#urgent(tx, organisationId);
-    if (state === null) return null;
-    const since = new Date(this.platform.clock.now().getTime() - INVALIDATIONS_MS);
-    const recent = await rowsSince(tx, organisationId, since);
-    const rows = await readTenantRows(tx, organisationId, this.platform.clock.now());
-    return { ...state, rows, recent: recent.flatMap((row) => readInvalidations(row.invalidations)) };
+    const readings = await this.snapshots.read(tx, organisationId);
+    return state === null || readings === null ? null : { ...readings, invalidations: state.invalidations };
   }
 
   /** The hashes of all parts that the stored manifest names. */
-  async #store({ organisationId, slug, epoch, revision, rows, recent }: Built): Promise<PartHash[]> {
-    const openings = openingsFor((await this.platform.lookups.positions()).length, this.platform.config.egressAllow);
-    const parts = buildParts({ id: organisationId, slug }, rows, openings);
+  async #store(readings: Readings): Promise<PartHash[]> {
+    const { organisationId, epoch, revision } = readings;
+    const { jws, parts } = await this.snapshots.build(readings);
     await this.#storeParts(organisationId, parts);
-    const manifest: Manifest = {
-      format: 1,
-      organisationId,
-      organisationSlug: slug,
-      epoch,
-      revision,
-      issuedAtMs: this.platform.clock.now().getTime(),
-      needs: needsOf(parts),
-      parts: parts.map(manifestLine),
-      invalidations: recent,
-    };
-    await this.platform.stores.parts.putManifest(
-      organisationId,
-      { epoch, revision },
-      await this.platform.signer.sign('manifest', manifest),
-    );
+    await this.platform.stores.parts.putManifest(organisationId, { epoch, revision }, jws);
     return parts.map(({ hash }) => hash);
   }
 
@@ -143,20 +124,12 @@ export class RevisionPublisher {
       ),
     );
     const stored: { hash: PartHash; bytes: Buffer }[] = [];
-    for (const { hash, key, bytes } of parts) {
-      if (!missing.has(hash)) continue;
-      const found = bytes ?? (await this.#catalogue(organisationId, key, hash));
-      if (found !== null) stored.push({ hash, bytes: found });
+    for (const part of parts) {
+      if (!missing.has(part.hash)) continue;
+      const bytes = await this.snapshots.bytesOf(organisationId, part);
+      if (bytes !== null) stored.push({ hash: part.hash, bytes });
     }
     if (stored.length > 0) await this.platform.stores.parts.putParts(organisationId, stored);
-  }
-
-  /** null when a newer discovery has replaced it meanwhile: the revision that did so is published next. */
-  async #catalogue(organisationId: OrganisationId, serverId: string, hash: PartHash): Promise<Buffer | null> {
-    const accepted = await this.platform.database.withOrganisation(organisationId, (tx) =>
-      acceptedCatalogue(tx, organisationId, { serverId, hash }),
-    );
-    return accepted === null ? null : Buffer.from(accepted);
   }
 
   async #announce({ organisationId, epoch, revision, invalidations }: State): Promise<void> {

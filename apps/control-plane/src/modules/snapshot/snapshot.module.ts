@@ -4,11 +4,12 @@ import { InternalAnswers } from './internal-answers.ts';
 import { InternalListener } from './internal-listener.ts';
 import { Publisher } from './publisher.ts';
 import { RevisionPublisher } from './revision-publisher.ts';
+import { SnapshotBuilder } from './snapshot-builder.ts';
 
 /** Global, because every module that changes tenant state announces it. */
 @Global()
 @Module({
-  providers: [Changes, Publisher, RevisionPublisher, InternalListener, InternalAnswers],
+  providers: [Changes, Publisher, RevisionPublisher, SnapshotBuilder, InternalListener, InternalAnswers],
   exports: [Changes, Publisher, InternalListener],
 })
 export class SnapshotModule {}
