@@ -29,6 +29,8 @@ export function createLogger({ program, level = 'info', destination }: LoggerOpt
     level,
     base: { program, host: hostname(), pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
+    // Errors are plain objects by then: the library's own serialiser would call each of them an Object.
+    serializers: { err: asIs },
     // The last net: a bearer never leaves, by whatever way it came into the line.
     hooks: { streamWrite: maskBearers },
   };
