@@ -75,8 +75,9 @@ export class SnapshotBuilder {
   /** A part of the present snapshot; null for any other. */
   async presentPart(organisationId: OrganisationId, hash: PartHash): Promise<Buffer | null> {
     const atHand = this.#present.get(organisationId);
-    const find = (parts: readonly BuiltPart[] | undefined): BuiltPart | undefined => parts?.find((part) => part.hash === hash);
-    const part = find(atHand) ?? find((await this.#buildPresent(organisationId))?.parts);
+    const among = (parts: readonly BuiltPart[] | undefined): BuiltPart | undefined =>
+      new Map(parts?.map((each) => [each.hash, each])).get(hash);
+    const part = among(atHand) ?? among((await this.#buildPresent(organisationId))?.parts);
     return part === undefined ? null : this.bytesOf(organisationId, part);
   }
 
