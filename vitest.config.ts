@@ -12,7 +12,10 @@ export default defineConfig({
       {
         resolve,
         ssr,
-        test: { name: 'unit', include: ['{apps,packages}/*/src/**/*.test.ts', 'e2e/**/*.test.ts', 'scripts/**/*.test.mjs'] },
+        test: {
+          name: 'unit',
+          include: ['{apps,packages}/*/src/**/*.test.ts', 'e2e/simulation/**/*.test.ts', 'e2e/**/*.test.ts', 'scripts/**/*.test.mjs'],
+        },
       },
       {
         resolve,

@@ -20,9 +20,10 @@ type Bucket = { tokens: number; atMs: number };
 
 const KEYS_MAX = 20_000;
 
-export function makeMissBudget({ clock, rates = MISS_RATES }: { clock: Clock; rates?: MissRates }): MissBudget {
-  const addresses = new LRUCache<string, Bucket>({ max: KEYS_MAX });
-  const organisations = new LRUCache<string, Bucket>({ max: KEYS_MAX });
+export function makeMissBudget(deps: { clock: Clock; rates?: MissRates; cacheMax?: number }): MissBudget {
+  const { clock, rates = MISS_RATES, cacheMax = KEYS_MAX } = deps;
+  const addresses = new LRUCache<string, Bucket>({ max: cacheMax });
+  const organisations = new LRUCache<string, Bucket>({ max: cacheMax });
   const all: Bucket = { tokens: rates.all.burst, atMs: clock.monotonicMs() };
 
   function bucketOf(buckets: LRUCache<string, Bucket>, key: string, rate: Rate, nowMs: number): Bucket {

@@ -44,6 +44,8 @@ export type TokenDirectoryDeps = {
   readonly counters: SnapshotCounters;
   readonly clock: Clock;
   readonly log: Log;
+  /** Upper bound of each cache in memory; the default is for a whole pod. */
+  readonly cacheMax?: number;
 };
 
 const KNOWN_MAX = 100_000;
@@ -58,9 +60,9 @@ type Question = { readonly organisationId: OrganisationId; readonly tokenHash: T
 type From = 'store' | 'control-plane' | 'disk';
 
 export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
-  const { directory, controlPlane, disk, verifier, misses, counters, clock, log } = deps;
-  const known = new LRUCache<TokenHash, KnownToken>({ max: KNOWN_MAX });
-  const bad = new LRUCache<string, number>({ max: BAD_MAX });
+  const { directory, controlPlane, disk, verifier, misses, counters, clock, log, cacheMax = KNOWN_MAX } = deps;
+  const known = new LRUCache<TokenHash, KnownToken>({ max: cacheMax });
+  const bad = new LRUCache<string, number>({ max: Math.min(cacheMax, BAD_MAX) });
   const flights = new Map<string, Promise<TokenAnswer>>();
   /** Raised when invalidations may have been missed: an answer that was asked for before counts no longer. */
   const generations = new Map<OrganisationId, number>();

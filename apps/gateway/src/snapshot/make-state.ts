@@ -62,18 +62,21 @@ export type StateDeps = {
   readonly log: Log;
   /** Other caches that hear of invalidations, e.g. that of upstream credentials. */
   readonly listeners: readonly ChangeListener[];
+  /** Upper bound of each cache, where a pod is one of many in a process. */
+  readonly cacheMax?: number;
 };
 
 /** Wires everything under snapshot/ and directory/; nothing is dialled before `start`. */
 export function makeState(deps: StateDeps): State {
   const { ports, controlPlane, verifier, folder, files, stalenessBudgetMs, clock, log } = deps;
   const { parts, directory } = ports;
+  const bounds = deps.cacheMax === undefined ? {} : { cacheMax: deps.cacheMax };
   const counters = makeCounters();
-  const misses = makeMissBudget({ clock });
+  const misses = makeMissBudget({ clock, ...bounds });
   const staleness = makeStaleness({ clock, budgetMs: stalenessBudgetMs, files, file: join(folder, 'last-news.json') });
   const disk = makeSnapshotDisk({ folder, files });
   const tokenDisk = makeTokenDiskCache({ files, file: join(folder, 'tokens.sealed'), sealingKeys: deps.sealingKeys, log });
-  const tokens = makeTokenDirectory({ directory, controlPlane, disk: tokenDisk, verifier, misses, counters, clock, log });
+  const tokens = makeTokenDirectory({ directory, controlPlane, disk: tokenDisk, verifier, misses, counters, clock, log, ...bounds });
   const changes = allListeners([tokens, ...deps.listeners]);
   const refused = (reason: RefusalReason): void => {
     counters.refused[reason] += 1;
@@ -96,7 +99,7 @@ export function makeState(deps: StateDeps): State {
     log,
   });
   const serves = (organisationId: OrganisationId, position: Position): void => reporter.acknowledge(organisationId, position, true);
-  const common = { directory, controlPlane, verifier, counters, clock, floors, log, changes, staleness };
+  const common = { ...bounds, directory, controlPlane, verifier, counters, clock, floors, log, changes, staleness };
   const snapshots = makeSnapshotStore({ ...common, source, disk, misses, stalenessBudgetMs, serves });
   const subscriber = makeSubscriber({ ...common, bus: ports.bus, store: snapshots, reporter });
 

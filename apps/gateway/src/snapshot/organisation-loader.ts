@@ -34,6 +34,7 @@ export type OrganisationLoaderDeps = {
   readonly clock: Clock;
   readonly log: Log;
   readonly floors: Floors;
+  readonly cacheMax?: number;
   open(identity: { id: OrganisationId; slug: string }): Organisation;
 };
 
@@ -45,8 +46,8 @@ const UNKNOWN = { kind: 'unknown' } as const;
 const UNAVAILABLE = { kind: 'unavailable' } as const;
 
 export function makeOrganisationLoader(deps: OrganisationLoaderDeps): OrganisationLoader {
-  const { directory, controlPlane, disk, floors, verifier, counters, clock, log, open } = deps;
-  const unknownUntilMs = new LRUCache<string, number>({ max: UNKNOWN_MAX });
+  const { directory, controlPlane, disk, floors, verifier, counters, clock, log, open, cacheMax = UNKNOWN_MAX } = deps;
+  const unknownUntilMs = new LRUCache<string, number>({ max: cacheMax });
   const flights = new Map<string, Promise<Loaded>>();
   const loading = new Set<OrganisationId>();
 

@@ -1,0 +1,270 @@
+import type { Invalidation, OrganisationId, PodId, Revision, TokenHash } from '@patchbay/contracts';
+import { Publisher } from '../../apps/control-plane/dist/modules/snapshot/publisher.js';
+import type { RevisionPublisher } from '../../apps/control-plane/dist/modules/snapshot/revision-publisher.js';
+import { PodIntake } from '../../apps/control-plane/dist/modules/rollout/pod-intake.js';
+import { rolloutOf } from '../../apps/control-plane/dist/modules/rollout/rollout-of.js';
+import type { Place } from './network.ts';
+import { WORLD, type Owner } from './scheduler.ts';
+import { GATEWAY_SECRET, type Organisation, type Token } from './truth.ts';
+import type { World } from './world.ts';
+
+/** As the real one keeps them in manifests. */
+const INVALIDATIONS_MS = 10 * 60_000;
+
+type Answer = { readonly status: number; readonly body: Buffer };
+type ForPublisher = ConstructorParameters<typeof Publisher>;
+
+/** One control plane: the real publisher's order of work over the simulated database, and what it answers to gateways. */
+export class ControlPlane {
+  readonly place: Place;
+  readonly #world: World;
+  #publisher: Publisher | null = null;
+  #intake: PodIntake | null = null;
+  /** How far its wall clock is off. */
+  skewMs = 0;
+
+  constructor(world: World, name: string) {
+    this.#world = world;
+    this.place = { name, process: null };
+  }
+
+  get isAlive(): boolean {
+    return this.place.process !== null;
+  }
+
+  start(): void {
+    if (this.isAlive) return;
+    const owner: Owner = { name: this.place.name, alive: true };
+    this.place.process = owner;
+    const { scheduler, trace, truth } = this.#world;
+    trace.note(`${owner.name} starts`);
+    const ports = this.#world.store.portsOf(owner.name, owner);
+    const revisions = new Revisions(this.#world, owner, ports, () => this.#nowMs());
+    const lookups = {
+      positions: async () => {
+        await scheduler.sleep(1);
+        return truth.organisations.map(({ id, slug, epoch, revision }) => ({ organisationId: id, slug, epoch, revision }));
+      },
+      unpublished: async () => {
+        await scheduler.sleep(1);
+        return truth.organisations.filter(({ outbox }) => outbox.some((row) => !row.published)).map(({ id }) => ({ organisationId: id }));
+      },
+    };
+    const platform = { logger: { error: () => undefined }, meters: { found: () => undefined } };
+    // The real class, over what it is given here: the same methods, simulated.
+    const given = [revisions as unknown as RevisionPublisher, lookups, { parts: ports.parts }, platform] as unknown as ForPublisher;
+    const publisher = new Publisher(...given);
+    this.#publisher = publisher;
+    const intake = this.#makeIntake(ports);
+    this.#intake = intake;
+    // As whatever watches over it does.
+    const again = (): void => {
+      if (!owner.alive) return;
+      this.kill();
+      scheduler.plan(1_000, () => this.start(), WORLD);
+    };
+    scheduler.as(owner, () => void intake.start().catch(again));
+    scheduler.as(owner, () => void publisher.start().catch(() => undefined));
+  }
+
+  kill(): void {
+    if (this.place.process === null) return;
+    this.#world.trace.note(`${this.place.name} is killed`);
+    this.place.process.alive = false;
+    this.place.process = null;
+    this.#publisher = null;
+    this.#intake = null;
+  }
+
+  /** A change was committed through this one. */
+  committed({ id }: Organisation): void {
+    const { process } = this.place;
+    if (process !== null) this.#world.scheduler.as(process, () => this.#publisher?.kick(id));
+  }
+
+  /** What the internal listener answers. */
+  async answer(path: string, body: object | null): Promise<Answer> {
+    const { scheduler, signatures, truth } = this.#world;
+    await scheduler.sleep(0.5);
+    const json = (value: unknown): Answer => ({ status: 200, body: Buffer.from(JSON.stringify(value)) });
+    const missing: Answer = { status: 404, body: Buffer.alloc(0) };
+    if (body !== null) {
+      await this.#intake?.posted((body as { messages: string[] }).messages);
+      return { status: 204, body: Buffer.alloc(0) };
+    }
+    if (path === '/internal/v1/revisions')
+      return json({
+        organisations: truth.organisations.map(({ id, slug, epoch, revision }) => ({ organisationId: id, slug, epoch, revision })),
+      });
+    const bySlug = /^\/internal\/v1\/organisations\/(.+)$/.exec(path);
+    if (bySlug !== null) {
+      const found = truth.organisations.find(({ slug }) => slug === bySlug[1]);
+      if (found === undefined) return missing;
+      const { epoch, id, revision, slug } = found;
+      return json({ entry: signatures.sign('organisationEntry', { organisationId: id, slug }), epoch, revision });
+    }
+    const [, id = '', what, hash = ''] = /^\/internal\/v1\/orgs\/([^/]+)\/([^/]+)\/?(.*)$/.exec(path) ?? [];
+    const organisation = truth.byId(id);
+    if (organisation === undefined || this.place.process === null) return missing;
+    if (what === 'tokens') {
+      const token = organisation.tokens.get(hash as TokenHash);
+      if (token === undefined) return missing;
+      return json({
+        entry: signatures.sign('tokenEntry', entryOf(organisation, token)),
+        revision: organisation.revision,
+        epoch: organisation.epoch,
+      });
+    }
+    // Manifests and parts lie in the store, for control planes too.
+    const { parts } = this.#world.store.portsOf(this.place.name, this.place.process);
+    const found =
+      what === 'manifest'
+        ? await parts.getManifest(organisation.id)
+        : (await parts.getParts(organisation.id, [hash as never])).get(hash as never);
+    return found === null || found === undefined ? missing : { status: 200, body: Buffer.from(found) };
+  }
+
+  /** Whether it says that every pod enforces the newest revision; as the real service does. */
+  async confirms({ epoch, id, revision }: Organisation): Promise<boolean> {
+    const { process } = this.place;
+    const intake = this.#intake;
+    if (intake === null || process === null) return false;
+    await this.#world.scheduler.as(process, () => intake.refresh());
+    const nowMs = this.#world.scheduler.nowMs;
+    const position = { epoch, revision };
+    intake.seen.saw(id, position, nowMs);
+    const knownSinceMs = intake.seen.since(id, position) ?? nowMs;
+    const at = { nowMs, knowsWhoIsThere: intake.knowsWhoIsThere(), wallMs: (ms: number) => ms };
+    return rolloutOf({ organisationId: id, position, knownSinceMs }, intake.pods(), at).confirmedAt !== null;
+  }
+
+  #makeIntake(ports: ReturnType<World['store']['portsOf']>): PodIntake {
+    const { scheduler, truth } = this.#world;
+    const lookups = {
+      podsHeard: async () => {
+        await scheduler.sleep(1);
+        return [...truth.pods].map(([podId, { heardAtMs, stalenessBudgetMs }]) => ({
+          podId,
+          stalenessBudgetMs,
+          heardMsAgo: scheduler.nowMs - heardAtMs,
+        }));
+      },
+      positions: async () => {
+        await scheduler.sleep(1);
+        return truth.organisations.map(({ id, slug, epoch, revision }) => ({ organisationId: id, slug, epoch, revision }));
+      },
+      podHeard: async (podId: PodId, stalenessBudgetMs: number) =>
+        void truth.pods.set(podId, { stalenessBudgetMs, heardAtMs: scheduler.nowMs }),
+      podLeft: async (podId: PodId) => void truth.pods.delete(podId),
+    };
+    const clock = { now: () => new Date(this.#nowMs()) };
+    const platform = {
+      config: { gatewaySecret: GATEWAY_SECRET },
+      stores: { bus: ports.bus },
+      lookups,
+      clock,
+      logger: { warn: () => undefined },
+    };
+    return new PodIntake(platform as unknown as ConstructorParameters<typeof PodIntake>[0]);
+  }
+
+  #nowMs(): number {
+    return this.#world.wallMs() + this.skewMs;
+  }
+}
+
+function entryOf({ id, revision }: Organisation, { hash, revokedAt, tokenId, userId }: Token): object {
+  return { organisationId: id, tokenHash: hash, tokenId, userId, expiresAtMs: null, revision, revoked: revokedAt !== null };
+}
+
+/** The steps of the real revision publisher, in its order, over the simulated database and store. */
+class Revisions {
+  readonly #world: World;
+  readonly #owner: Owner;
+  readonly #ports: ReturnType<World['store']['portsOf']>;
+  readonly #nowMs: () => number;
+
+  constructor(world: World, owner: Owner, ports: ReturnType<World['store']['portsOf']>, nowMs: () => number) {
+    this.#world = world;
+    this.#owner = owner;
+    this.#ports = ports;
+    this.#nowMs = nowMs;
+  }
+
+  async announceUrgent(id: OrganisationId): Promise<void> {
+    const organisation = await this.#read(id);
+    const { invalidations, revision } = await this.#urgent(organisation);
+    if (invalidations.length > 0) await this.#announce(organisation, revision, invalidations);
+  }
+
+  async publish(id: OrganisationId): Promise<void> {
+    const { signatures, truth } = this.#world;
+    const organisation = await this.#read(id);
+    const unlock = await truth.lock(organisation, this.#owner);
+    try {
+      await this.#world.scheduler.sleep(this.#world.random.between(0.5, 5));
+      // One moment of the database.
+      const { epoch, outbox, revision, slug } = organisation;
+      const built = truth.partsOf(organisation);
+      const since = this.#world.scheduler.nowMs - INVALIDATIONS_MS;
+      const recent = outbox.filter(({ createdAtMs }) => createdAtMs > since).flatMap(({ invalidations }) => invalidations);
+      const urgent = await this.#urgent(organisation);
+      const missing = new Set<string>(
+        await this.#ports.parts.missing(
+          id,
+          built.map(({ hash }) => hash),
+        ),
+      );
+      const stored = built.filter(({ hash }) => missing.has(hash));
+      if (stored.length > 0) await this.#ports.parts.putParts(id, stored);
+      const lines = built.map(({ kind, key, hash, bytes }) => ({ kind, key, hash, bytes: bytes.length }));
+      const names = { format: 1, organisationId: id, organisationSlug: slug, epoch, revision, issuedAtMs: this.#nowMs() };
+      const jws = signatures.sign('manifest', {
+        ...names,
+        needs: lines.some(({ kind }) => kind === 'revocations') ? ['revocations'] : [],
+        parts: lines,
+        invalidations: recent,
+      });
+      await this.#ports.parts.putManifest(id, { epoch, revision }, jws);
+      await this.#announce(organisation, revision, urgent.invalidations);
+      for (const row of outbox) if (row.revision <= revision) row.published = true;
+    } finally {
+      unlock();
+    }
+  }
+
+  async restoreDirectory({ organisationId }: { organisationId: OrganisationId }): Promise<void> {
+    const organisation = await this.#read(organisationId);
+    const { revision, slug, tokens } = organisation;
+    const entries = [...tokens.values()].map((token) => this.#entry(organisation, token));
+    const jws = this.#world.signatures.sign('organisationEntry', { organisationId, slug });
+    await this.#ports.directory.putOrganisation(slug, jws);
+    await this.#ports.directory.putTokens(organisationId, revision, entries);
+  }
+
+  async #read(id: OrganisationId): Promise<Organisation> {
+    await this.#world.scheduler.sleep(this.#world.random.between(0.3, 2));
+    const organisation = this.#world.truth.byId(id);
+    if (organisation === undefined) throw new Error(`no organisation ${id}`);
+    return organisation;
+  }
+
+  async #urgent(organisation: Organisation): Promise<{ revision: Revision; invalidations: Invalidation[] }> {
+    const { id, outbox, revision, tokens } = organisation;
+    const rows = outbox.filter(({ published }) => !published);
+    const ids = new Set(rows.flatMap(({ tokenIds }) => tokenIds));
+    const entries = [...tokens.values()].filter(({ tokenId }) => ids.has(tokenId)).map((token) => this.#entry(organisation, token));
+    const invalidations = rows.flatMap((row) => row.invalidations);
+    if (entries.length > 0) await this.#ports.directory.putTokens(id, revision, entries);
+    return { revision, invalidations };
+  }
+
+  #entry(organisation: Organisation, token: Token): { tokenHash: TokenHash; jws: string } {
+    return { tokenHash: token.hash, jws: this.#world.signatures.sign('tokenEntry', entryOf(organisation, token)) };
+  }
+
+  async #announce({ epoch, id }: Organisation, revision: number, invalidations: Invalidation[]): Promise<void> {
+    const announcement = { organisationId: id, epoch, revision, invalidations };
+    await this.#ports.bus.publish('revisions', this.#world.signatures.sign('announcement', announcement));
+  }
+}

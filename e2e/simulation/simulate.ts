@@ -1,0 +1,100 @@
+import { attack, type OpenDeed } from './attacker.ts';
+import { disturb } from './chaos.ts';
+import { checkHealed, HEALED_WITHIN_MS } from './healed.ts';
+import type { Mutation } from './settings.ts';
+import { World } from './world.ts';
+
+/** What came of one seed. */
+export type Run = {
+  readonly seed: number;
+  readonly violation: Error | null;
+  /** The last lines before it, or of the whole run. */
+  readonly trace: readonly string[];
+  readonly events: number;
+  readonly calls: number;
+  readonly admitted: number;
+  readonly confirmations: number;
+  readonly simulatedMs: number;
+};
+
+/** Runs one seed: a start, a time of trouble, and healing; the rules are checked throughout. The same seed does the same. */
+export async function simulate(
+  seed: number,
+  { mutation, open = null }: { mutation?: Mutation; open?: OpenDeed | null } = {},
+): Promise<Run> {
+  const world = new World(seed, mutation);
+  const uninstall = world.scheduler.install();
+  let violation: Error | null = null;
+  // The first one counts, and what led to it.
+  world.scheduler.fault = (error) => {
+    if (violation !== null) return;
+    violation = error;
+    world.trace.note(error.message);
+    world.trace.close();
+  };
+  try {
+    await troubled(world, open);
+    if (violation === null) await healed(world);
+  } catch (error) {
+    violation ??= error instanceof Error ? error : new Error(String(error));
+  } finally {
+    uninstall();
+  }
+  const { calls, admitted, confirmations } = world.invariants;
+  const { events, nowMs } = world.scheduler;
+  return { seed, violation, trace: world.trace.last(120), events, calls, admitted, confirmations, simulatedMs: nowMs };
+}
+
+async function troubled(world: World, open: OpenDeed | null): Promise<void> {
+  const { random, scheduler } = world;
+  for (const controlPlane of world.controlPlanes) controlPlane.start();
+  await scheduler.runUntil(50);
+  for (const pod of world.pods) scheduler.plan(random.between(0, 2_000), () => pod.start());
+  await scheduler.runUntil(3_000);
+  const hasAttacker = random.chance(0.6) || open !== null;
+  // Mostly dense; now and then so thin that leases, budgets and the memory of invalidations run out in between.
+  const paceMs = random.pick([200, 1_000, 4_000, 30_000]);
+  const deeds = random.whole(10, 60);
+  const calling = call(world, random.pick([50, 300, 1_500]));
+  for (let deed = 0; deed < deeds; deed += 1) {
+    await scheduler.runUntil(scheduler.nowMs + random.between(0, 2 * paceMs));
+    if (hasAttacker && random.chance(0.35)) attack(world, open);
+    else disturb(world);
+    world.invariants.positions();
+    void world.invariants.confirm();
+  }
+  await scheduler.runUntil(scheduler.nowMs + 1_000);
+  calling.end();
+}
+
+/** Calls with good, revoked and foreign tokens, at random pods. */
+function call(world: World, everyMs: number): { end(): void } {
+  const { invariants, random, scheduler, truth } = world;
+  let ended = false;
+  const next = (): void => {
+    if (ended) return;
+    scheduler.plan(random.between(0, 2 * everyMs), next);
+    invariants.positions();
+    const pod = random.pick(world.pods);
+    if (!pod.isAlive) return;
+    const organisation = random.pick(truth.organisations);
+    const from = random.chance(0.05) ? random.pick(truth.organisations) : organisation;
+    invariants.call(pod, organisation, random.pick([...from.tokens.values()])).catch((error: unknown) => scheduler.fault(error as Error));
+  };
+  next();
+  return { end: () => void (ended = true) };
+}
+
+async function healed(world: World): Promise<void> {
+  const { scheduler, store, network, trace } = world;
+  trace.note('everything heals');
+  network.heal();
+  store.setUp(true);
+  store.bus = { lossChance: 0, repeatChance: 0, slowMs: 0 };
+  for (const one of [...world.controlPlanes, ...world.pods]) {
+    one.skewMs = 0;
+    one.start();
+  }
+  await scheduler.runUntil(scheduler.nowMs + HEALED_WITHIN_MS);
+  await checkHealed(world);
+}
