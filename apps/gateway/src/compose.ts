@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
-import { PODS, VERSION, type PodId } from '@patchbay/contracts';
-import { createInternalFleet, type InternalFetch, readAll } from '@patchbay/egress';
+import { isReadable, PODS, PROTOCOL_HEADER, VERSION, type PodId } from '@patchbay/contracts';
+import { createInternalFleet, type InternalFetch, type InternalFleet, readAll } from '@patchbay/egress';
 import { createPorts, type Ports, type SharedStore, watchErrors } from '@patchbay/ports';
 import { createProgramMetrics, isDraining, type Logger, type Metrics } from '@patchbay/telemetry';
 import { messageKey } from '@patchbay/vault';
@@ -9,6 +9,7 @@ import type { Config } from './config.ts';
 import { type CredentialResolver, type InternalPost, makeCredentialResolver } from './credentials/resolver.ts';
 import { type ControlPlane, internalGetOver, makeControlPlane } from './directory/control-plane.ts';
 import { HangGuard } from './directory/hang-guard.ts';
+import { type Handshake, makeHandshake, ownSideOf } from './directory/handshake.ts';
 import { type Limits, makeLimits } from './limits/make-limits.ts';
 import { makeDeleteSession } from './methods/delete-session.ts';
 import { makeForwardNotification } from './methods/forward-notification.ts';
@@ -43,6 +44,7 @@ export type Gateway = {
   /** Of this start: what control planes call it. */
   readonly podId: PodId;
   readonly state: State;
+  readonly handshake: Handshake;
   /** Closes what outlives a call, after the listeners have drained. */
   close(): Promise<void>;
 };
@@ -54,7 +56,8 @@ const INTERNAL_LIMITS = { timeoutMs: 5_000, maxBytes: 64 * 1024 * 1024 };
 export async function compose(config: Config, logger: Logger): Promise<Gateway> {
   const metrics = createProgramMetrics({ program: 'gateway', version: VERSION });
   const ports = openPorts(config, logger, metrics);
-  const internal = createInternalFleet({ baseUrls: config.controlPlaneInternalUrls, bearer: config.gatewaySecret, ...INTERNAL_LIMITS });
+  const internal = openInternal(config);
+  const handshake = makeHandshake({ fleet: internal, own: ownSideOf(config), log: logger });
   const credentials = makeCredentialResolver({ post: postOver(internal) });
   const stores = new HangGuard(clock);
   const sharedStore = stores.over(ports.sharedStore);
@@ -84,6 +87,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   registerPodMetrics(metrics, {
     state,
     bus: ports.bus,
+    handshake,
     isDraining: () => isDraining(calls),
     guards: { stores, control_plane: controlPlane },
     stalenessBudgetMs: config.stalenessBudgetMs,
@@ -92,17 +96,35 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   return {
     calls,
     podId,
-    admin: createAdminServer({
-      metrics,
-      notReady: () => (isDraining(calls) ? 'draining: told to stop' : state.status().notReadyBecause),
-      hosts: loopbackHosts(config.adminPort),
-    }),
+    admin: makeAdmin(config, { calls, metrics, state }),
     state,
+    handshake,
     async close() {
+      handshake.stop();
       await Promise.all([state.stop(), limits.close()]);
       await Promise.all([pools.close(), stdio.close(), internal.close(), ports.close(), tracing.stop()]);
     },
   };
+}
+
+type AdminDeps = { readonly calls: Server; readonly metrics: Metrics; readonly state: State };
+
+function makeAdmin({ adminPort }: Config, { calls, metrics, state }: AdminDeps): Server {
+  return createAdminServer({
+    metrics,
+    notReady: () => (isDraining(calls) ? 'draining: told to stop' : state.status().notReadyBecause),
+    hosts: loopbackHosts(adminPort),
+  });
+}
+
+/** Control planes, any of which will do; what one of a version that is not ours says counts as no answer. */
+function openInternal({ controlPlaneInternalUrls: baseUrls, gatewaySecret: bearer }: Config): InternalFleet {
+  return createInternalFleet({
+    ...INTERNAL_LIMITS,
+    baseUrls,
+    bearer,
+    understands: ({ headers }) => isReadable(headers[PROTOCOL_HEADER]),
+  });
 }
 
 function toStdioHosts(

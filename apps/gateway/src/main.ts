@@ -16,6 +16,7 @@ runProgram({
     if (redisUrl !== undefined && (await checkRedis(redisUrl, 'gateway')) === 'away')
       logger.warn({}, 'Redis is away: configuration comes from the disk or a control plane until it is back');
     const gateway = await compose(config, logger);
+    await gateway.handshake.greet();
     await listen(gateway.admin, config.adminPort);
     await gateway.state.start();
     await listen(gateway.calls, config.gatewayPort);

@@ -15,6 +15,7 @@ runProgram({
     const config = readConfig();
     const logger = createLogger({ program: 'stdio-host', level: config.logLevel });
     const controlPlane = createControlPlane(config.controlPlaneUrls, config.ownSecret);
+    await controlPlane.greet();
     const tracing = await startTracer({ enabled: config.otlpEndpoint !== null, serviceName: 'patchbay-stdio-host' });
     const host = await startStdioHost(
       { ...config, startTimeoutMs: 30_000, version: VERSION },

@@ -2,6 +2,7 @@ export * from './api.ts';
 export * from './bootstrap-file.ts';
 export * from './directory.ts';
 export * from './environment.ts';
+export * from './handshake.ts';
 export * from './ids.ts';
 export * from './internal-api.ts';
 export * from './limits.ts';

@@ -8,6 +8,8 @@ import { Isolation } from './snapshot.ts';
  * Errors are problem documents; 404 means "known not to exist", anything else "cannot know".
  */
 export const INTERNAL_PATHS = {
+  /** GET → ControlPlaneVersion; 404 from a version that had no such question. Asked by gateways and stdio hosts. */
+  version: '/internal/v1/version',
   /** GET → DirectoryAnswer with the organisation's entry (by slug; 404 unknown). Asked by gateways. */
   organisation: (slug: string) => `/internal/v1/organisations/${slug}`,
   /** GET → DirectoryAnswer. Asked by gateways when the directory has no entry. */

@@ -4,6 +4,6 @@ export { createDialer, EgressRefused, type DialerOptions, type Resolve, type Res
 export type { Answer, Bounds, RequestInit } from './exchange.ts';
 export { egressFetch, RedirectRefused, type FetchOptions } from './fetch.ts';
 export { createInternalFetch, createInternalPool, type InternalFetch, type InternalPoolOptions } from './internal.ts';
-export { createInternalFleet, type InternalFleetOptions } from './internal-fleet.ts';
+export { createInternalFleet, type InternalFleet, type InternalFleetOptions, type MemberReply } from './internal-fleet.ts';
 export { rendezvousOrder } from './rendezvous.ts';
 export { createUpstreamPool, type UpstreamPoolOptions } from './upstream-pool.ts';

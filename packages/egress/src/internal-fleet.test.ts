@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { readAll } from './bounded-body.ts';
-import { createInternalFleet } from './internal-fleet.ts';
+import { createInternalFleet, type InternalFleet, type InternalFleetOptions } from './internal-fleet.ts';
 import type { InternalFetch } from './internal.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -34,10 +34,11 @@ const saying =
 
 const silent: RequestListener = () => undefined;
 
-function fleetOf(members: readonly Member[], timeoutMs = 3_000): InternalFetch {
+function fleetOf(members: readonly Member[], timeoutMs = 3_000, understands?: InternalFleetOptions['understands']): InternalFleet {
   const fleet = createInternalFleet({
     baseUrls: members.map(({ url }) => url),
     home: 0,
+    ...(understands === undefined ? {} : { understands }),
     bearer: { reveal: () => 'abc' },
     timeoutMs,
     maxBytes: 1_000,
@@ -107,4 +108,20 @@ test('askers spread over the fleet', async () => {
   }
   // One chance in 2^39 that a right fleet fails here.
   for (const { asked } of members) expect(asked).toBeGreaterThan(0);
+});
+
+test('an answer that is not understood is no answer, though each can be asked for what it says', async () => {
+  const foreign: RequestListener = (_request, response) => response.writeHead(200, { 'x-speaks': 'other' }).end('bonjour');
+  const [gone, first, second] = [await member(saying('')), await member(foreign), await member(saying('b'))];
+  gone.close();
+  const understands: InternalFleetOptions['understands'] = ({ headers }) => headers['x-speaks'] !== 'other';
+  const fleet = fleetOf([first, second], 3_000, understands);
+  expect([await ask(fleet), await ask(fleet), first.asked]).toEqual(['200 b', '200 b', 1]);
+  await expect(ask(fleetOf([first], 3_000, understands))).rejects.toThrow('incompatible');
+  const said = await fleetOf([first, gone, second], 3_000, understands).askEach('/', { timeoutMs: 1_000, maxBytes: 100 });
+  expect(said.map(({ from, status, text }) => [from.href, status, text])).toEqual([
+    [first.url.href, 200, 'bonjour'],
+    [gone.url.href, null, ''],
+    [second.url.href, 200, 'b'],
+  ]);
 });

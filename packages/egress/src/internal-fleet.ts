@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
-import type { Answer } from './exchange.ts';
+import { readAll } from './bounded-body.ts';
+import type { Answer, Bounds } from './exchange.ts';
 import { createInternalFetch, type InternalFetch, type InternalFetchOptions } from './internal.ts';
 
 export type InternalFleetOptions = Omit<InternalFetchOptions, 'baseUrl'> & {
@@ -7,6 +8,16 @@ export type InternalFleetOptions = Omit<InternalFetchOptions, 'baseUrl'> & {
   readonly baseUrls: readonly URL[];
   /** Which of them is asked first; one at random when left away, so that many askers spread over them. */
   readonly home?: number;
+  /** Whether an answer can be understood; one that cannot is as good as none. All can when left away. */
+  readonly understands?: (answer: Answer) => boolean;
+};
+
+/** What one of them said to a question that went to each; status null: it did not answer. */
+export type MemberReply = { readonly from: URL; readonly status: number | null; readonly text: string };
+
+export type InternalFleet = InternalFetch & {
+  /** Asks every one of them, whether its answers are understood or not. Never rejects. */
+  askEach(path: string, bounds: Bounds): Promise<readonly MemberReply[]>;
 };
 
 /** Without an answer for this long, the next one is asked as well; whichever answers first has answered. */
@@ -16,9 +27,10 @@ const HOME_AGAIN_MS = 30_000;
 
 /**
  * Asks one of several programs of ours that serve alike: the next one where one cannot be reached, fails (HTTP 5xx) or does not answer
- * soon. Remembers which one answered. For questions alone: one that was sent may be asked again elsewhere.
+ * soon, or not in a way that is understood. Remembers which one answered. For questions alone: one that was sent may be asked again elsewhere.
  */
-export function createInternalFleet({ baseUrls, home = randomInt(baseUrls.length), ...options }: InternalFleetOptions): InternalFetch {
+export function createInternalFleet(fleetOptions: InternalFleetOptions): InternalFleet {
+  const { baseUrls, home = randomInt(baseUrls.length), understands = () => true, ...options } = fleetOptions;
   const members = baseUrls.map((baseUrl) => createInternalFetch({ ...options, baseUrl }));
   let preferred = home;
   let movedAtMs = 0;
@@ -38,12 +50,15 @@ export function createInternalFleet({ baseUrls, home = randomInt(baseUrls.length
     async request(path, init = {}, bounds = {}) {
       const question = new Question(inOrder(), bounds.timeoutMs ?? options.timeoutMs, (member, timeoutMs, ended) => {
         const signal = init.signal === undefined ? ended : AbortSignal.any([ended, init.signal]);
-        return fetchOf(members, member).request(path, { ...init, signal }, { ...bounds, timeoutMs });
+        const asked = fetchOf(members, member).request(path, { ...init, signal }, { ...bounds, timeoutMs });
+        return asked.then((answer) => understood(answer, understands));
       });
       const { answer, member } = await question.ask();
       answered(member);
       return answer;
     },
+    askEach: (path, bounds) =>
+      Promise.all(baseUrls.map(async (from, k) => ({ from, ...(await replyOf(fetchOf(members, k), path, bounds)) }))),
     close: async () => {
       await Promise.all(members.map((member) => member.close()));
     },
@@ -54,6 +69,21 @@ function fetchOf(members: readonly InternalFetch[], index: number): InternalFetc
   const member = members[index];
   if (member === undefined) throw new RangeError('There is no such member.');
   return member;
+}
+
+async function replyOf(member: InternalFetch, path: string, bounds: Bounds): Promise<Omit<MemberReply, 'from'>> {
+  try {
+    const { status, body } = await member.request(path, {}, bounds);
+    return { status, text: (await readAll(body)).toString('utf8') };
+  } catch {
+    return { status: null, text: '' };
+  }
+}
+
+function understood(answer: Answer, understands: (answer: Answer) => boolean): Answer {
+  if (understands(answer)) return answer;
+  answer.discard();
+  throw new Error('Answered by a program of an incompatible version.');
 }
 
 type Send = (member: number, timeoutMs: number, ended: AbortSignal) => Promise<Answer>;

@@ -4,4 +4,4 @@ export { KeyFileError, loadKeyring, loadSecret, readPrivateFile } from './key-fi
 export { createKeyring, type Keyring, type VaultKey } from './keyring.ts';
 export { Secret } from './secret.ts';
 export { secretUrl, type SecretUrlNames } from './secret-url.ts';
-export { loadPublicKeys, loadSigningKey } from './signing-keys.ts';
+export { loadPublicKeys, loadSigningKey, signingKeyId } from './signing-keys.ts';

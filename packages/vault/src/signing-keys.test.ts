@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { loadPublicKeys, loadSigningKey } from './signing-keys.ts';
+import { loadPublicKeys, loadSigningKey, signingKeyId } from './signing-keys.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'patchbay-signing-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -29,6 +29,14 @@ test('a signing key and the public keys of one or two are read', () => {
   expect(loadSigningKey(fileOf(pair.privateKey)).type).toBe('private');
   expect(loadPublicKeys(fileOf(pair.publicKey)).map(({ type }) => type)).toEqual(['public']);
   expect(loadPublicKeys(fileOf(pair.publicKey + pair.publicKey))).toHaveLength(2);
+});
+
+test('both halves of a pair have the same id, another pair has another one', () => {
+  const [half] = loadPublicKeys(fileOf(pair.publicKey));
+  const id = signingKeyId(loadSigningKey(fileOf(pair.privateKey)));
+  expect(id).toMatch(/^[\w-]{16}$/);
+  expect(half === undefined ? null : signingKeyId(half)).toBe(id);
+  expect(signingKeyId(generateKeyPairSync('ed25519').publicKey)).not.toBe(id);
 });
 
 test('a private key in place of the public one is refused by name', () => {

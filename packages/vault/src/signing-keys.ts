@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { KeyFileError, readPrivateFile } from './key-file.ts';
 
@@ -24,6 +24,15 @@ export function loadPublicKeys(path: string): KeyObject[] {
   if (keys.length < 1 || keys.length > 2 || keys.some((key) => key?.asymmetricKeyType !== 'ed25519'))
     throw new KeyFileError(path, 'must hold one or two Ed25519 public keys in PEM');
   return keys.filter((key) => key !== null);
+}
+
+/** The id of a pair of keys, the same from either half: what signatures name as their `kid`. Public. */
+export function signingKeyId(key: KeyObject): string {
+  const half = key.type === 'private' ? createPublicKey(key) : key;
+  return createHash('sha256')
+    .update(half.export({ type: 'spki', format: 'der' }))
+    .digest('base64url')
+    .slice(0, 16);
 }
 
 function readAnyFile(path: string): string {

@@ -1,5 +1,6 @@
 import type { Bus } from '@patchbay/ports';
 import type { Metrics, Reading } from '@patchbay/telemetry';
+import type { Handshake } from '../directory/handshake.ts';
 import type { HangGuard } from '../directory/hang-guard.ts';
 import type { Clock } from '../snapshot/log.ts';
 import type { State } from '../snapshot/make-state.ts';
@@ -7,6 +8,7 @@ import type { State } from '../snapshot/make-state.ts';
 export type PodMetricsDeps = {
   readonly state: Pick<State, 'counters' | 'snapshots' | 'status'>;
   readonly bus: Pick<Bus, 'isListening'>;
+  readonly handshake: Pick<Handshake, 'differs'>;
   readonly guards: Readonly<Record<'stores' | 'control_plane', HangGuard>>;
   readonly isDraining: () => boolean;
   readonly stalenessBudgetMs: number;
@@ -20,7 +22,7 @@ export function registerPodMetrics(metrics: Metrics, deps: PodMetricsDeps): void
   registerSnapshotCounts(metrics, deps);
 }
 
-function registerNews(metrics: Metrics, { bus, clock, guards, isDraining, stalenessBudgetMs, state }: PodMetricsDeps): void {
+function registerNews(metrics: Metrics, { bus, clock, guards, handshake, isDraining, stalenessBudgetMs, state }: PodMetricsDeps): void {
   const gauge = (name: string, help: string, read: () => number): void =>
     metrics.read({ type: 'gauge', name, help, labels: [] }, () => [[{}, read()]]);
   gauge('patchbay_gateway_ready', '1 while this pod may take calls.', () => flag(state.status().ready && !isDraining()));
@@ -32,6 +34,9 @@ function registerNews(metrics: Metrics, { bus, clock, guards, isDraining, stalen
   gauge('patchbay_gateway_staleness_budget_seconds', 'At which age of its news this pod refuses calls.', () => stalenessBudgetMs / 1000);
   gauge('patchbay_gateway_bus_connected', '1 while announcements arrive at once and not by comparison every 10 s.', () =>
     flag(bus.isListening()),
+  );
+  gauge('patchbay_gateway_control_plane_mismatch', '1 while a control plane is of an incompatible version or goes by other keys.', () =>
+    flag(handshake.differs()),
   );
   metrics.read(
     { type: 'gauge', name: 'patchbay_gateway_left_alone', help: '1 while lookups skip this peer because it hangs.', labels: ['peer'] },

@@ -1,5 +1,19 @@
 import { Injectable } from '@nestjs/common';
-import { CredentialRequest, INTERNAL_PATHS, OrganisationId, PartHash, PodMessages, ServerId, TokenHash } from '@patchbay/contracts';
+import {
+  type ControlPlaneVersion,
+  CredentialRequest,
+  INTERNAL_PATHS,
+  OrganisationId,
+  PartHash,
+  PodMessages,
+  PROTOCOL,
+  PROTOCOL_HEADER,
+  protocolHeader,
+  ServerId,
+  TOKEN_TAG_KEY_ID_PURPOSE,
+  TokenHash,
+  VERSION,
+} from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import { equalSecrets } from '@patchbay/tokens';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -26,13 +40,15 @@ export class InternalListener {
     this.#server = fastify({ bodyLimit: BODY_BYTES_MAX, requestTimeout: 30_000, logger: false, forceCloseConnections: true });
     countRequests(this.#server, 'internal', platform.meters);
     platform.spans.ofRequests(this.#server, 'internal');
-    this.#server.addHook('onRequest', async ({ headers }, reply) =>
+    this.#server.addHook('onRequest', async ({ headers }, reply) => {
+      reply.header(PROTOCOL_HEADER, protocolHeader(PROTOCOL));
       // A web page that rebinds its own name to this address is told apart by that name.
-      LOOPBACK_HOST.test(headers.host ?? '') ? undefined : refuse(reply, refusal('http.host')),
-    );
+      return LOOPBACK_HOST.test(headers.host ?? '') ? undefined : refuse(reply, refusal('http.host'));
+    });
     this.#server.setErrorHandler((error, _request, reply) => this.#fail(error, reply));
     this.#server.setNotFoundHandler((_request, reply) => refuse(reply, refusal('http.not_found')));
     this.#probes();
+    this.#forBoth();
     this.#forGateways();
     this.#forStdioHosts();
   }
@@ -55,6 +71,18 @@ export class InternalListener {
       const { contentType, text } = await this.platform.meters.render();
       return reply.type(contentType).send(text);
     });
+  }
+
+  #forBoth(): void {
+    const { config, signer } = this.platform;
+    const version: ControlPlaneVersion = {
+      protocol: PROTOCOL,
+      snapshotKeyId: signer.kid,
+      tokenTagKeyId: config.tokenTagKey.derive(TOKEN_TAG_KEY_ID_PURPOSE).current.id,
+      version: VERSION,
+    };
+    const onRequest = this.#demand(config.gatewaySecret, config.stdioHostSecret);
+    this.#server.get(INTERNAL_PATHS.version, { onRequest }, () => version);
   }
 
   #forGateways(): void {
@@ -97,10 +125,12 @@ export class InternalListener {
     });
   }
 
-  #demand(secret: Config['gatewaySecret']): (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
+  /** Any one of these secrets. */
+  #demand(...secrets: Config['gatewaySecret'][]): (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
     return async ({ headers }, reply) => {
-      if (!equalSecrets(headers.authorization ?? '', `Bearer ${secret.reveal()}`)) return refuse(reply, refusal('auth.signed_out'));
-      return undefined;
+      const said = headers.authorization ?? '';
+      if (secrets.some((secret) => equalSecrets(said, `Bearer ${secret.reveal()}`))) return undefined;
+      return refuse(reply, refusal('auth.signed_out'));
     };
   }
 
