@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import type { OrganisationId, PartHash, Revision, TokenHash } from '@patchbay/contracts';
 import { testRedisServer, type TestRedisServer } from '@patchbay/testkit';
 import type { Redis } from 'ioredis';
@@ -7,11 +8,13 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { freshId } from '../src/contract/make.ts';
 import { checkRedis, createRedisPorts, type Ports } from '../src/index.ts';
 import { describePorts } from './support/describe-ports.ts';
+import { redisThatSays } from './support/redis-that-says.ts';
 import { adminOf, cutListenersOf } from './support/redis.ts';
 
-const USERS = readFileSync(resolve(import.meta.dirname, '../../../deploy/redis/users.acl'), 'utf8')
-  .trim()
-  .split('\n');
+const USERS_FILE = resolve(import.meta.dirname, '../../../deploy/redis/users.acl');
+const USERS = readFileSync(USERS_FILE, 'utf8').trim().split('\n');
+/** Tests need the way in that a deployment closes. */
+const TESTER = 'user tester on >secret ~* &* +@all';
 const DENIED = /^NOPERM|ACL failure|user executing the script can't/;
 const HASH = 'a'.repeat(64);
 
@@ -24,19 +27,25 @@ function urlAs(user: string, at = server): string {
   return `redis://${user}:secret@127.0.0.1:${at.port}/0`;
 }
 
-/** The users of deploy/redis/users.acl as a server takes them, each with the password that it lacks there. */
-async function makeUsers(client: Redis): Promise<void> {
-  for (const line of USERS) {
-    const [, name = '', ...rules] = line.split(' ');
-    // Tests need the way in that a deployment closes.
-    if (name !== 'default') await client.call('ACL', 'SETUSER', name, ...rules, '>secret');
-  }
+/** A server that loads its users from a file: by itself, when it starts. */
+async function serverWithUsers(lines: readonly string[] | 'the file as it is'): Promise<TestRedisServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'patchbay-test-users-'));
+  const aclFile = join(folder, 'users.acl');
+  if (lines === 'the file as it is') copyFileSync(USERS_FILE, aclFile);
+  else writeFileSync(aclFile, `${lines.join('\n')}\n`);
+  const started = await testRedisServer({ settings: { aclfile: [aclFile] } });
+  rmSync(folder, { recursive: true });
+  return started;
+}
+
+/** deploy/redis/users.acl with the passwords that it lacks, as a deployment adds them. */
+function usersWithPasswords(): string[] {
+  return [...USERS.map((line) => (line.startsWith('user default ') ? line : `${line} >secret`)), TESTER];
 }
 
 beforeAll(async () => {
-  server = await testRedisServer();
-  admin = adminOf(server.url);
-  await makeUsers(admin);
+  server = await serverWithUsers(usersWithPasswords());
+  admin = adminOf(urlAs('tester'));
   writer = createRedisPorts({ url: urlAs('patchbay-control-plane') });
   reader = createRedisPorts({ url: urlAs('patchbay-gateway') });
 });
@@ -55,16 +64,20 @@ describePorts('Redis with the recommended users', {
 });
 
 describe('the recommended users', () => {
-  test('are a file that redis-server loads, and nobody enters without a password of theirs', async () => {
-    const own = await testRedisServer();
+  test('are a file that redis-server loads at its start, and nobody enters without a password of theirs', async () => {
+    const own = await serverWithUsers('the file as it is');
     onTestFinished(() => own.stop());
-    const client = adminOf(own.url);
-    onTestFinished(() => client.disconnect());
-    await makeUsers(client);
-    const users = (await client.call('ACL', 'LIST')) as string[];
-    expect(users.map((line) => line.split(' ')[1]).sort()).toEqual(['default', 'patchbay-control-plane', 'patchbay-gateway']);
+    for (const login of ['', ':@', ':secret@', 'patchbay-control-plane:@', 'patchbay-gateway:secret@'])
+      await expect(checkRedis(`redis://${login}127.0.0.1:${own.port}/0`, 'gateway'), login).rejects.toThrow(/does not accept the user/);
+    const users = (await admin.call('ACL', 'LIST')) as string[];
+    const names = users.map((line) => line.split(' ')[1]);
+    expect(names.filter((name) => !name?.startsWith('weak-')).sort()).toEqual([
+      'default',
+      'patchbay-control-plane',
+      'patchbay-gateway',
+      'tester',
+    ]);
     expect(USERS.every((line) => line.includes(' resetpass') && !/[>#<]/.test(line))).toBe(true);
-    expect(USERS[0]).toContain('user default off');
   });
 
   test('the gateway cannot write manifests, parts or the directory', async () => {
@@ -130,11 +143,10 @@ describe('the recommended users', () => {
 
 describe('the check at start', () => {
   test('finds a Redis with the recommended users fit, and leaves nothing behind', async () => {
-    const own = await testRedisServer();
+    const own = await serverWithUsers(usersWithPasswords());
     onTestFinished(() => own.stop());
-    const client = adminOf(own.url);
+    const client = adminOf(urlAs('tester', own));
     onTestFinished(() => client.disconnect());
-    await makeUsers(client);
     expect(await checkRedis(urlAs('patchbay-gateway', own), 'gateway')).toBe('fit');
     expect(await checkRedis(urlAs('patchbay-control-plane', own), 'control plane')).toBe('fit');
     await expect.poll(() => client.keys('*'), { timeout: 3_000 }).toEqual([]);
@@ -169,6 +181,19 @@ describe('the check at start', () => {
     await expect(wrong).rejects.toThrow(/does not accept the user and password/);
     await expect(wrong).rejects.not.toThrow(/hunter2/);
     await expect(checkRedis(`redis://127.0.0.1:${server.port}/0`, 'gateway')).rejects.toThrow(/does not accept/);
+  });
+
+  test.each(['6.2.14', '5.0.7'])('refuses Redis %s, saying which it needs', async (version) => {
+    const old = await redisThatSays(version);
+    onTestFinished(() => old.close());
+    const checked = checkRedis(`redis://127.0.0.1:${old.port}/0`, 'gateway');
+    await expect(checked).rejects.toThrow(`This Redis is version ${version}: Patchbay needs 7 or newer. Upgrade it or name another one.`);
+  });
+
+  test('takes the same server for no older one when it says 7', async () => {
+    const young = await redisThatSays('7.0.15');
+    onTestFinished(() => young.close());
+    await expect(checkRedis(`redis://127.0.0.1:${young.port}/0`, 'gateway')).rejects.toThrow(/lacks a right of the gateway: HGET/);
   });
 
   test('refuses a Redis that may evict keys', async () => {

@@ -5,3 +5,4 @@ export { startModernUpstream, type ModernUpstream } from './modern-upstream.ts';
 export { testPostgres, type TestPostgres } from './postgres.ts';
 export { testRedis, type TestRedis } from './redis.ts';
 export { testRedisServer, type TestRedisServer, type TestRedisServerOptions } from './redis-server.ts';
+export { testRedisSentinel, type TestRedisSentinel } from './redis-sentinel.ts';

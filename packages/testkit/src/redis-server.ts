@@ -1,14 +1,14 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { guardAgainstOrphan } from './orphan-guard.ts';
+import { freePort, launchRedis, type RunningRedis } from './redis-process.ts';
 
 export type TestRedisServerOptions = {
   /** Instead of a free one: a port that stays free while the server is down. */
   readonly port?: number;
+  /** Instead of one of this run: the master's, for its replica. */
+  readonly password?: string;
   /** Writes an append-only file, so that a killed server can come back with its data. */
   readonly persistent?: boolean;
   /** More of redis.conf, each with its values: `{ 'cluster-enabled': ['yes'] }`. */
@@ -34,12 +34,11 @@ export type TestRedisServer = {
 };
 
 const STARTS_MAX = 5;
-const READY = /Ready to accept connections/;
 
 /** A real redis-server (from the PATH) of one's own: to kill, to pause, to configure. Loopback only, a free port, no file unless asked. */
 export async function testRedisServer(options: TestRedisServerOptions = {}): Promise<TestRedisServer> {
   const home = mkdtempSync(join(tmpdir(), 'patchbay-test-redis-'));
-  const password = randomBytes(12).toString('hex');
+  const password = options.password ?? randomBytes(12).toString('hex');
   const started = await startOnFreePort(home, password, options);
   const { port } = started;
   let { running } = started;
@@ -53,7 +52,7 @@ export async function testRedisServer(options: TestRedisServerOptions = {}): Pro
     kill: () => running.end('SIGKILL'),
     async start({ withoutData = false } = {}) {
       if (withoutData) rmSync(join(home, 'data'), { recursive: true, force: true });
-      running = await launch(home, settingsOf(port, password, options));
+      running = await launchRedis(home, settingsOf(port, password, options));
     },
     pause: () => running.signal('SIGSTOP'),
     resume: () => running.signal('SIGCONT'),
@@ -69,11 +68,11 @@ async function startOnFreePort(
   home: string,
   password: string,
   options: TestRedisServerOptions,
-): Promise<{ port: number; running: Running }> {
+): Promise<{ port: number; running: RunningRedis }> {
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await freePort());
     try {
-      return { port, running: await launch(home, settingsOf(port, password, options)) };
+      return { port, running: await launchRedis(home, settingsOf(port, password, options)) };
     } catch (error) {
       if (attempt === STARTS_MAX || !/in use/.test(String(error))) throw error;
     }
@@ -91,52 +90,4 @@ function settingsOf(port: number, password: string, { persistent = false, settin
     ...settings,
   };
   return Object.entries(all).flatMap(([name, values]) => [`--${name}`, ...values]);
-}
-
-type Running = { readonly pid: number; signal(name: NodeJS.Signals): void; end(signal: NodeJS.Signals): Promise<void> };
-
-async function launch(home: string, args: readonly string[]): Promise<Running> {
-  const dir = join(home, 'data');
-  mkdirSync(dir, { recursive: true });
-  const child = spawn('redis-server', [...args, '--dir', dir], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  await ready(child);
-  const pid = child.pid ?? 0;
-  const guard = guardAgainstOrphan(pid, home, 'KILL');
-  return {
-    pid,
-    signal: (name) => void child.kill(name),
-    async end(signal) {
-      child.kill(signal);
-      await exited;
-      guard.end();
-    },
-  };
-}
-
-function ready(child: ChildProcess): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let output = '';
-    const hear = (chunk: Buffer): void => {
-      output = `${output}${chunk.toString()}`.slice(-8_192);
-      if (READY.test(output)) resolve();
-    };
-    child.stdout?.on('data', hear);
-    child.stderr?.on('data', hear);
-    child.once('error', (error) =>
-      reject(new Error(`This test needs redis-server on the PATH (Debian: apt-get install redis-server): ${error.message}`)),
-    );
-    child.once('close', (code) => reject(new Error(`redis-server ended (${code}):\n${output}`)));
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
