@@ -67,28 +67,20 @@ const announce: Deed = ({ store, trace }) => {
   store.deliver('pods', 'rubbish');
 };
 
-const WITHSTOOD: readonly Deed[] = [
+const DEEDS: readonly Deed[] = [
   replaceManifest('as it says'),
   replaceManifest('lowest'),
+  replaceManifest('highest'),
   replaceEntries('good'),
   replaceEntries('all'),
   remove,
   scribble,
+  spoilParts,
   repeat,
   announce,
 ];
 
-/** What breaks a rule today, by the name under which simulation.test.ts keeps it. */
-export const OPEN_DEEDS = {
-  'a manifest placed above every revision': replaceManifest('highest'),
-  'parts written over': spoilParts,
-} as const satisfies Record<string, Deed>;
-
-export type OpenDeed = keyof typeof OPEN_DEEDS;
-
 /** One deed of whoever can write to the store and its bus, has recorded all that was ever there, and holds no key. */
-export function attack(world: World, open: OpenDeed | null): void {
-  const { random } = world;
-  if (open !== null && random.chance(0.3)) OPEN_DEEDS[open](world);
-  else random.pick(WITHSTOOD)(world);
+export function attack(world: World): void {
+  world.random.pick(DEEDS)(world);
 }

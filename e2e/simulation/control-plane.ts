@@ -115,13 +115,10 @@ export class ControlPlane {
         epoch: organisation.epoch,
       });
     }
-    // Manifests and parts lie in the store, for control planes too.
-    const { parts } = this.#world.store.portsOf(this.place.name, this.place.process);
-    const found =
-      what === 'manifest'
-        ? await parts.getManifest(organisation.id)
-        : (await parts.getParts(organisation.id, [hash as never])).get(hash as never);
-    return found === null || found === undefined ? missing : { status: 200, body: Buffer.from(found) };
+    // From the database, never from the store.
+    if (what === 'manifest') return { status: 200, body: Buffer.from(manifestOf(this.#world, organisation, this.#nowMs()).jws) };
+    const part = truth.partsOf(organisation).find((each) => each.hash === hash);
+    return part === undefined ? missing : { status: 200, body: part.bytes };
   }
 
   /** Whether it says that every pod enforces the newest revision; as the real service does. */
@@ -164,6 +161,7 @@ export class ControlPlane {
       lookups,
       clock,
       logger: { warn: () => undefined },
+      meters: { watchPods: () => undefined },
     };
     return new PodIntake(platform as unknown as ConstructorParameters<typeof PodIntake>[0]);
   }
@@ -175,6 +173,18 @@ export class ControlPlane {
 
 function entryOf({ id, revision }: Organisation, { hash, revokedAt, tokenId, userId }: Token): object {
   return { organisationId: id, tokenHash: hash, tokenId, userId, expiresAtMs: null, revision, revoked: revokedAt !== null };
+}
+
+/** The signed manifest of the present revision, and its parts. */
+function manifestOf({ scheduler, signatures, truth }: World, organisation: Organisation, issuedAtMs: number) {
+  const { epoch, id, outbox, revision, slug } = organisation;
+  const parts = truth.partsOf(organisation);
+  const since = scheduler.nowMs - INVALIDATIONS_MS;
+  const invalidations = outbox.filter(({ createdAtMs }) => createdAtMs > since).flatMap((row) => row.invalidations);
+  const lines = parts.map(({ kind, key, hash, bytes }) => ({ kind, key, hash, bytes: bytes.length }));
+  const needs = lines.some(({ kind }) => kind === 'revocations') ? ['revocations'] : [];
+  const names = { format: 1, organisationId: id, organisationSlug: slug, epoch, revision, issuedAtMs };
+  return { jws: signatures.sign('manifest', { ...names, needs, parts: lines, invalidations }), parts };
 }
 
 /** The steps of the real revision publisher, in its order, over the simulated database and store. */
@@ -198,34 +208,21 @@ class Revisions {
   }
 
   async publish(id: OrganisationId): Promise<void> {
-    const { signatures, truth } = this.#world;
+    const { truth } = this.#world;
     const organisation = await this.#read(id);
     const unlock = await truth.lock(organisation, this.#owner);
     try {
       await this.#world.scheduler.sleep(this.#world.random.between(0.5, 5));
       // One moment of the database.
       const { epoch, outbox, revision, slug } = organisation;
-      const built = truth.partsOf(organisation);
-      const since = this.#world.scheduler.nowMs - INVALIDATIONS_MS;
-      const recent = outbox.filter(({ createdAtMs }) => createdAtMs > since).flatMap(({ invalidations }) => invalidations);
+      const { jws, parts } = manifestOf(this.#world, organisation, this.#nowMs());
       const urgent = await this.#urgent(organisation);
-      const missing = new Set<string>(
-        await this.#ports.parts.missing(
-          id,
-          built.map(({ hash }) => hash),
-        ),
-      );
-      const stored = built.filter(({ hash }) => missing.has(hash));
+      const hashes = parts.map(({ hash }) => hash);
+      const missing = new Set<string>(await this.#ports.parts.missing(id, hashes));
+      const stored = parts.filter((part) => missing.has(part.hash));
       if (stored.length > 0) await this.#ports.parts.putParts(id, stored);
-      const lines = built.map(({ kind, key, hash, bytes }) => ({ kind, key, hash, bytes: bytes.length }));
-      const names = { format: 1, organisationId: id, organisationSlug: slug, epoch, revision, issuedAtMs: this.#nowMs() };
-      const jws = signatures.sign('manifest', {
-        ...names,
-        needs: lines.some(({ kind }) => kind === 'revocations') ? ['revocations'] : [],
-        parts: lines,
-        invalidations: recent,
-      });
       await this.#ports.parts.putManifest(id, { epoch, revision }, jws);
+      if ((await this.#ports.directory.getOrganisation(slug)) === null) await this.restoreDirectory({ organisationId: id });
       await this.#announce(organisation, revision, urgent.invalidations);
       for (const row of outbox) if (row.revision <= revision) row.published = true;
     } finally {
@@ -238,8 +235,9 @@ class Revisions {
     const { revision, slug, tokens } = organisation;
     const entries = [...tokens.values()].map((token) => this.#entry(organisation, token));
     const jws = this.#world.signatures.sign('organisationEntry', { organisationId, slug });
-    await this.#ports.directory.putOrganisation(slug, jws);
     await this.#ports.directory.putTokens(organisationId, revision, entries);
+    // Last: it is the sign that the rest is there.
+    await this.#ports.directory.putOrganisation(slug, jws);
   }
 
   async #read(id: OrganisationId): Promise<Organisation> {

@@ -1,19 +1,16 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { OPEN_DEEDS, type OpenDeed } from './attacker.ts';
 import { simulate } from './simulate.ts';
 
-// node_modules/.bin/node e2e/simulation/main.ts --seeds 20000 [--from 1] [--trace] [--open 'a deed of attacker.ts']
+// node_modules/.bin/node e2e/simulation/main.ts --seeds 20000 [--from 1] [--trace]
 const { values } = parseArgs({
   options: {
-    open: { type: 'string' },
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     trace: { type: 'boolean', default: false },
   },
 });
 const [from, seeds] = [Number(values.from), Number(values.seeds)];
-const open = Object.keys(OPEN_DEEDS).includes(values.open ?? '') ? (values.open as OpenDeed) : null;
 const startedAt = process.hrtime.bigint();
 const seconds = (): number => Number(process.hrtime.bigint() - startedAt) / 1e9;
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -21,7 +18,7 @@ const sums = { events: 0, calls: 0, admitted: 0, confirmations: 0, simulatedMs: 
 const failures = new Map<string, number[]>();
 
 for (let seed = from; seed < from + seeds; seed += 1) {
-  const run = await simulate(seed, { open });
+  const run = await simulate(seed);
   for (const key of Object.keys(sums) as (keyof typeof sums)[]) sums[key] += run[key];
   if (run.violation !== null) {
     const rule = run.violation.message.split(':')[0] ?? '';

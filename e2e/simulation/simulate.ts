@@ -1,4 +1,4 @@
-import { attack, type OpenDeed } from './attacker.ts';
+import { attack } from './attacker.ts';
 import { disturb } from './chaos.ts';
 import { checkHealed, HEALED_WITHIN_MS } from './healed.ts';
 import type { Mutation } from './settings.ts';
@@ -18,10 +18,7 @@ export type Run = {
 };
 
 /** Runs one seed: a start, a time of trouble, and healing; the rules are checked throughout. The same seed does the same. */
-export async function simulate(
-  seed: number,
-  { mutation, open = null }: { mutation?: Mutation; open?: OpenDeed | null } = {},
-): Promise<Run> {
+export async function simulate(seed: number, { mutation }: { mutation?: Mutation } = {}): Promise<Run> {
   const world = new World(seed, mutation);
   const uninstall = world.scheduler.install();
   let violation: Error | null = null;
@@ -33,7 +30,7 @@ export async function simulate(
     world.trace.close();
   };
   try {
-    await troubled(world, open);
+    await troubled(world);
     if (violation === null) await healed(world);
   } catch (error) {
     violation ??= error instanceof Error ? error : new Error(String(error));
@@ -45,20 +42,20 @@ export async function simulate(
   return { seed, violation, trace: world.trace.last(120), events, calls, admitted, confirmations, simulatedMs: nowMs };
 }
 
-async function troubled(world: World, open: OpenDeed | null): Promise<void> {
+async function troubled(world: World): Promise<void> {
   const { random, scheduler } = world;
   for (const controlPlane of world.controlPlanes) controlPlane.start();
   await scheduler.runUntil(50);
   for (const pod of world.pods) scheduler.plan(random.between(0, 2_000), () => pod.start());
   await scheduler.runUntil(3_000);
-  const hasAttacker = random.chance(0.6) || open !== null;
+  const hasAttacker = random.chance(0.6);
   // Mostly dense; now and then so thin that leases, budgets and the memory of invalidations run out in between.
   const paceMs = random.pick([200, 1_000, 4_000, 30_000]);
   const deeds = random.whole(10, 60);
   const calling = call(world, random.pick([50, 300, 1_500]));
   for (let deed = 0; deed < deeds; deed += 1) {
     await scheduler.runUntil(scheduler.nowMs + random.between(0, 2 * paceMs));
-    if (hasAttacker && random.chance(0.35)) attack(world, open);
+    if (hasAttacker && random.chance(0.35)) attack(world);
     else disturb(world);
     world.invariants.positions();
     void world.invariants.confirm();
