@@ -241,12 +241,25 @@ async function test(args) {
   return programs.exitCodeWith(tests === 0 ? checks : tests, missing, env);
 }
 
+/** Runs faults against a scaled platform of its own; e2e/chaos/main.ts says which. */
+async function chaos(args) {
+  const node = findNode();
+  const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH ?? ''}` };
+  await generate(node);
+  await build(node, []);
+  const missing = await preparePrograms(['chaos.redis-server'], env);
+  if (missing.length > 0) return 1;
+  return run([node, at('e2e/chaos/main.ts'), ...args], { env, stdio: 'inherit' });
+}
+
+const COMMANDS = { up, test, chaos };
+
 async function main() {
   const [command, ...args] = process.argv.slice(2);
   if (Number(process.versions.node.split('.')[0]) < 18)
     throw new Failure(`Patchbay needs Node 20 or newer; this is ${process.versions.node}.`);
-  if (command !== 'up' && command !== 'test' && !(command in ALONE))
-    throw new Failure(`usage: node scripts/bootstrap.mjs up | test | ${Object.keys(ALONE).join(' | ')}`);
+  if (!Object.hasOwn(COMMANDS, command) && !(command in ALONE))
+    throw new Failure(`usage: node scripts/bootstrap.mjs ${Object.keys({ ...COMMANDS, ...ALONE }).join(' | ')}`);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
       stopSignal = signal;
@@ -255,8 +268,7 @@ async function main() {
     });
   }
   await install();
-  if (command in ALONE) return alone(command, args);
-  return command === 'up' ? up(args) : test(args);
+  return command in ALONE ? alone(command, args) : COMMANDS[command](args);
 }
 
 main().then(

@@ -8,10 +8,11 @@ const phase = (over: Partial<Phase> = {}): Phase => ({
   victims: ['gateway-1'],
   servers: [],
   beganAtMs: 1_000,
+  lostUntilMs: 1_000,
   mendedAtMs: 2_000,
   recoveredAtMs: 2_500,
   missing: [],
-  changes: { answered: 3, failed: 0 },
+  changes: { answered: 3, confirmed: 1, failed: 0 },
   limitFactor: 1.05,
   endedAtMs: 4_000,
   ...over,
@@ -66,7 +67,7 @@ describe('a breach is seen:', () => {
 
   test('a call that failed on a gateway that nobody touched', () => {
     const sent = [{ call: 'b', backend: 'gateway-2', sentAtMs: 905 }];
-    expect(breachesOf({ calls: [failed('b')], sent })[0]).toContain('by gateway-2 failed: fetch failed');
+    expect(breachesOf({ calls: [failed('b')], sent })[0]).toContain('sent to gateway-2 -95 ms into it, failed after 200 ms: fetch failed');
   });
 
   test('a call that was sent to the killed gateway after it had come back', () => {
@@ -74,7 +75,7 @@ describe('a breach is seen:', () => {
     expect(breachesOf({ calls: [failed('b', { startedAtMs: 2_200, endedAtMs: 2_300 })], sent })).toHaveLength(1);
   });
 
-  test('a revoked token that a gateway took after it had reported the revocation, however much later', () => {
+  test('a revoked token that a gateway took after the revocation was in force there, however much later', () => {
     const token = { id: 't', revokedAtMs: 1_000, confirmed: { 'gateway-1': 1_100 } };
     const tokens = [{ ...token, accepted: [{ gateway: 'gateway-1', askedAtMs: 3_000 }] }];
     expect(breachesOf({ tokens })[0]).toContain('gateway-1 took the revoked token t');
@@ -93,9 +94,10 @@ describe('a breach is seen:', () => {
   });
 
   test('a phase without traffic, and a run without a change', () => {
-    expect(breachesOf({ calls: [], phases: [phase({ changes: { answered: 0, failed: 0 } })] })).toEqual([
+    expect(breachesOf({ calls: [], phases: [phase({ changes: { answered: 0, confirmed: 0, failed: 0 } })] })).toEqual([
       'kill -9 gateway-1: no call was made, so it proves nothing',
       'no change was made, so nothing is known about changes',
+      'no revocation was ever called in force everywhere',
     ]);
   });
 });
@@ -110,7 +112,10 @@ describe('what a fault may cost is no breach:', () => {
   });
 
   test('a call that was sent to a gateway while it stood still, also when it fails much later', () => {
-    const phases = [phase({ kind: 'pause' }), phase({ name: 'next', kind: 'calm', victims: [], beganAtMs: 4_000, mendedAtMs: 4_000 })];
+    const phases = [
+      phase({ kind: 'pause', lostUntilMs: 2_000 }),
+      phase({ name: 'next', kind: 'calm', victims: [], beganAtMs: 4_000, mendedAtMs: 4_000 }),
+    ];
     const late = failed('b', { startedAtMs: 1_500, endedAtMs: 9_000 });
     expect(breachesOf({ calls: [call('a'), late], sent: [{ call: 'b', backend: 'gateway-1', sentAtMs: 1_500 }], phases })).toEqual([]);
   });
@@ -125,7 +130,7 @@ describe('what a fault may cost is no breach:', () => {
     ).toHaveLength(1);
   });
 
-  test('a revoked token on a gateway that had not reported the revocation', () => {
+  test('a revoked token on a gateway where the revocation was not in force yet', () => {
     const tokens = [{ id: 't', revokedAtMs: 1_000, confirmed: {}, accepted: [{ gateway: 'gateway-1', askedAtMs: 3_000 }] }];
     expect(breachesOf({ tokens })).toEqual([]);
   });

@@ -34,12 +34,12 @@ export function check(run: Run): Verdict {
     const isIn = (atMs: number): boolean => atMs >= from && atMs < until;
     const say = (what: string): void => void breaches.push(`${phase.name}: ${what}`);
     const calls = run.calls.filter((call) => isIn(call.endedAtMs));
-    const failures = sortFailures(calls, run.phases, sent, say);
+    const failures = sortFailures(calls, { phase, phases: run.phases, sentOf: sent }, say);
     const twice = [...runs.values()].filter((times) => times.length > 1 && isIn(times.at(-1)!.atMs));
     for (const times of twice) say(`the call ${times[0]!.call} ran ${times.length} times on ${times[0]!.server}`);
     for (const call of calls.filter((each) => wasAnsweredWithoutRunning(each, runs))) say(`the call ${call.id} was answered and never ran`);
     const accepted = revokedAccepted(run.tokens, isIn);
-    for (const { gateway, id } of accepted) say(`${gateway} took the revoked token ${id} after it had reported the revocation in force`);
+    for (const { gateway, id } of accepted) say(`${gateway} took the revoked token ${id} after the revocation was in force there`);
     if (phase.recoveredAtMs === null) say(`did not recover: ${phase.missing.join('; ')}`);
     if (calls.length === 0) say('no call was made, so it proves nothing');
     return {
@@ -55,6 +55,7 @@ export function check(run: Run): Verdict {
     };
   });
   if (!run.phases.some(({ changes }) => changes.answered > 0)) breaches.push('no change was made, so nothing is known about changes');
+  if (!run.phases.some(({ changes }) => changes.confirmed > 0)) breaches.push('no revocation was ever called in force everywhere');
   return { rows, breaches };
 }
 
@@ -62,8 +63,7 @@ type Failures = Pick<Row, 'failedOnVictim' | 'failedElsewhere'>;
 
 function sortFailures(
   calls: readonly Call[],
-  phases: readonly Phase[],
-  sentOf: ReadonlyMap<string, readonly Sent[]>,
+  { phase, phases, sentOf }: { phase: Phase; phases: readonly Phase[]; sentOf: ReadonlyMap<string, readonly Sent[]> },
   say: (what: string) => void,
 ): Failures {
   const failedOnVictim = new Map<string, number>();
@@ -72,19 +72,25 @@ function sortFailures(
     if (call.outcome.kind !== 'failed') continue;
     const { reason } = call.outcome;
     const sent = sentOf.get(call.id) ?? [];
-    const counts = phases.some((phase) => wasInFlightOnVictim(call, sent, phase)) ? failedOnVictim : failedElsewhere;
+    const counts = phases.some((each) => wasInFlightOnVictim(call, sent, each)) ? failedOnVictim : failedElsewhere;
     counts.set(reason, (counts.get(reason) ?? 0) + 1);
     if (counts === failedElsewhere)
-      say(
-        `the ${call.kind} ${call.id} of ${call.client} to ${call.server ?? 'all'} by ${sent.map(({ backend }) => backend).join(', ') || 'nobody'} failed: ${reason}`,
-      );
+      say(`${nameOf(call)}, ${sentTo(sent, phase)}, failed after ${call.endedAtMs - call.startedAtMs} ms: ${reason}`);
   }
   return { failedOnVictim, failedElsewhere };
 }
 
+function nameOf({ client, id, kind, server }: Call): string {
+  return `the ${kind} ${id} of ${client} to ${server ?? 'all'}`;
+}
+
+function sentTo(sent: readonly Sent[], { beganAtMs }: Phase): string {
+  return sent.map((each) => `sent to ${each.backend} ${each.sentAtMs - beganAtMs} ms into it`).join(', ') || 'sent to nobody';
+}
+
 /** On a process that was killed: what it had when it died. On one that stood still, or behind a cut link: what it had meanwhile. */
-function wasInFlightOnVictim(call: Call, sent: readonly Sent[], { beganAtMs, kind, mendedAtMs, servers, victims }: Phase): boolean {
-  const lastMs = (kind === 'kill' ? beganAtMs : mendedAtMs) + SEEN_LATE_MS;
+function wasInFlightOnVictim(call: Call, sent: readonly Sent[], { beganAtMs, lostUntilMs, servers, victims }: Phase): boolean {
+  const lastMs = lostUntilMs + SEEN_LATE_MS;
   const wasThere = (sinceMs: number): boolean => sinceMs <= lastMs && call.endedAtMs >= beganAtMs;
   if (sent.some(({ backend, sentAtMs }) => victims.some((victim) => victim === backend) && wasThere(sentAtMs))) return true;
   return call.server !== null && servers.includes(call.server) && wasThere(call.startedAtMs);

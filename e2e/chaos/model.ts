@@ -47,14 +47,16 @@ export type Phase = {
   /** The server whose processes a victim holds: its calls in flight are in flight on the victim. */
   readonly servers: readonly ServerName[];
   readonly beganAtMs: number;
+  /** A call that was sent to a victim until then may have been lost with it: its death, or the end of its standstill. */
+  readonly lostUntilMs: number;
   /** The killed one was started again, the paused one goes on, the link stands. */
   readonly mendedAtMs: number;
   /** Everything was ready and every change was in force on every gateway; null: not within the time. */
   readonly recoveredAtMs: number | null;
   /** What was still missing when the time was over. */
   readonly missing: readonly string[];
-  /** Changes that the API confirmed, and those that it could not (their outcome is open). */
-  readonly changes: { readonly answered: number; readonly failed: number };
+  /** Changes that the API answered; those that it did not (their outcome is open); revocations that it called in force everywhere. */
+  readonly changes: { readonly answered: number; readonly confirmed: number; readonly failed: number };
   /** By how much more than its maximum the limit may let through in any window. */
   readonly limitFactor: number;
   readonly endedAtMs: number;
@@ -64,7 +66,7 @@ export type Phase = {
 export type RevokedToken = {
   readonly id: string;
   readonly revokedAtMs: number;
-  /** Each gateway that reported it in force, and when we knew: from then on it must be refused there. */
+  /** Each gateway that refused it, or by the API's word does, and when we knew: from then on it must be refused there. */
   readonly confirmed: Readonly<Record<string, number>>;
   readonly accepted: readonly { readonly gateway: string; readonly askedAtMs: number }[];
 };

@@ -145,6 +145,7 @@ export class Store {
           }
           return found;
         }),
+      removeManifest: (organisationId) => ask(() => void this.contents.manifests.delete(organisationId)),
       putManifest: (organisationId, at, jws) =>
         ask(() => {
           const stored = this.contents.manifests.get(organisationId)?.at;

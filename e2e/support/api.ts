@@ -17,9 +17,10 @@ export class Api {
     return new Api(this.baseUrl, organisation, this.#token);
   }
 
-  async call(method: string, path: string, body?: unknown): Promise<Answer> {
+  async call(method: string, path: string, body?: unknown, signal: AbortSignal | null = null): Promise<Answer> {
     const response = await fetch(`${this.baseUrl}${path}`, {
       method,
+      signal,
       headers: { authorization: `Bearer ${this.#token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
@@ -27,8 +28,8 @@ export class Api {
     return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };
   }
 
-  org(method: string, path: string, body?: unknown): Promise<Answer> {
-    return this.call(method, `/api/v1/orgs/${this.organisation}${path}`, body);
+  org(method: string, path: string, body?: unknown, signal: AbortSignal | null = null): Promise<Answer> {
+    return this.call(method, `/api/v1/orgs/${this.organisation}${path}`, body, signal);
   }
 
   /** Fails the test unless the status is one of those expected. */

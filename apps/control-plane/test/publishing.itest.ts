@@ -137,6 +137,23 @@ test('a change is announced within a fraction of its 250 ms', async () => {
   expect(latencies.sort((a, b) => a - b)[7]).toBeLessThan(100);
 });
 
+test('a manifest and parts that somebody else put into the stores: gateways get the right ones here, and the next look puts them back', async () => {
+  const before = await manifest();
+  const sql = await installation.sql();
+  await sql.query(`update ports.manifests set epoch = 9, revision = 999999999, jws = 'forged'`);
+  await sql.query(`update ports.parts set bytes = 'forged'`);
+  const ask = (path: string): Promise<Response> => installation.internalResponse(path);
+  const given = Manifest.parse(await open('patchbay-manifest+jws', await (await ask(INTERNAL_PATHS.manifest(organisation))).text()));
+  expect(given).toMatchObject({ revision: before.revision, parts: before.parts });
+  for (const { hash } of given.parts) {
+    const bytes = Buffer.from(await (await ask(INTERNAL_PATHS.part(organisation, hash))).arrayBuffer());
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(hash);
+  }
+  await until(async () => (await ports.parts.getManifest(organisation)) !== 'forged', 'the genuine manifest in the store');
+  expect((await manifest()).revision).toBe(before.revision);
+  await sql.query('delete from ports.parts');
+});
+
 test('a change whose publisher was killed between commit and publish is published by the next start', async () => {
   const before = await manifest();
   const lock = await installation.sql();

@@ -24,8 +24,9 @@ import { makePipeline } from './pipeline/index.ts';
 import { makeRecord } from './pipeline/record.ts';
 import { makeRun } from './pipeline/run.ts';
 import { createGatewayServer } from './server.ts';
-import { makeSessionOpener } from './sessions/session-opener.ts';
-import { makeTombstones } from './sessions/tombstones.ts';
+import { makeEndedSessions } from './sessions/ended-sessions.ts';
+import { makeSessionOpener, type SessionOpener } from './sessions/session-opener.ts';
+import { makeTombstones, type Tombstones } from './sessions/tombstones.ts';
 import type { ChangeListener } from './snapshot/changes.ts';
 import { DISK } from './snapshot/files.ts';
 import { makeState, type State } from './snapshot/make-state.ts';
@@ -45,6 +46,8 @@ export type Gateway = {
   readonly podId: PodId;
   readonly state: State;
   readonly handshake: Handshake;
+  /** Hears the other programs and takes what is needed to serve. */
+  start(): Promise<void>;
   /** Closes what outlives a call, after the listeners have drained. */
   close(): Promise<void>;
 };
@@ -59,9 +62,8 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const internal = openInternal(config);
   const handshake = makeHandshake({ fleet: internal, own: ownSideOf(config), log: logger });
   const credentials = makeCredentialResolver({ post: postOver(internal) });
-  const stores = new HangGuard(clock);
+  const [stores, controlPlane] = [new HangGuard(clock), new HangGuard(clock)];
   const sharedStore = stores.over(ports.sharedStore);
-  const controlPlane = new HangGuard(clock);
   const podId = randomUUID() as PodId;
   const state = makeState({
     ports: { bus: ports.bus, parts: stores.over(ports.parts), directory: stores.over(ports.directory) },
@@ -81,9 +83,10 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
   const recorder = makeCallMetrics(metrics);
   const limits = makeLimits({ counters: ports.counters, metrics, log: logger });
-  const steps = makeSteps({ config, credentials, limits, logger, pools, state, stdio, store: sharedStore, tracing });
-  const run = makeRun({ steps, began: recorder.began, record: makeRecord({ calls: recorder, limits, tracing }), logger });
-  const calls = createGatewayServer(run);
+  const sessions = makeClientSessions({ bus: ports.bus, keyring: config.sessionSealingKeys, logger, store: sharedStore });
+  const steps = makeSteps({ config, credentials, limits, logger, pools, sessions, state, stdio, store: sharedStore, tracing });
+  const record = makeRecord({ calls: recorder, limits, tracing });
+  const calls = createGatewayServer(makeRun({ steps, began: recorder.began, record, logger }));
   registerPodMetrics(metrics, {
     state,
     bus: ports.bus,
@@ -99,6 +102,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     admin: makeAdmin(config, { calls, metrics, state }),
     state,
     handshake,
+    start: () => sessions.listen().then(() => state.start()),
     async close() {
       handshake.stop();
       await Promise.all([state.stop(), limits.close()]);
@@ -155,12 +159,33 @@ function openPorts(config: Config, logger: Logger, metrics: Metrics): Ports {
   });
 }
 
+type ClientSessions = { readonly sessionOpener: SessionOpener; readonly tombstones: Tombstones; listen(): Promise<void> };
+
+/** Sessions of clients: opened from memory on every pod, until one of the pods says that their client ended them. */
+function makeClientSessions({
+  bus,
+  keyring,
+  logger,
+  store,
+}: {
+  bus: Ports['bus'];
+  keyring: Config['sessionSealingKeys'];
+  logger: Logger;
+  store: SharedStore;
+}): ClientSessions {
+  const ended = makeEndedSessions({ bus, keyring });
+  const tombstones = makeTombstones({ store, clock, announce: ended.announce });
+  const sessionOpener = makeSessionOpener({ keyring, tombstones, clock, logger });
+  return { sessionOpener, tombstones, listen: () => ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened }) };
+}
+
 type StepDeps = {
   readonly config: Config;
   readonly credentials: CredentialResolver;
   readonly limits: Limits;
   readonly logger: Logger;
   readonly pools: Pools;
+  readonly sessions: ClientSessions;
   readonly state: State;
   readonly stdio: RunningStdio;
   readonly store: SharedStore;
@@ -173,14 +198,13 @@ function makeSteps({
   limits,
   logger,
   pools,
+  sessions: { sessionOpener, tombstones },
   state,
   stdio,
   store,
   tracing,
 }: StepDeps): ReturnType<typeof makePipeline> {
   const sealingKeys = config.sessionSealingKeys;
-  const tombstones = makeTombstones({ store, clock });
-  const sessionOpener = makeSessionOpener({ keyring: sealingKeys, tombstones, clock, logger });
   const sessions = makeSessionRegistry({ store, keyring: sealingKeys, tombstones, logger });
   const resolveUpstream = makeResolveUpstream({ pools, stdio });
   const inFlight = makeInFlight();

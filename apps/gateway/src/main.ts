@@ -18,7 +18,7 @@ runProgram({
     const gateway = await compose(config, logger);
     await gateway.handshake.greet();
     await listen(gateway.admin, config.adminPort);
-    await gateway.state.start();
+    await gateway.start();
     await listen(gateway.calls, config.gatewayPort);
     logger.info({ podId: gateway.podId, gatewayPort: config.gatewayPort, adminPort: config.adminPort }, 'listening');
     return {

@@ -28,17 +28,17 @@ export type BalancerOptions = {
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te', 'trailer']);
 
 /**
- * A plain HTTP balancer, round robin, a new connection to the backend for each request. It goes on to the next backend only when the
- * connection was refused, so that nothing can have been sent; everything else is the client's to see. Streams pass as they come.
+ * A plain HTTP balancer, round robin, a new connection to the backend for each request. It goes on to the next backend only when no
+ * connection came about, so that nothing can have been sent; everything else is the client's to see. Streams pass as they come.
  */
 export async function startBalancer({ port, backends, onSent }: BalancerOptions): Promise<Balancer> {
   let turn = 0;
   const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const first = turn++;
     for (let tried = 0; tried < backends.length; tried += 1) {
-      const backend = backends[turn++ % backends.length]!;
+      const backend = backends[(first + tried) % backends.length]!;
       const socket = await dial(backend.port);
-      if (socket === 'refused') continue;
-      if (socket === 'failed') break;
+      if (socket === null) continue;
       onSent?.({ backend: backend.name, call: headerOf(request, 'chaos-call'), sentAtMs: Date.now() });
       return forward(request, response, socket);
     }
@@ -62,10 +62,11 @@ export async function startBalancer({ port, backends, onSent }: BalancerOptions)
   };
 }
 
-function dial(port: number): Promise<Socket | 'refused' | 'failed'> {
+/** null: refused, or reset before it stood, so that nothing can have been sent. */
+function dial(port: number): Promise<Socket | null> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-    const onError = (error: NodeJS.ErrnoException): void => resolve(error.code === 'ECONNREFUSED' ? 'refused' : 'failed');
+    const onError = (): void => resolve(null);
     socket.once('error', onError);
     socket.once('connect', () => {
       socket.off('error', onError);

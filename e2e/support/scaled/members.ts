@@ -21,7 +21,9 @@ export type Member = {
 
 const SCRIPTS = { 'control-plane': 'apps/control-plane', gateway: 'apps/gateway', 'stdio-host': 'apps/stdio-host' } as const;
 
-export function programMember(layout: Layout, name: ProgramName, env: Environment): Member & { readonly program: Program } {
+export type ProgramMember = Member & { readonly program: Program };
+
+export function programMember(layout: Layout, name: ProgramName, env: Environment): ProgramMember {
   const kind = name.replace(/-\d$/, '') as keyof typeof SCRIPTS;
   const towards = linksBetween(layout, null, name);
   const own = environmentOf(layout, name);
@@ -46,7 +48,11 @@ export function programMember(layout: Layout, name: ProgramName, env: Environmen
       for (const link of towards) link.refuseNew();
       await program.end('SIGKILL');
     },
-    terminate: () => program.end('SIGTERM'),
+    terminate() {
+      // It stops to listen at once, while what is under way ends.
+      for (const link of towards) link.refuseNew();
+      return program.end('SIGTERM');
+    },
     pause: () => program.pause(),
     resume: () => program.resume(),
   };

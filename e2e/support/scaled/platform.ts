@@ -10,7 +10,7 @@ import { until } from '../until.ts';
 import { startBalancer, type Balancer, type BalancerOptions } from './balancer.ts';
 import { dumpRedis } from './dump-redis.ts';
 import { CONTROL_PLANES, GATEWAYS, type Layout, makeLayout, type MemberName, STDIO_HOSTS } from './layout.ts';
-import { type Member, postgresMember, programMember, redisMember } from './members.ts';
+import { type Member, postgresMember, type ProgramMember, programMember, redisMember } from './members.ts';
 import { firstStart, makeKeys, prepareDatabase, writeRedisUrls } from './prepare.ts';
 import type { PostgresServer } from './stores.ts';
 
@@ -30,6 +30,7 @@ export class ScaledPlatform implements TestPlatform {
   readonly redis: TestRedisServer;
   readonly #postgres: PostgresServer;
   readonly #balancers: readonly Balancer[];
+  readonly #programs: readonly ProgramMember[];
 
   private constructor(parts: {
     layout: Layout;
@@ -38,6 +39,7 @@ export class ScaledPlatform implements TestPlatform {
     redis: TestRedisServer;
     postgres: PostgresServer;
     balancers: readonly Balancer[];
+    programs: readonly ProgramMember[];
   }) {
     this.layout = parts.layout;
     this.members = parts.members;
@@ -45,6 +47,7 @@ export class ScaledPlatform implements TestPlatform {
     this.redis = parts.redis;
     this.#postgres = parts.postgres;
     this.#balancers = parts.balancers;
+    this.#programs = parts.programs;
   }
 
   /** `env` is for every program; each takes what applies to it. */
@@ -69,7 +72,7 @@ export class ScaledPlatform implements TestPlatform {
       const apiUrl = `http://127.0.0.1:${layout.public.api}`;
       const facts = { apiUrl, gatewayUrl, mcpUrl: `${gatewayUrl}/${made.org}/mcp`, ...made };
       const members = new Map([postgres, redis, ...programs].map((member) => [member.name, member] as const));
-      const platform = new ScaledPlatform({ layout, members, facts, redis: redis.server, postgres: postgres.server, balancers });
+      const platform = new ScaledPlatform({ layout, members, facts, redis: redis.server, postgres: postgres.server, balancers, programs });
       await platform.#examplesServed();
       return platform;
     } catch (error) {
@@ -128,6 +131,14 @@ export class ScaledPlatform implements TestPlatform {
 
   member(name: MemberName): Member {
     return this.members.get(name)!;
+  }
+
+  /** The programs that do not say they are ready. */
+  async notReady(): Promise<string[]> {
+    const programs = await Promise.all(
+      this.#programs.map(async ({ name, program }) => ((await program.isReady()) ? [] : [`${name} is not ready`])),
+    );
+    return programs.flat();
   }
 
   /** SIGTERM for the programs, then the stores; resolves when no process is left. */

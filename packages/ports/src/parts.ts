@@ -12,6 +12,8 @@ export interface Parts {
   getParts(organisationId: OrganisationId, hashes: readonly PartHash[]): Promise<Map<PartHash, Buffer>>;
   /** Never goes back: a manifest with a lower (epoch, revision) than the stored one is ignored. */
   putManifest(organisationId: OrganisationId, at: ManifestPosition, jws: string): Promise<void>;
+  /** For one that cannot be ours: the next may stand before it. */
+  removeManifest(organisationId: OrganisationId): Promise<void>;
   getManifest(organisationId: OrganisationId): Promise<string | null>;
   /** Where the stored manifests stand; who has none is left out. A store that lost data stands behind the database of truth. */
   getPositions(organisationIds: readonly OrganisationId[]): Promise<Map<OrganisationId, ManifestPosition>>;

@@ -1,5 +1,5 @@
 export { HOSTILE_TOOLS, startHostileUpstream } from './hostile-upstream.ts';
-export { startLegacyUpstream, type LegacyUpstream } from './legacy-upstream.ts';
+export { startLegacyUpstream, type LegacyUpstream, type OnMark } from './legacy-upstream.ts';
 export { listen, type Listening } from './listen.ts';
 export { startModernUpstream, type ModernUpstream } from './modern-upstream.ts';
 export { testPostgres, type TestPostgres } from './postgres.ts';

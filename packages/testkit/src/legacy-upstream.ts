@@ -6,6 +6,9 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import { z } from 'zod';
 import { listen, type Listening } from './listen.ts';
 
+/** Told of each time that the tool `mark` runs. */
+export type OnMark = (id: string) => Promise<void> | void;
+
 export type LegacyUpstream = Listening & {
   /** Session ids that stand now. */
   sessions(): string[];
@@ -15,8 +18,11 @@ export type LegacyUpstream = Listening & {
   readonly seenHeaders: IncomingMessage['headers'][];
 };
 
-/** A real server of revision 2025-11-25 with sessions, on the official SDK 1.x: tools, prompts, resources, templates, completion, progress. */
-export async function startLegacyUpstream(port = 0): Promise<LegacyUpstream> {
+/**
+ * A real server of revision 2025-11-25 with sessions, on the official SDK 1.x: tools, prompts, resources, templates, completion, progress.
+ * With `onMark` it has one tool more, `mark`, that passes its `id` on and answers when that has been taken.
+ */
+export async function startLegacyUpstream(port = 0, onMark: OnMark | null = null): Promise<LegacyUpstream> {
   const transports = new Map<string, StreamableHTTPServerTransport>();
   const seenHeaders: IncomingMessage['headers'][] = [];
   const open = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -29,7 +35,7 @@ export async function startLegacyUpstream(port = 0): Promise<LegacyUpstream> {
         transports.delete(id);
       },
     });
-    await legacyServer().connect(transport);
+    await legacyServer(onMark).connect(transport);
     await transport.handleRequest(request, response);
   };
   const listening = await listen((request, response) => {
@@ -44,7 +50,7 @@ export async function startLegacyUpstream(port = 0): Promise<LegacyUpstream> {
   return { ...listening, seenHeaders, sessions: () => [...transports.keys()], forgetSessions: () => transports.clear() };
 }
 
-function legacyServer(): McpServer {
+function legacyServer(onMark: OnMark | null): McpServer {
   const server = new McpServer(
     { name: 'legacy-fixture', version: '1.2.3' },
     { instructions: 'Speak plainly.', capabilities: { logging: {} } },
@@ -74,6 +80,11 @@ function legacyServer(): McpServer {
     });
     return text('slept');
   });
+  if (onMark !== null)
+    server.registerTool('mark', { description: 'Is counted', inputSchema: { id: z.string() } }, async ({ id }) => {
+      await onMark(id);
+      return text(id);
+    });
   server.registerPrompt(
     'greet',
     {

@@ -139,6 +139,12 @@ export class Installation {
   }
 
   /** As one of our own programs. */
+  /** As gateways read it: text or bytes. */
+  internalResponse(path: string): Promise<Response> {
+    const headers = { authorization: `Bearer ${this.#secrets['gatewaySecret']}` };
+    return fetch(`http://127.0.0.1:${this.internalPort}${path}`, { headers });
+  }
+
   async internal(
     path: string,
     { as = 'gatewaySecret', method = 'GET', body }: { as?: string; method?: string; body?: unknown } = {},

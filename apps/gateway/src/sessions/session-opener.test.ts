@@ -34,7 +34,7 @@ function pods(): {
     },
   };
   const makePod = (): SessionOpener & { tombstones: Tombstones } => {
-    const tombstones = makeTombstones({ store, clock: { nowMs: () => clock.at } });
+    const tombstones = makeTombstones({ store, clock: { nowMs: () => clock.at }, announce: async () => undefined });
     const keyring = createKeyring([Buffer.alloc(32, 1)]);
     return {
       ...makeSessionOpener({ keyring, tombstones, clock: { nowMs: () => clock.at }, logger: { warn: () => undefined } }),

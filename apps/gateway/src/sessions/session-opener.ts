@@ -27,6 +27,8 @@ export type MintedSession = { readonly header: string; readonly session: ClientS
 
 export type SessionOpener = {
   readonly open: OpenSession;
+  /** Ends may have been missed: every session is asked about again at its next use. */
+  forgetOpened(): void;
   /** A session of this binding that lives 30 days. An upstream session id that does not fit is left out of the seal. */
   mint(binding: SessionBinding, protocolVersion: string, upstream: UpstreamRef | null): MintedSession;
   /** The same for the caller and endpoint of a call; only the header's text. */
@@ -80,7 +82,7 @@ export function makeSessionOpener(deps: SessionOpenerDeps): SessionOpener {
     return mint(bindingOf(ctx), protocolVersion, null).header;
   }
 
-  return { open, mint, mintFor };
+  return { open, mint, mintFor, forgetOpened: () => opened.clear() };
 }
 
 /** Who calls, and at which endpoint; only for calls that were authenticated and read. */

@@ -86,6 +86,7 @@ function fakePorts({ away, stored, calls, gate, listeners, reports }: World): { 
     putParts: async () => undefined,
     missing: async () => [],
     putManifest: async () => undefined,
+    removeManifest: async () => undefined,
     collectGarbage: async () => 0,
     getPositions: async () => new Map(),
     getManifest: async (id) => {

@@ -21,7 +21,8 @@ export async function openSession(upstream: Upstream, way: Way): Promise<Located
   if ('code' in answered) return answered;
   const session = readSession(upstream, way, answered);
   if ('code' in session) return session;
-  const notified = await notify(upstream, session, INITIALIZED_NOTIFICATION);
+  // On the way that opened it, whatever is thought of its host by now: failing there, another host is tried.
+  const notified = await ask({ ...over(way, upstream, { session, body: INITIALIZED_NOTIFICATION }), id: null });
   return 'code' in notified ? notified : session;
 }
 

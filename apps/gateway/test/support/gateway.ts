@@ -115,7 +115,7 @@ export async function startGateway({
   const limits = makeLimits({ counters: spec.counters ?? makeCounters(REAL_TIME), metrics, log });
   const clock = { nowMs: () => Date.now() };
   const logger = { info: () => undefined, warn: () => undefined };
-  const tombstones = makeTombstones({ store, clock });
+  const tombstones = makeTombstones({ store, clock, announce: async () => undefined });
   const sessionOpener = makeSessionOpener({ keyring: KEYRING, tombstones, clock, logger });
   const secret = new Secret(HOST_SECRET);
   const [moves, recordsIgnored] = [counter(), counter()];

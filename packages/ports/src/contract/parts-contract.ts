@@ -59,6 +59,16 @@ export function describePartsContract(name: string, make: Make<Parts>): void {
       expect(await reader.getManifest(organisation)).toBe('2.1');
     });
 
+    test('one that was removed stands in no other’s way', async () => {
+      const { writer, reader } = await make();
+      const organisation = freshId<OrganisationId>();
+      await writer.putManifest(organisation, at(9, 999), 'not ours');
+      await writer.removeManifest(organisation);
+      expect(await reader.getManifest(organisation)).toBeNull();
+      await writer.putManifest(organisation, at(1, 7), '1.7');
+      expect(await reader.getManifest(organisation)).toBe('1.7');
+    });
+
     test('where manifests stand is known of those that are there, and of no others', async () => {
       const { writer, reader } = await make();
       const [one, two, none] = [freshId<OrganisationId>(), freshId<OrganisationId>(), freshId<OrganisationId>()];

@@ -11,7 +11,7 @@ export type PostgresBusOptions = {
   readonly onError?: ((error: unknown) => void) | undefined;
 };
 
-const CHANNELS: Readonly<Record<Topic, string>> = { revisions: 'patchbay', pods: 'patchbay_pods' };
+const CHANNELS: Readonly<Record<Topic, string>> = { revisions: 'patchbay', pods: 'patchbay_pods', sessions: 'patchbay_sessions' };
 const TOPICS = Object.keys(CHANNELS) as Topic[];
 const MESSAGE_BYTES_MAX = 7_900;
 const BACKOFF_MS_MIN = 100;
@@ -22,7 +22,11 @@ const PROBE_TIMEOUT_MS = 5_000;
 /** LISTEN and NOTIFY. Listening has a connection of its own, which comes back by itself. */
 export class PostgresBus implements Bus {
   readonly #options: PostgresBusOptions;
-  readonly #listeners: Readonly<Record<Topic, Set<Listener>>> = { revisions: new Set(), pods: new Set() };
+  readonly #listeners: Readonly<Record<Topic, Set<Listener>>> = {
+    revisions: new Set(),
+    pods: new Set(),
+    sessions: new Set(),
+  };
   #client: pg.Client | null = null;
   #firstAttempt: Promise<void> | null = null;
   #retry: NodeJS.Timeout | null = null;

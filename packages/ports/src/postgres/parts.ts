@@ -48,6 +48,10 @@ export class PostgresParts implements Parts {
     );
   }
 
+  async removeManifest(organisationId: OrganisationId): Promise<void> {
+    await this.#pool.query('delete from ports.manifests where organisation_id = $1', [organisationId]);
+  }
+
   async getManifest(organisationId: OrganisationId): Promise<string | null> {
     const { rows } = await this.#pool.query<{ jws: string }>({
       name: 'ports.manifest',

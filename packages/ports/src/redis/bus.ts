@@ -14,7 +14,7 @@ export type RedisBusOptions = {
   readonly onError?: ((error: unknown) => void) | undefined;
 };
 
-const TOPICS: readonly Topic[] = ['revisions', 'pods'];
+const TOPICS: readonly Topic[] = ['revisions', 'pods', 'sessions'];
 const MESSAGE_BYTES_MAX = 7_900;
 const PROBE_EVERY_MS = 5_000;
 const PROBE_TIMEOUT_MS = 3_000;
@@ -22,7 +22,11 @@ const PROBE_TIMEOUT_MS = 3_000;
 /** Redis pub/sub. Listening has a connection of its own, which comes back by itself. */
 export class RedisBus implements Bus {
   readonly #options: RedisBusOptions;
-  readonly #listeners: Readonly<Record<Topic, Set<Listener>>> = { revisions: new Set(), pods: new Set() };
+  readonly #listeners: Readonly<Record<Topic, Set<Listener>>> = {
+    revisions: new Set(),
+    pods: new Set(),
+    sessions: new Set(),
+  };
   #client: Redis | null = null;
   #firstAttempt: Promise<void> | null = null;
   #probe: NodeJS.Timeout | null = null;

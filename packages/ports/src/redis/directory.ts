@@ -2,14 +2,16 @@ import type { DirectoryAnswer, OrganisationId, Revision, TokenHash } from '@patc
 import type { Directory, NewTokenEntry } from '../directory.ts';
 import type { RedisConnection } from './connection.ts';
 import { directoryKey, slugKey, tokenKey } from './keys.ts';
-import { script } from './script.ts';
+import { noneOfThatKind, script, WHATEVER_STANDS } from './script.ts';
 
 /** KEYS: the directory's revision, then tokens. ARGV: the revision, then for each token its entry and when it expires ('' for never). */
-const PUT = script(`
+const PUT = script(`${WHATEVER_STANDS}
 local revision = tonumber(ARGV[1])
-if revision > tonumber(redis.call('GET', KEYS[1]) or -1) then redis.call('SET', KEYS[1], ARGV[1]) end
+only('string', KEYS[1])
+if revision > number(redis.call('GET', KEYS[1])) then redis.call('SET', KEYS[1], ARGV[1]) end
 for i = 2, #KEYS do
-  if revision >= tonumber(redis.call('HGET', KEYS[i], 'revision') or -1) then
+  only('hash', KEYS[i])
+  if revision >= number(redis.call('HGET', KEYS[i], 'revision')) then
     redis.call('HSET', KEYS[i], 'revision', ARGV[1], 'jws', ARGV[2 * i - 2])
     if ARGV[2 * i - 1] == '' then redis.call('PERSIST', KEYS[i]) else redis.call('PEXPIREAT', KEYS[i], ARGV[2 * i - 1]) end
   end
@@ -48,6 +50,7 @@ export class RedisDirectory implements Directory {
   }
 
   async getOrganisation(slug: string): Promise<string | null> {
-    return this.#connection.run((client) => client.get(slugKey(slug)));
+    const [jws] = await this.#connection.run((client) => client.get(slugKey(slug)).then((found) => [found], noneOfThatKind));
+    return jws ?? null;
   }
 }

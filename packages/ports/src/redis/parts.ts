@@ -2,7 +2,7 @@ import type { OrganisationId, PartHash, Revision } from '@patchbay/contracts';
 import type { ManifestPosition, Parts } from '../parts.ts';
 import type { RedisConnection } from './connection.ts';
 import { manifestKey, partKey, partsKey } from './keys.ts';
-import { script } from './script.ts';
+import { noneOfThatKind, script, WHATEVER_STANDS } from './script.ts';
 
 export type RedisPartsOptions = {
   readonly connection: RedisConnection;
@@ -15,7 +15,9 @@ const POSITIONS_AT_ONCE = 500;
 const NOW = `local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)`;
 
 /** KEYS: the index, then the parts. ARGV: their hashes. Those that are there count as stored just now; answers the places of the others. */
-const TOUCH = script(`${NOW}
+const TOUCH = script(`${WHATEVER_STANDS}
+${NOW}
+only('zset', KEYS[1])
 local missing = {}
 for i = 2, #KEYS do
   if redis.call('EXISTS', KEYS[i]) == 1 then redis.call('ZADD', KEYS[1], now, ARGV[i - 1]) else missing[#missing + 1] = i - 2 end
@@ -23,7 +25,9 @@ end
 return missing`);
 
 /** KEYS: the index. ARGV: hashes that are about to be stored. */
-const ANNOUNCE = script(`${NOW}
+const ANNOUNCE = script(`${WHATEVER_STANDS}
+${NOW}
+only('zset', KEYS[1])
 for i = 1, #ARGV do redis.call('ZADD', KEYS[1], now, ARGV[i]) end`);
 
 /** KEYS: the index. ARGV: an age in milliseconds. Hashes that are older. */
@@ -43,9 +47,10 @@ end
 return removed`);
 
 /** KEYS: the manifest. ARGV: epoch, revision, the manifest. */
-const PUT_MANIFEST = script(`
+const PUT_MANIFEST = script(`${WHATEVER_STANDS}
+only('hash', KEYS[1])
 local stored = redis.call('HMGET', KEYS[1], 'epoch', 'revision')
-local epoch, revision = tonumber(stored[1] or -1), tonumber(stored[2] or -1)
+local epoch, revision = number(stored[1]), number(stored[2])
 if epoch > tonumber(ARGV[1]) or (epoch == tonumber(ARGV[1]) and revision > tonumber(ARGV[2])) then return 0 end
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'revision', ARGV[2], 'jws', ARGV[3])
 return 1`);
@@ -97,8 +102,13 @@ export class RedisParts implements Parts {
     await this.#connection.script(PUT_MANIFEST, [manifestKey(organisationId)], [at.epoch, at.revision, jws]);
   }
 
+  async removeManifest(organisationId: OrganisationId): Promise<void> {
+    await this.#connection.run((client) => client.unlink(manifestKey(organisationId)));
+  }
+
   async getManifest(organisationId: OrganisationId): Promise<string | null> {
-    return this.#connection.run((client) => client.hget(manifestKey(organisationId), 'jws'));
+    const [jws] = await this.#connection.run((client) => client.hmget(manifestKey(organisationId), 'jws').catch(noneOfThatKind));
+    return jws ?? null;
   }
 
   async getPositions(organisationIds: readonly OrganisationId[]): Promise<Map<OrganisationId, ManifestPosition>> {
@@ -106,11 +116,12 @@ export class RedisParts implements Parts {
     for (let from = 0; from < organisationIds.length; from += POSITIONS_AT_ONCE) {
       const batch = organisationIds.slice(from, from + POSITIONS_AT_ONCE);
       const fields = await this.#connection.run((client) =>
-        Promise.all(batch.map((id) => client.hmget(manifestKey(id), 'epoch', 'revision'))),
+        Promise.all(batch.map((id) => client.hmget(manifestKey(id), 'epoch', 'revision').catch(noneOfThatKind))),
       );
       for (const [k, [epoch, revision]] of fields.entries()) {
         const id = batch[k];
-        if (id !== undefined && epoch && revision) found.set(id, { epoch: Number(epoch), revision: Number(revision) as Revision });
+        if (id !== undefined && isNumber(epoch) && isNumber(revision))
+          found.set(id, { epoch: Number(epoch), revision: Number(revision) as Revision });
       }
     }
     return found;
@@ -124,4 +135,8 @@ export class RedisParts implements Parts {
     const keys = [partsKey(organisationId), ...garbage.map((hash) => partKey(organisationId, hash))];
     return (await this.#connection.script(REMOVE, keys, [olderThanMs, ...garbage])) as number;
   }
+}
+
+function isNumber(text: string | null | undefined): text is string {
+  return text !== null && text !== undefined && /^\d+$/.test(text);
 }

@@ -90,14 +90,14 @@ export class Publisher {
   }
 
   /**
-   * Of what was published, what the stores no longer have: a crash of Postgres empties its unlogged tables, Redis may come back empty,
+   * Of what was published, what the stores no longer have, or have otherwise: a crash of Postgres empties its unlogged tables, Redis may come back empty,
    * and a replica that took over may lack the last moments.
    */
   async #lost(published: readonly Position[]): Promise<Position[]> {
     const stored = await this.stores.parts.getPositions(published.map(({ organisationId }) => organisationId));
     return published.filter(({ organisationId, epoch, revision }) => {
       const at = stored.get(organisationId);
-      return at === undefined || at.epoch < epoch || (at.epoch === epoch && at.revision < revision);
+      return at?.epoch !== epoch || at.revision !== revision;
     });
   }
 

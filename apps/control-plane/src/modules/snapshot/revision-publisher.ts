@@ -1,6 +1,7 @@
 import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
 import { Invalidation, type OrganisationId, type OrganisationSlug, type PartHash, type Revision } from '@patchbay/contracts';
+import type { ManifestPosition } from '@patchbay/ports';
 import { type Position, type Tx } from '../../prisma/index.ts';
 import type { BuiltPart } from './builder.ts';
 import { readOrganisation, tokensById, unexpiredTokens } from './directory-rows.repository.ts';
@@ -55,6 +56,9 @@ export class RevisionPublisher {
           repeatableRead: true,
         });
         if (built === null) return null;
+        const at = (await this.platform.stores.parts.getPositions([organisationId])).get(organisationId);
+        // Nothing is newer than the rows that we read under the lock: somebody else wrote it, to keep ours from being taken.
+        if (at !== undefined && isAfter(at, built)) await this.platform.stores.parts.removeManifest(organisationId);
         const hashes = await this.#store(built);
         // The stores were emptied meanwhile: now that the manifest stands, nobody would look for what else is missing.
         if ((await this.platform.stores.directory.getOrganisation(built.slug)) === null) await this.restoreDirectory(built);
@@ -139,6 +143,10 @@ export class RevisionPublisher {
       this.platform.meters.announced();
     }
   }
+}
+
+function isAfter(one: ManifestPosition, other: ManifestPosition): boolean {
+  return one.epoch > other.epoch || (one.epoch === other.epoch && one.revision > other.revision);
 }
 
 function readInvalidations(value: unknown): Invalidation[] {
