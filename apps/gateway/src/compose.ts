@@ -16,6 +16,7 @@ import { makeForwardNotification } from './methods/forward-notification.ts';
 import { makeInitialize } from './methods/initialize.ts';
 import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
 import { createAdminServer } from './ops/admin-server.ts';
+import { whyNotReady } from './ops/why-not-ready.ts';
 import { makeCallMetrics } from './ops/call-metrics.ts';
 import { registerPodMetrics } from './ops/pod-metrics.ts';
 import { makePlacementCounters, registerStdioHosts } from './ops/stdio-metrics.ts';
@@ -116,7 +117,7 @@ type AdminDeps = { readonly calls: Server; readonly metrics: Metrics; readonly s
 function makeAdmin({ adminPort }: Config, { calls, metrics, state }: AdminDeps): Server {
   return createAdminServer({
     metrics,
-    notReady: () => (isDraining(calls) ? 'draining: told to stop' : state.status().notReadyBecause),
+    notReady: () => whyNotReady({ calls, notReadyBecause: state.status().notReadyBecause }),
     hosts: loopbackHosts(adminPort),
   });
 }
