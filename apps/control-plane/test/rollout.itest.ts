@@ -45,8 +45,12 @@ class FakePod {
     return ports.bus.publish('pods', this.say(...said));
   }
 
-  async post(...said: Parameters<FakePod['say']>): Promise<void> {
-    const answer = await installation.internal(INTERNAL_PATHS.podReports, { method: 'POST', body: { messages: [this.say(...said)] } });
+  post(...said: Parameters<FakePod['say']>): Promise<void> {
+    return this.postAsIs(this.say(...said));
+  }
+
+  async postAsIs(message: string): Promise<void> {
+    const answer = await installation.internal(INTERNAL_PATHS.podReports, { method: 'POST', body: { messages: [message] } });
     expect(answer.status).toBe(204);
   }
 }
@@ -123,6 +127,22 @@ test('a pod that a control plane heard before it was killed is missed by the nex
   expect(Math.abs(Date.parse(missed.guaranteedBy ?? '') - (heardAtMs + 20_000))).toBeLessThan(2_000);
   await new Promise((done) => setTimeout(done, heardAtMs + 21_000 - Date.now()));
   expect(await rollout()).toMatchObject({ confirmedAt: expect.any(String), notHeardFrom: [], pods: [] });
+});
+
+test('a pod that said goodbye is missed by no successor, whichever way its last message came first', async () => {
+  const sql = await installation.sql();
+  const remembered = async (pod: FakePod): Promise<number> =>
+    (await sql.query('select from pods where id = $1', [pod.podId])).rowCount ?? 0;
+  const pod = new FakePod();
+  const { newest } = await rollout();
+  await pod.post(newest);
+  expect(await remembered(pod)).toBe(1);
+  const last = pod.say(null, { state: 'leaving' });
+  await ports.bus.publish('pods', last);
+  await until(async () => !(await rollout()).pods.some(({ id }) => id === pod.podId), 'it to have left');
+  await pod.postAsIs(last);
+  expect(await remembered(pod)).toBe(0);
+  await sql.end();
 });
 
 test('strangers are told nothing, and nothing is taken from them', async () => {

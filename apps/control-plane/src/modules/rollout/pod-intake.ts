@@ -98,7 +98,9 @@ export class PodIntake {
     const ageMs = Math.abs(this.platform.clock.now().getTime() - report.sentAtMs);
     // What came from the pod itself cannot have been held back by others; its clock may be wrong all the same.
     if (way === 'bus' && ageMs > PODS.messageAgeMaxMs) return this.#dropped('delayed');
-    if (!this.#registry.take(report, { nowMs: performance.now(), ageMs, way })) return this.#dropped('replayed');
+    const isNew = this.#registry.take(report, { nowMs: performance.now(), ageMs, way });
+    // A pod says goodbye both ways with one message, and what is written of it goes whichever came first.
+    if (!isNew && !(way === 'internal' && report.state === 'leaving')) return this.#dropped('replayed');
     this.counts.taken += 1;
     return report;
   }
