@@ -19,8 +19,8 @@ const RETRIES = { attempts: ATTEMPTS, backoff: { type: 'exponential', delay: 2_0
 const STOP_WAIT_MS = 2_000;
 /** How long a store that is away holds anybody up; what was to be written is written when it is back. */
 const STORE_WAIT_MS = 1_500;
-/** How often the schedules are looked at: the store may have lost them. */
-const ENSURE_EVERY_MS = 60_000;
+/** How often the schedules are looked at, because the store may have lost them: at least as often as they run. */
+const ENSURE_EVERY_MS_MAX = 60_000;
 const SCHEDULED = ['sweep', 'maintain'];
 /** Ids, never content. */
 const DiscoverJob = z.object({ organisationId: OrganisationId, serverId: ServerId });
@@ -59,7 +59,7 @@ export class DiscoveryQueue {
     const onError = (error: Error): void => this.platform.logger.warn({ err: error }, 'job worker');
     this.#worker = openWorker(this.#at(), { atOnce: AT_ONCE, run: (job) => this.#take(job), onError });
     await Promise.race([this.#started(), sleep(STORE_WAIT_MS, undefined, { ref: false })]);
-    this.#ensure = setInterval(() => this.recover(), ENSURE_EVERY_MS);
+    this.#ensure = setInterval(() => this.recover(), Math.min(this.#everyMs, ENSURE_EVERY_MS_MAX));
     this.#ensure.unref();
   }
 
