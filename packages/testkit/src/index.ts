@@ -3,6 +3,6 @@ export { startLegacyUpstream, type LegacyUpstream, type OnMark } from './legacy-
 export { listen, type Listening } from './listen.ts';
 export { startModernUpstream, type ModernUpstream } from './modern-upstream.ts';
 export { testPostgres, type TestPostgres } from './postgres.ts';
-export { testRedis, type TestRedis } from './redis.ts';
+export { plainRedis, testRedis, type TestRedis } from './redis.ts';
 export { testRedisServer, type TestRedisServer, type TestRedisServerOptions } from './redis-server.ts';
 export { testRedisSentinel, type TestRedisSentinel } from './redis-sentinel.ts';

@@ -7,6 +7,13 @@ export type TestRedis = {
   stop(): Promise<void>;
 };
 
+/** A client that asks nobody: for what tests do behind the ports' back, as whoever can write to Redis could. */
+export function plainRedis(url: string): Redis {
+  const client = new Redis(url);
+  client.on('error', () => undefined);
+  return client;
+}
+
 const CLAIM = 'patchbay-test-claim';
 const CLAIM_STALE_MS = 3_600_000;
 const DATABASES = Array.from({ length: 15 }, (_, k) => 15 - k);

@@ -1,11 +1,6 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 
-/** A client that may do everything, for what tests do behind the ports' back. */
-export function adminOf(url: string): Redis {
-  const client = new Redis(url);
-  client.on('error', () => undefined);
-  return client;
-}
+export { plainRedis as adminOf } from '@patchbay/testkit';
 
 /** Ends the connections of buses on the database of `admin`, and no others. */
 export async function cutListenersOf(admin: Redis): Promise<void> {
