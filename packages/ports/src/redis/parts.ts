@@ -1,4 +1,5 @@
 import type { OrganisationId, PartHash, Revision } from '@patchbay/contracts';
+import type { Redis } from 'ioredis';
 import type { ManifestPosition, Parts } from '../parts.ts';
 import type { RedisConnection } from './connection.ts';
 import { manifestKey, partKey, partsKey } from './keys.ts';
@@ -89,7 +90,7 @@ export class RedisParts implements Parts {
     const found = new Map<PartHash, Buffer>();
     for (let from = 0; from < hashes.length; from += AT_ONCE) {
       const batch = hashes.slice(from, from + AT_ONCE);
-      const parts = await this.#bulk.run((client) => Promise.all(batch.map((hash) => client.getBuffer(partKey(organisationId, hash)))));
+      const parts = await this.#bulk.run((client) => Promise.all(batch.map((hash) => partBytes(client, partKey(organisationId, hash)))));
       for (const [k, bytes] of parts.entries()) {
         const hash = batch[k];
         if (bytes !== null && hash !== undefined) found.set(hash, bytes);
@@ -139,4 +140,14 @@ export class RedisParts implements Parts {
 
 function isNumber(text: string | null | undefined): text is string {
   return text !== null && text !== undefined && /^\d+$/.test(text);
+}
+
+/** What is of another kind is no part, and keeps no other from being read. */
+async function partBytes(client: Redis, key: string): Promise<Buffer | null> {
+  try {
+    return await client.getBuffer(key);
+  } catch (error) {
+    noneOfThatKind(error);
+    return null;
+  }
 }

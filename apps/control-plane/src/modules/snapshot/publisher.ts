@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { OrganisationId } from '@patchbay/contracts';
 import { Lookups, type Position } from '../../prisma/index.ts';
 import { Platform } from '../../platform.ts';
-import { Stores } from '../../ports/stores.ts';
 import { RevisionPublisher } from './revision-publisher.ts';
+import { StoreCheck } from './store-check.ts';
 
 /** Finds what a killed process committed and did not publish. */
 const POLL_MS = 3_000;
@@ -20,12 +20,14 @@ export class Publisher {
   readonly #running = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
+  /** Whose turn it is to be looked at closely. */
+  #turn = 0;
 
   constructor(
     private readonly revisions: RevisionPublisher,
     private readonly lookups: Lookups,
-    private readonly stores: Stores,
     private readonly platform: Platform,
+    private readonly check: StoreCheck,
   ) {}
 
   /** Publishes soon, and never throws. Several kicks while one publish runs become one more publish. */
@@ -85,8 +87,21 @@ export class Publisher {
     this.platform.meters.found(positions, backlog);
     for (const { organisationId } of backlog) this.#enqueue(organisationId);
     const known = new Set(backlog.map(({ organisationId }) => organisationId));
+    const published = positions.filter(({ organisationId }) => !known.has(organisationId));
     // Last, so that whatever was published before it was looked for is there, unless it was lost.
-    await this.#publishAll(await this.#lost(positions.filter(({ organisationId }) => !known.has(organisationId))));
+    await this.#publishAll(await this.#lost(published));
+    await this.#lookClosely(published);
+  }
+
+  /** At one organisation each time: whoever can write to the stores can make them stand where they should with anything in them. */
+  async #lookClosely(published: readonly Position[]): Promise<void> {
+    this.#turn = (this.#turn + 1) % Math.max(1, published.length);
+    const position = published[this.#turn];
+    if (position === undefined || (await this.check.isGenuine(position))) return;
+    const { organisationId } = position;
+    this.platform.logger.warn({ organisationId }, 'the stores hold what we did not sign; it is published again');
+    await this.#publishAll([position]);
+    await this.check.isGenuine(position);
   }
 
   /**
@@ -94,7 +109,7 @@ export class Publisher {
    * and a replica that took over may lack the last moments.
    */
   async #lost(published: readonly Position[]): Promise<Position[]> {
-    const stored = await this.stores.parts.getPositions(published.map(({ organisationId }) => organisationId));
+    const stored = await this.platform.stores.parts.getPositions(published.map(({ organisationId }) => organisationId));
     return published.filter(({ organisationId, epoch, revision }) => {
       const at = stored.get(organisationId);
       return at?.epoch !== epoch || at.revision !== revision;
