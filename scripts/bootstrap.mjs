@@ -186,9 +186,11 @@ async function alone(command, args) {
 /** Brings the programs that the chosen suites need, where that can be done; what is still missing, named. */
 async function preparePrograms(args, env) {
   const suites = programs.chosenSuites(programs.findSuites(ROOT), args);
-  const missing = () => programs.missingFor(suites, { env, hasProgram: (name) => programs.isOnPath(name, env.PATH) });
+  const hasProgram = (name) => programs.isOnPath(name, env.PATH);
+  const hasPreviousCommit = () => programs.hasPreviousCommit(ROOT);
+  const missing = () => programs.missingFor(suites, { env, hasProgram, hasPreviousCommit });
   await bringPrograms(programs.installable(missing(), programs.thisMachine()));
-  for (const line of programs.leftOutLines(missing())) say(line);
+  for (const line of programs.leftOutLines(missing(), env)) say(line);
   return missing();
 }
 
@@ -237,7 +239,7 @@ async function test(args) {
   const leftOut = missing.flatMap(({ suites }) => suites.flatMap((suite) => ['--exclude', suite]));
   const tests = await run([node, at('node_modules/vitest/vitest.mjs'), 'run', ...leftOut, ...args], { env, stdio: 'inherit' });
   // Again at the end, where it is read.
-  for (const line of programs.leftOutLines(missing)) say(line);
+  for (const line of programs.leftOutLines(missing, env)) say(line);
   return programs.exitCodeWith(tests === 0 ? checks : tests, missing, env);
 }
 

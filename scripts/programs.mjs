@@ -1,9 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
 
 /**
- * Programs that some suites need and npm does not carry. A suite says what it needs in its file's name, as in `counters.redis.itest.ts`.
+ * What some suites need and npm does not carry: programs, and the commit before. A suite says what it needs in its file's name, as in `counters.redis.itest.ts`.
  * `variable`: the address of a running one does as well. `file`: the one file of the package that is taken, because the rest of it
  * would install a service.
  */
@@ -12,7 +13,11 @@ export const NEEDS = [
   // For suites that kill, pause or configure servers of their own.
   { marker: 'redis-server', program: 'redis-server', debianPackage: 'redis-server' },
   { marker: 'promtool', program: 'promtool', debianPackage: 'prometheus', file: 'usr/bin/promtool' },
+  // For suites that run the previous commit's programs beside these. No program: what is missing is the commit.
+  { marker: 'history', variable: 'PATCHBAY_PREVIOUS_COMMIT' },
 ];
+/** Why a run in CI has no history to take the previous commit from, in words. */
+const EXCUSE = 'PATCHBAY_NO_HISTORY_BECAUSE';
 
 const SUITE = /\.(?:itest|e2e)\.ts$/;
 /** Options of vitest whose value is the next argument. */
@@ -39,15 +44,16 @@ export function chosenSuites(suites, args) {
 }
 
 /** What is missing for these suites, as `{ need, suites }`. */
-export function missingFor(suites, { env, hasProgram }) {
+export function missingFor(suites, { env, hasProgram, hasPreviousCommit }) {
+  const has = (need) => (need.program === undefined ? hasPreviousCommit() : hasProgram(need.program));
   return NEEDS.map((need) => ({ need, suites: suites.filter((suite) => suite.split('/').at(-1).split('.').includes(need.marker)) })).filter(
-    ({ need, suites: needing }) => needing.length > 0 && !(need.variable !== undefined && env[need.variable]) && !hasProgram(need.program),
+    ({ need, suites: needing }) => needing.length > 0 && !(need.variable !== undefined && env[need.variable]) && !has(need),
   );
 }
 
 /** What would bring what is missing: Debian packages to install, and files to take out of others; none where we may not. */
 export function installable(missing, { uid, isDebian }) {
-  const allowed = uid === 0 && isDebian ? missing.map(({ need }) => need) : [];
+  const allowed = uid === 0 && isDebian ? missing.map(({ need }) => need).filter(({ program }) => program !== undefined) : [];
   return {
     packages: [...new Set(allowed.filter(({ file }) => file === undefined).map(({ debianPackage }) => debianPackage))],
     files: allowed.filter(({ file }) => file !== undefined),
@@ -55,18 +61,33 @@ export function installable(missing, { uid, isDebian }) {
 }
 
 /** A line for each suite that cannot run here: its path and what it lacks. */
-export function leftOutLines(missing) {
-  return missing.flatMap(({ need, suites }) =>
-    suites.map((suite) => {
-      const instead = need.variable === undefined ? '' : `, or ${need.variable}`;
-      return `left out: ${suite} (needs ${need.program} on the PATH${instead}; Debian package ${need.debianPackage})`;
-    }),
-  );
+export function leftOutLines(missing, env) {
+  return missing.flatMap(({ need, suites }) => suites.map((suite) => `left out: ${suite} (${lacks(need, env)})`));
 }
 
-/** Left-out suites end a run in CI as failures; elsewhere they do not change the outcome. */
+function lacks({ debianPackage, program, variable }, env) {
+  if (program === undefined) {
+    const excuse = env[EXCUSE] ? `; none because ${env[EXCUSE]}` : '';
+    return `needs the previous commit: a clone with history, or ${variable}${excuse}`;
+  }
+  const instead = variable === undefined ? '' : `, or ${variable}`;
+  return `needs ${program} on the PATH${instead}; Debian package ${debianPackage}`;
+}
+
+/**
+ * Left-out suites end a run in CI as failures; elsewhere they do not change the outcome. History alone may be missing in CI, when
+ * somebody says why.
+ */
 export function exitCodeWith(code, missing, env) {
-  return code === 0 && missing.length > 0 && env.CI === 'true' ? 1 : code;
+  const unexcused = missing.filter(({ need }) => need.program !== undefined || !env[EXCUSE]);
+  return code === 0 && unexcused.length > 0 && env.CI === 'true' ? 1 : code;
+}
+
+/** Whether this folder is the root of a clone that has the commit before its own: not a tarball, not the last commit alone. */
+export function hasPreviousCommit(root) {
+  const git = (...args) => spawnSync('git', args, { cwd: root, encoding: 'utf8' });
+  const place = git('rev-parse', '--show-prefix');
+  return place.status === 0 && place.stdout.trim() === '' && git('rev-parse', '--verify', '--quiet', 'HEAD~1^{commit}').status === 0;
 }
 
 /** Whether the PATH leads to an executable of this name. */

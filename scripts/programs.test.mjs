@@ -1,8 +1,20 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { chosenSuites, exitCodeWith, findSuites, installable, isOnPath, leftOutLines, missingFor, NEEDS } from './programs.mjs';
+import {
+  chosenSuites,
+  exitCodeWith,
+  findSuites,
+  hasPreviousCommit,
+  installable,
+  isOnPath,
+  leftOutLines,
+  missingFor,
+  NEEDS,
+} from './programs.mjs';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const suites = [
@@ -56,7 +68,7 @@ test('of a package that would install a service only the program is taken', () =
 });
 
 test('each suite left out is named with what it lacks', () => {
-  expect(leftOutLines(missingFor(suites, nothing))).toEqual([
+  expect(leftOutLines(missingFor(suites, nothing), {})).toEqual([
     'left out: e2e/scaled.redis.e2e.ts (needs redis-server on the PATH, or REDIS_URL; Debian package redis-server)',
     'left out: packages/ports/test/redis.itest.ts (needs redis-server on the PATH, or REDIS_URL; Debian package redis-server)',
     'left out: packages/ports/test/crash.redis-server.itest.ts (needs redis-server on the PATH; Debian package redis-server)',
@@ -69,6 +81,40 @@ test('a suite left out fails a run in CI, and never hides another failure', () =
   expect(exitCodeWith(0, [], { CI: 'true' })).toBe(0);
   expect(exitCodeWith(0, missing, {})).toBe(0);
   expect(exitCodeWith(130, missing, { CI: 'true' })).toBe(130);
+});
+
+test('a suite of upgrades wants the commit before, which nobody can install, and CI wants it too unless somebody says why not', () => {
+  const upgrade = ['e2e/upgrade.redis-server.history.e2e.ts'];
+  const here = { env: {}, hasProgram: () => true };
+  expect(missingFor(upgrade, { ...here, hasPreviousCommit: () => true })).toEqual([]);
+  expect(missingFor(upgrade, { ...here, env: { PATCHBAY_PREVIOUS_COMMIT: 'abc' }, hasPreviousCommit: () => false })).toEqual([]);
+  const missing = missingFor(upgrade, { ...here, hasPreviousCommit: () => false });
+  expect(installable(missing, { uid: 0, isDebian: true })).toEqual({ packages: [], files: [] });
+  const line = `left out: ${upgrade[0]} (needs the previous commit: a clone with history, or PATCHBAY_PREVIOUS_COMMIT`;
+  expect(leftOutLines(missing, {})).toEqual([`${line})`]);
+  expect(exitCodeWith(0, missing, { CI: 'true' })).toBe(1);
+  const excused = { CI: 'true', PATCHBAY_NO_HISTORY_BECAUSE: 'a tarball is tested' };
+  expect(leftOutLines(missing, excused)).toEqual([`${line}; none because a tarball is tested)`]);
+  expect(exitCodeWith(0, missing, excused)).toBe(0);
+  expect(exitCodeWith(0, missingFor(suites, nothing), excused)).toBe(1);
+});
+
+test('the commit before is that of a clone’s root: not of its first commit, of a folder in it, of none', () => {
+  const root = mkdtempSync(join(tmpdir(), 'patchbay-history-'));
+  const commit = () =>
+    execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x@example.com', 'commit', '-q', '--allow-empty', '-m', 'x'], { cwd: root });
+  try {
+    expect(hasPreviousCommit(root)).toBe(false);
+    execFileSync('git', ['init', '-q'], { cwd: root });
+    commit();
+    expect(hasPreviousCommit(root)).toBe(false);
+    commit();
+    expect(hasPreviousCommit(root)).toBe(true);
+    mkdirSync(join(root, 'tarball'));
+    expect(hasPreviousCommit(join(root, 'tarball'))).toBe(false);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
 });
 
 test('a program is found on the PATH and nowhere else', () => {

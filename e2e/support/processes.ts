@@ -23,6 +23,16 @@ export function pidsOf(home: string, program: string): number[] {
     .map(({ pid }) => pid);
 }
 
+/** The command line of the process that was started with this variable at this value. */
+export function commandWith(variable: string, value: string): string | null {
+  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const variables = read(`/proc/${entry}/environ`).split('\0');
+    if (variables.includes(`${variable}=${value}`) && !isZombie(Number(entry)))
+      return read(`/proc/${entry}/cmdline`).replaceAll('\0', ' ').trim();
+  }
+  return null;
+}
+
 function isZombie(pid: number): boolean {
   return /\) Z /.test(read(`/proc/${pid}/stat`));
 }

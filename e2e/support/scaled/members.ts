@@ -9,8 +9,8 @@ import { PostgresServer } from './stores.ts';
 /** Anything of the platform that can die, hang and come back. */
 export type Member = {
   readonly name: MemberName;
-  /** Resolves when it serves. */
-  start(options?: { withoutData?: boolean }): Promise<void>;
+  /** Resolves when it serves. `root`: of a program, the checkout whose build runs from now on. */
+  start(options?: { withoutData?: boolean; root?: string }): Promise<void>;
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
   /** SIGTERM for programs (the exit code when it is gone); stores are killed. */
@@ -39,9 +39,9 @@ export function programMember(layout: Layout, name: ProgramName, env: Environmen
   return {
     name,
     program,
-    async start() {
+    async start(options) {
       await Promise.all(towards.map((link) => link.open()));
-      await program.start();
+      await program.start(options?.root);
     },
     async kill() {
       // As the kernel does it: from the moment of death connections are refused, not accepted and dropped.

@@ -23,6 +23,7 @@ export class Program {
   readonly name: string;
   readonly #options: ProgramOptions;
   #child: ChildProcess | null = null;
+  #root = ROOT;
   #exited: Promise<number | null> = Promise.resolve(null);
 
   constructor(options: ProgramOptions) {
@@ -39,11 +40,15 @@ export class Program {
     return this.#child.pid;
   }
 
-  /** Starts it and resolves when it says it is ready. Rejects when it ends before. */
-  async start(): Promise<void> {
+  /**
+   * Starts it and resolves when it says it is ready. Rejects when it ends before. `root`: the checkout whose build runs, from now on;
+   * ours until another is named.
+   */
+  async start(root = this.#root): Promise<void> {
+    this.#root = root;
     const { env, logFile, onExit, script } = this.#options;
-    const child = spawn(process.execPath, ['--disable-sigusr1', join(ROOT, script)], {
-      cwd: ROOT,
+    const child = spawn(process.execPath, ['--disable-sigusr1', join(root, script)], {
+      cwd: root,
       env,
       // Its stdin closes when we are gone, and it ends then (PATCHBAY_EXIT_WITH_PARENT).
       stdio: ['pipe', 'pipe', 'pipe'],
