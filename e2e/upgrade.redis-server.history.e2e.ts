@@ -115,7 +115,7 @@ describe.each(STATES)('$name', ({ previous: wanted, slug }) => {
 
   test('calls are served; a grant, its withdrawal, a limit and a revocation hold on every gateway, and are confirmed', async ({ skip }) => {
     const unknown = knows.features.filter((feature) => !previous.knows.features.includes(feature));
-    // The order that docs/scaling.md asks for: gateways that know a feature before the control planes that publish it.
+    // The order that docs/runbooks/programs.md asks for: gateways that know a feature before the control planes that publish it.
     if (hasOldGateways) skip(unknown.length > 0, `the previous gateway does not know ${unknown.join(', ')}`);
     await bring(wanted);
     await officialClientsCall();
