@@ -19,8 +19,11 @@ const TIMES: Readonly<Record<Form, Times>> = {
   short: { downMs: 1_500, pauseMs: 8_000, linkMs: 4_000, attackMs: 15_000 },
   long: { downMs: 2_000, pauseMs: 30_000, linkMs: 10_000, attackMs: 60_000 },
 };
-/** A gateway that was killed counts as one that may still serve until it would refuse by itself: not for five minutes here. */
-const ENV = { PATCHBAY_STALENESS_BUDGET_MS: '15000' };
+/**
+ * Longer than anything here is away, and no longer: a gateway that was killed counts as one that may still serve until it would refuse by
+ * itself, and until then nothing is confirmed.
+ */
+const STALENESS_BEYOND_MS = 30_000;
 const CALLS_PER_SECOND = 40;
 const LIMIT: LimitFacts = { windowMs: 10_000, max: 40 };
 const CALM_MS = 6_000;
@@ -37,7 +40,7 @@ export async function runChaos({ form, only = '', say }: ChaosOptions): Promise<
     if (call !== null) sent.push({ backend, call, sentAtMs });
   };
   say('Starting two control planes, three gateways, two stdio hosts, Postgres and Redis');
-  const platform = await ScaledPlatform.start(ENV, { onSent });
+  const platform = await ScaledPlatform.start({ PATCHBAY_STALENESS_BUDGET_MS: String(times.pauseMs + STALENESS_BEYOND_MS) }, { onSent });
   const attacker = new Attacker(platform.redis.url);
   const changes = new Changes(platform);
   try {

@@ -55,8 +55,9 @@ export class McpEndpoint {
       return sendRefusal(response, refusal('http.media_type'));
     const sessionId = header(request, SESSION_HEADER);
     const session = sessionId === null ? null : this.#take(key, sessionId, response);
-    if (sessionId !== null && session === null) return sendRefusal(response, refusal('session.gone'));
+    // Read also when it is refused: closing a connection with unread bytes on it takes the answer away with it.
     const incoming = await this.#read(request);
+    if (sessionId !== null && session === null) return sendRefusal(response, refusal('session.gone'));
     if ('refused' in incoming) return sendRefusal(response, incoming.refused, incoming.idText);
     if (session !== null) return this.#inSession(session, incoming, { request, response });
     if (incoming.message.kind !== 'request' || incoming.message.method !== 'initialize') {

@@ -40,8 +40,9 @@ export function programMember(layout: Layout, name: ProgramName, env: Environmen
     name,
     program,
     async start(options) {
-      await Promise.all(towards.map((link) => link.open()));
       await program.start(options?.root);
+      // Not before: until somebody listens behind them, connections are refused.
+      await Promise.all(towards.map((link) => link.open()));
     },
     async kill() {
       // As the kernel does it: from the moment of death connections are refused, not accepted and dropped.

@@ -59,6 +59,8 @@ const UNAVAILABLE = { kind: 'unavailable' } as const;
 type Question = { readonly organisationId: OrganisationId; readonly tokenHash: TokenHash };
 type From = 'store' | 'control-plane' | 'disk';
 
+const ATTEMPTS_MAX = 3;
+
 export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
   const { directory, controlPlane, disk, verifier, misses, counters, clock, log, cacheMax = KNOWN_MAX } = deps;
   const known = new LRUCache<TokenHash, KnownToken>({ max: cacheMax });
@@ -129,7 +131,7 @@ export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
     return token;
   }
 
-  async function resolve(question: Question): Promise<TokenAnswer> {
+  async function resolve(question: Question, attempt = 1): Promise<TokenAnswer> {
     const { organisationId, tokenHash } = question;
     const generation = generationOf(organisationId);
     const stored = await within(directory.getToken(organisationId, tokenHash), STORE_TIMEOUT_MS, null);
@@ -146,7 +148,10 @@ export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
     }
     if (asked.kind === 'found' && asked.value.entry !== null) {
       const { entry, revision } = asked.value;
-      return (await accept(question, entry, { from: 'control-plane', revision, generation: askedAt })) ?? UNAVAILABLE;
+      const token = await accept(question, entry, { from: 'control-plane', revision, generation: askedAt });
+      if (token !== null) return token;
+      // Overtaken while it was under way, as on a pod that has just joined the bus: what is asked from now on counts.
+      return attempt < ATTEMPTS_MAX ? resolve(question, attempt + 1) : UNAVAILABLE;
     }
     const kept = disk.get(organisationId, tokenHash);
     if (kept === undefined) return UNAVAILABLE;

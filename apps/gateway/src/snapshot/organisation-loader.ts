@@ -41,6 +41,7 @@ export type OrganisationLoaderDeps = {
 const UNKNOWN_MAX = 10_000;
 const UNKNOWN_FOR_MS = 2_000;
 const STORE_TIMEOUT_MS = 1_000;
+const LOADS_MAX = 3;
 const NOTHING = { entry: null, position: null } as const;
 const UNKNOWN = { kind: 'unknown' } as const;
 const UNAVAILABLE = { kind: 'unavailable' } as const;
@@ -105,7 +106,8 @@ export function makeOrganisationLoader(deps: OrganisationLoaderDeps): Organisati
     const organisation = open(identity);
     loading.add(identity.id);
     try {
-      if (await organisation.load()) return { kind: 'loaded', organisation };
+      // Between a manifest and its parts the next revision may come, of which there are others: then it is tried with that one.
+      for (let attempt = 1; attempt <= LOADS_MAX; attempt += 1) if (await organisation.load()) return { kind: 'loaded', organisation };
       organisation.close();
       return UNAVAILABLE;
     } finally {

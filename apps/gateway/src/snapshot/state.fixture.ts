@@ -57,8 +57,8 @@ function makeWorld() {
     listeners: new Set<{ onMessage(message: string): void; onGap(): void }>(),
     /** What pods said, on either way, in order. */
     reports: { onBus: [] as string[], posted: [] as string[] },
-    /** Awaited before a token lookup of the store is answered. */
-    gate: { getToken: async (): Promise<void> => undefined },
+    /** Awaited before a token lookup of the store, or of the control plane, is answered. */
+    gate: { getToken: async (): Promise<void> => undefined, controlPlaneToken: async (): Promise<void> => undefined },
   };
 }
 
@@ -158,7 +158,8 @@ export async function makeFleet() {
     if (what === 'parts') return stored.parts.get(hash ?? '');
     calls.controlPlaneToken += 1;
     const token = organisation.tokens.get(hash as TokenHash);
-    return token && { entry: await tokenEntry(organisation, token), revision: organisation.revision };
+    const found = token && { entry: await tokenEntry(organisation, token), revision: organisation.revision };
+    return gate.controlPlaneToken().then(() => found);
   }
   const controlPlane = makeControlPlane({
     async send(_path, body) {

@@ -46,6 +46,20 @@ describe('loading', () => {
     await pod.state.stop();
   });
 
+  test('a lookup that a gap of the bus overtook is made again, not answered with 503', async () => {
+    const pod = await startPod(fleet);
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
+    fleet.stored.tokens.clear();
+    pod.state.tokens.missed(acme.id);
+    let overtaken = 0;
+    fleet.gate.controlPlaneToken = async () => {
+      if (overtaken++ < 2) pod.state.tokens.missed(acme.id);
+    };
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
+    expect(overtaken).toBe(3);
+    await pod.state.stop();
+  });
+
   test('a new pod with neither is not ready and never says 401; it is ready soon after one of them is back', async () => {
     fleet.away.stores = true;
     fleet.away.controlPlane = true;

@@ -34,6 +34,8 @@ type Attempt = {
 };
 
 const GONE: RelayEnd = { kind: 'gone' };
+/** Hosts that are restarted one after another can take a session away twice. */
+const REPLACEMENTS_MAX = 2;
 
 /** One call on its way to its server and back. Repeated only when nothing was sent, or when the server says it knows no such session. */
 export class UpstreamCall {
@@ -72,13 +74,14 @@ export class UpstreamCall {
     const { owner, target, upstream } = this.#input;
     if (target.server.catalogue?.era === 'modern') return this.#runDialling(null);
     const found = this.#deps.sessions.current(upstream, owner);
-    const session = found instanceof Promise ? await found : found;
-    if ('code' in session) return { kind: 'refused', refusal: session };
-    const end = await this.#runDialling(session);
-    if (end.kind !== 'gone') return end;
-    // 404, or a host that could not be sent to: the message was not executed, so it may be sent again; once.
-    const replaced = await this.#deps.sessions.replace(upstream, owner, session);
-    return 'code' in replaced ? { kind: 'refused', refusal: replaced } : this.#runDialling(replaced);
+    let session = found instanceof Promise ? await found : found;
+    for (let replacements = 0; ; replacements += 1) {
+      if ('code' in session) return { kind: 'refused', refusal: session };
+      const end = await this.#runDialling(session);
+      if (end.kind !== 'gone' || replacements === REPLACEMENTS_MAX) return end;
+      // 404, or a host that could not be sent to: the message was not executed, so it may be sent again.
+      session = await this.#deps.sessions.replace(upstream, owner, session);
+    }
   }
 
   async #runDialling(session: UpstreamSession | null): Promise<RelayEnd> {
