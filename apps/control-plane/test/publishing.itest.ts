@@ -63,28 +63,6 @@ test('every part of the manifest lies in the store under the hash of its bytes',
   }
 });
 
-test('whoever asks the control plane gets what the database says, whatever the stores hold', async () => {
-  const published = await manifest();
-  const superuser = await installation.sql();
-  try {
-    await superuser.query(`update ports.manifests set jws = 'damaged'`);
-    await superuser.query(`update ports.parts set bytes = 'damaged'`);
-    const given = Manifest.parse(
-      await open('patchbay-manifest+jws', await installation.internalBytes(INTERNAL_PATHS.manifest(organisation)).then(String)),
-    );
-    expect(given).toMatchObject({ revision: published.revision, parts: published.parts });
-    for (const { hash, kind } of given.parts) {
-      const bytes = await installation.internalBytes(INTERNAL_PATHS.part(organisation, hash));
-      expect(createHash('sha256').update(bytes).digest('hex'), kind).toBe(hash);
-    }
-  } finally {
-    // The next publish writes both again.
-    await superuser.query('truncate ports.manifests, ports.parts');
-    await superuser.end();
-  }
-  await until(async () => (await ports.parts.getManifest(organisation)) !== null, 'what the stores had lost');
-});
-
 test('a change re-sends only the parts it touched', async () => {
   const before = await manifest();
   await installation.api('PATCH', '/servers/memory', { timeouts: { requestMs: 1234 } });

@@ -130,21 +130,13 @@ export class Installation {
     return this.call(method, `/api/v1/orgs/default${path}`, { headers: { authorization: `Bearer ${this.first.apiToken}` }, body });
   }
 
-  /** What a gateway is given, as bytes. */
-  async internalBytes(path: string): Promise<Buffer> {
-    const headers = { authorization: `Bearer ${this.#secrets['gatewaySecret'] ?? ''}` };
-    const response = await fetch(`http://127.0.0.1:${this.internalPort}${path}`, { headers });
-    if (response.status !== 200) throw new Error(`${path}: ${response.status}`);
-    return Buffer.from(await response.arrayBuffer());
-  }
-
-  /** As one of our own programs. */
   /** As gateways read it: text or bytes. */
   internalResponse(path: string): Promise<Response> {
     const headers = { authorization: `Bearer ${this.#secrets['gatewaySecret']}` };
     return fetch(`http://127.0.0.1:${this.internalPort}${path}`, { headers });
   }
 
+  /** As one of our own programs. */
   async internal(
     path: string,
     { as = 'gatewaySecret', method = 'GET', body }: { as?: string; method?: string; body?: unknown } = {},
