@@ -60,8 +60,9 @@ test('a change moves the revision, the publishes and the announcements', async (
     async () => (await value('patchbay_control_plane_revision{organisation="default"}')) > revision,
     'the new revision in the metrics',
   );
-  expect(await value('patchbay_control_plane_announcements_total')).toBeGreaterThan(before);
-  expect(await value('patchbay_control_plane_publish_duration_seconds_count{result="ok"}')).toBeGreaterThan(0);
+  // The revision is read from the database: it may be seen before it is published.
+  await until(async () => (await value('patchbay_control_plane_announcements_total')) > before, 'the announcement');
+  await until(async () => (await value('patchbay_control_plane_publish_duration_seconds_count{result="ok"}')) > 0, 'the publish');
   expect(await value('patchbay_control_plane_publish_duration_seconds_count{result="failed"}')).toBe(0);
 });
 
