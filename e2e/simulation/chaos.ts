@@ -31,6 +31,13 @@ function cut(world: World, a: string, b: string, lastsMs: number | null = null):
   });
 }
 
+const longerThanBudgetMs = ({ random }: World): number => random.between(320_000, 600_000);
+
+function cutOff(world: World, forMs: number): void {
+  const { name } = pickPod(world);
+  for (const other of ['store', 'cp1', 'cp2']) cut(world, name, other, forMs);
+}
+
 function slow(world: World, a: string, b: string): void {
   const link = world.network.link(a, b);
   link.slowMs = world.random.between(10, 2_000);
@@ -68,15 +75,7 @@ const ACTIONS: readonly Action[] = [
   { weight: 5, run: (world) => cut(world, pickPod(world).name, 'store') },
   { weight: 5, run: (world) => cut(world, pickPod(world).name, world.random.pick(['cp1', 'cp2'])) },
   { weight: 2, run: (world) => cut(world, world.random.pick(['cp1', 'cp2']), 'store') },
-  {
-    weight: 2,
-    run: (world) => {
-      const { name } = pickPod(world);
-      // Now and then for longer than a pod may serve without news.
-      const forMs = world.random.chance(0.5) ? world.random.between(320_000, 600_000) : cutMs(world);
-      for (const other of ['store', 'cp1', 'cp2']) cut(world, name, other, forMs);
-    },
-  },
+  { weight: 2, run: (world) => cutOff(world, world.random.chance(0.5) ? longerThanBudgetMs(world) : cutMs(world)) },
   { weight: 4, run: (world) => slow(world, pickPod(world).name, world.random.pick(['store', 'cp1', 'cp2'])) },
   {
     weight: 5,
@@ -136,6 +135,11 @@ const ACTIONS: readonly Action[] = [
 ];
 
 const WEIGHT = ACTIONS.reduce((sum, { weight }) => sum + weight, 0);
+
+/** Cuts a pod off from everything for longer than it may serve without news. */
+export function cutOffForLong(world: World): void {
+  cutOff(world, longerThanBudgetMs(world));
+}
 
 /** Lets one thing happen. */
 export function disturb(world: World): void {

@@ -1,8 +1,10 @@
 import type { Invalidation, OrganisationId, PodId, Revision, TokenHash } from '@patchbay/contracts';
 import { Publisher } from '../../apps/control-plane/dist/modules/snapshot/publisher.js';
 import type { RevisionPublisher } from '../../apps/control-plane/dist/modules/snapshot/revision-publisher.js';
+import { StoreCheck } from '../../apps/control-plane/dist/modules/snapshot/store-check.js';
 import { PodIntake } from '../../apps/control-plane/dist/modules/rollout/pod-intake.js';
 import { rolloutOf } from '../../apps/control-plane/dist/modules/rollout/rollout-of.js';
+import type { SignedKind } from '../../apps/gateway/dist/snapshot/verify.js';
 import type { Place } from './network.ts';
 import { WORLD, type Owner } from './scheduler.ts';
 import { GATEWAY_SECRET, type Organisation, type Token } from './truth.ts';
@@ -50,10 +52,7 @@ export class ControlPlane {
         return truth.organisations.filter(({ outbox }) => outbox.some((row) => !row.published)).map(({ id }) => ({ organisationId: id }));
       },
     };
-    const platform = { logger: { error: () => undefined }, meters: { found: () => undefined } };
-    // The real class, over what it is given here: the same methods, simulated.
-    const given = [revisions as unknown as RevisionPublisher, lookups, { parts: ports.parts }, platform] as unknown as ForPublisher;
-    const publisher = new Publisher(...given);
+    const publisher = new Publisher(...this.#givenToPublisher(revisions, lookups, ports));
     this.#publisher = publisher;
     const intake = this.#makeIntake(ports);
     this.#intake = intake;
@@ -133,6 +132,22 @@ export class ControlPlane {
     const knownSinceMs = intake.seen.since(id, position) ?? nowMs;
     const at = { nowMs, knowsWhoIsThere: intake.knowsWhoIsThere(), wallMs: (ms: number) => ms };
     return rolloutOf({ organisationId: id, position, knownSinceMs }, intake.pods(), at).confirmedAt !== null;
+  }
+
+  /** The real classes, over what they are given here: the same methods, simulated. */
+  #givenToPublisher(revisions: Revisions, lookups: object, stores: ReturnType<World['store']['portsOf']>): ForPublisher {
+    const { signatures, truth } = this.#world;
+    const quiet = (): void => undefined;
+    const signer = { open: async (kind: SignedKind, text: string) => signatures.payloadOf(kind, text) };
+    const platform = { logger: { error: quiet, warn: quiet }, meters: { found: quiet }, stores, signer };
+    const builder = {
+      presentPart: async (id: string, hash: string) => {
+        const organisation = truth.byId(id);
+        return organisation === undefined ? null : (truth.partsOf(organisation).find((part) => part.hash === hash)?.bytes ?? null);
+      },
+    };
+    const check = new StoreCheck(...([platform, builder] as unknown as ConstructorParameters<typeof StoreCheck>));
+    return [revisions as unknown as RevisionPublisher, lookups, platform, check] as unknown as ForPublisher;
   }
 
   #makeIntake(ports: ReturnType<World['store']['portsOf']>): PodIntake {

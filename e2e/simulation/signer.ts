@@ -29,6 +29,12 @@ export class Signatures {
     return [...this.#signed].filter(([, signed]) => signed.kind === kind).map(([text, { payload }]) => ({ text, payload }));
   }
 
+  /** What was signed as this kind of document; null for a text that was not. */
+  payloadOf(kind: SignedKind, text: string): unknown {
+    const signed = this.#signed.get(text);
+    return signed?.kind === kind ? signed.payload : null;
+  }
+
   /** Takes a moment, as the real one does on a thread of its own, so that answers overtake each other. */
   readonly verifier: Verifier = {
     open: async <T>(kind: SignedKind, shape: Shape<T>, text: string): Promise<Verified<T>> => {

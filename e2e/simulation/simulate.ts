@@ -17,8 +17,11 @@ export type Run = {
   readonly simulatedMs: number;
 };
 
+/** `mutation`: what is broken on purpose; `happens`: what goes wrong each time, instead of anything that can. */
+export type How = { mutation?: Mutation; happens?: (world: World) => void };
+
 /** Runs one seed: a start, a time of trouble, and healing; the rules are checked throughout. The same seed does the same. */
-export async function simulate(seed: number, { mutation }: { mutation?: Mutation } = {}): Promise<Run> {
+export async function simulate(seed: number, { mutation, happens = disturb }: How = {}): Promise<Run> {
   const world = new World(seed, mutation);
   const uninstall = world.scheduler.install();
   let violation: Error | null = null;
@@ -30,7 +33,7 @@ export async function simulate(seed: number, { mutation }: { mutation?: Mutation
     world.trace.close();
   };
   try {
-    await troubled(world);
+    await troubled(world, happens);
     if (violation === null) await healed(world);
   } catch (error) {
     violation ??= error instanceof Error ? error : new Error(String(error));
@@ -42,7 +45,7 @@ export async function simulate(seed: number, { mutation }: { mutation?: Mutation
   return { seed, violation, trace: world.trace.last(120), events, calls, admitted, confirmations, simulatedMs: nowMs };
 }
 
-async function troubled(world: World): Promise<void> {
+async function troubled(world: World, happens: (world: World) => void): Promise<void> {
   const { random, scheduler } = world;
   for (const controlPlane of world.controlPlanes) controlPlane.start();
   await scheduler.runUntil(50);
@@ -56,7 +59,7 @@ async function troubled(world: World): Promise<void> {
   for (let deed = 0; deed < deeds; deed += 1) {
     await scheduler.runUntil(scheduler.nowMs + random.between(0, 2 * paceMs));
     if (hasAttacker && random.chance(0.35)) attack(world);
-    else disturb(world);
+    else happens(world);
     world.invariants.positions();
     void world.invariants.confirm();
   }
