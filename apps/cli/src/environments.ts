@@ -1,5 +1,5 @@
 import { delimiter, dirname, join } from 'node:path';
-import { ENV, KEY_FILES } from '@patchbay/contracts/environment';
+import { ENV, KEY_FILES, PROGRAM_KEYS } from '@patchbay/contracts/environment';
 import type { PublicPorts } from './config.ts';
 import type { Home } from './home.ts';
 import type { InternalPorts } from './ports.ts';
@@ -39,12 +39,7 @@ export function controlPlaneEnvironment(layout: Layout): Environment {
     ...pass(layout, [...telemetry(layout), ENV.stdio, ENV.egressAllow, ENV.discoveryEveryMs]),
     ...keyFiles(layout, {
       [ENV.databaseUrlFile]: KEY_FILES.databaseUrl,
-      [ENV.masterKeyFile]: KEY_FILES.master,
-      [ENV.snapshotSigningKeyFile]: KEY_FILES.snapshotSigning,
-      [ENV.tokenTagKeyFile]: KEY_FILES.tokenTag,
-      [ENV.gatewaySecretFile]: KEY_FILES.gatewaySecret,
-      [ENV.stdioHostSecretFile]: KEY_FILES.stdioHostSecret,
-      [ENV.toStdioHostSecretFile]: KEY_FILES.toStdioHostSecret,
+      ...PROGRAM_KEYS.controlPlane,
     }),
     ...(layout.masterKeyFile === null ? {} : { [ENV.masterKeyFile]: layout.masterKeyFile }),
     [ENV.apiPort]: String(layout.ports.api),
@@ -74,11 +69,7 @@ export function gatewayEnvironment(layout: Layout): Environment {
     ...pass(layout, [ENV.bodyLimitBytes, ENV.stalenessBudgetMs, ...telemetry(layout)]),
     ...keyFiles(layout, {
       [ENV.portsDatabaseUrlFile]: KEY_FILES.portsDatabaseUrl,
-      [ENV.snapshotPublicKeyFile]: KEY_FILES.snapshotPublic,
-      [ENV.sessionSealingKeyFile]: KEY_FILES.sessionSealing,
-      [ENV.tokenTagKeyFile]: KEY_FILES.tokenTag,
-      [ENV.gatewaySecretFile]: KEY_FILES.gatewaySecret,
-      [ENV.toStdioHostSecretFile]: KEY_FILES.toStdioHostSecret,
+      ...PROGRAM_KEYS.gateway,
     }),
     [ENV.gatewayPort]: String(layout.ports.gateway),
     [ENV.adminPort]: String(layout.ports.admin),
@@ -95,10 +86,7 @@ export function stdioHostEnvironment(layout: Layout): Environment {
     ...pass(layout, [ENV.stdioProcessesMax, ENV.stdioIdleMs, ...telemetry(layout)]),
     // What a server calls `node` is the Node that we bring.
     PATH: [dirname(process.execPath), layout.given['PATH'] ?? '/usr/local/bin:/usr/bin:/bin'].join(delimiter),
-    ...keyFiles(layout, {
-      [ENV.toStdioHostSecretFile]: KEY_FILES.toStdioHostSecret,
-      [ENV.stdioHostSecretFile]: KEY_FILES.stdioHostSecret,
-    }),
+    ...keyFiles(layout, PROGRAM_KEYS.stdioHost),
     [ENV.stdioHostPort]: String(layout.ports.stdioHost),
     [ENV.controlPlaneInternalUrl]: urlsOf(layout).internal,
   };

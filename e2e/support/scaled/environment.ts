@@ -1,5 +1,5 @@
 import { delimiter, dirname, join } from 'node:path';
-import { ENV, KEY_FILES } from '@patchbay/contracts';
+import { ENV, KEY_FILES, PROGRAM_KEYS } from '@patchbay/contracts';
 import { CONTROL_PLANES, GATEWAYS, type Layout, type LinkBetween, portFor, type ProgramName, STDIO_HOSTS } from './layout.ts';
 
 export type Environment = Record<string, string>;
@@ -35,12 +35,7 @@ function controlPlane(layout: Layout, name: (typeof CONTROL_PLANES)[number]): En
     // The example server `memory` keeps its file where its host lets it: first-start names that place.
     ...common(layout, STDIO_HOME),
     ...keyFiles(layout, {
-      [ENV.masterKeyFile]: KEY_FILES.master,
-      [ENV.snapshotSigningKeyFile]: KEY_FILES.snapshotSigning,
-      [ENV.tokenTagKeyFile]: KEY_FILES.tokenTag,
-      [ENV.gatewaySecretFile]: KEY_FILES.gatewaySecret,
-      [ENV.stdioHostSecretFile]: KEY_FILES.stdioHostSecret,
-      [ENV.toStdioHostSecretFile]: KEY_FILES.toStdioHostSecret,
+      ...PROGRAM_KEYS.controlPlane,
       [ENV.databaseUrlFile]: storeUrlFile(name, 'postgres'),
       [ENV.redisUrlFile]: storeUrlFile(name, 'redis'),
     }),
@@ -57,11 +52,7 @@ function gateway(layout: Layout, name: (typeof GATEWAYS)[number]): Environment {
   return {
     ...common(layout, name),
     ...keyFiles(layout, {
-      [ENV.snapshotPublicKeyFile]: KEY_FILES.snapshotPublic,
-      [ENV.sessionSealingKeyFile]: KEY_FILES.sessionSealing,
-      [ENV.tokenTagKeyFile]: KEY_FILES.tokenTag,
-      [ENV.gatewaySecretFile]: KEY_FILES.gatewaySecret,
-      [ENV.toStdioHostSecretFile]: KEY_FILES.toStdioHostSecret,
+      ...PROGRAM_KEYS.gateway,
       [ENV.redisUrlFile]: storeUrlFile(name, 'redis'),
     }),
     ...publicUrls(layout),
@@ -78,10 +69,7 @@ function stdioHost(layout: Layout, name: (typeof STDIO_HOSTS)[number]): Environm
     ...common(layout, STDIO_HOME),
     // What a server calls `node` is the Node that we run on.
     PATH: [dirname(process.execPath), process.env['PATH'] ?? '/usr/bin:/bin'].join(delimiter),
-    ...keyFiles(layout, {
-      [ENV.toStdioHostSecretFile]: KEY_FILES.toStdioHostSecret,
-      [ENV.stdioHostSecretFile]: KEY_FILES.stdioHostSecret,
-    }),
+    ...keyFiles(layout, PROGRAM_KEYS.stdioHost),
     [ENV.stdioHostPort]: String(layout.ports[name]),
     [ENV.controlPlaneInternalUrl]: CONTROL_PLANES.map((to) => `http://127.0.0.1:${portFor(layout, name, to)}`).join(','),
   };

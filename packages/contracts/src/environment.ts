@@ -89,5 +89,28 @@ export const KEY_FILES = {
   superuserPassword: 'postgres-superuser.secret',
 } as const;
 
+/** Which of these files each program that serves is given, by the variable that names the file. Stores' addresses come beside them. */
+export const PROGRAM_KEYS = {
+  controlPlane: {
+    [ENV.masterKeyFile]: KEY_FILES.master,
+    [ENV.snapshotSigningKeyFile]: KEY_FILES.snapshotSigning,
+    [ENV.tokenTagKeyFile]: KEY_FILES.tokenTag,
+    [ENV.gatewaySecretFile]: KEY_FILES.gatewaySecret,
+    [ENV.stdioHostSecretFile]: KEY_FILES.stdioHostSecret,
+    [ENV.toStdioHostSecretFile]: KEY_FILES.toStdioHostSecret,
+  },
+  gateway: {
+    [ENV.snapshotPublicKeyFile]: KEY_FILES.snapshotPublic,
+    [ENV.sessionSealingKeyFile]: KEY_FILES.sessionSealing,
+    [ENV.tokenTagKeyFile]: KEY_FILES.tokenTag,
+    [ENV.gatewaySecretFile]: KEY_FILES.gatewaySecret,
+    [ENV.toStdioHostSecretFile]: KEY_FILES.toStdioHostSecret,
+  },
+  stdioHost: {
+    [ENV.toStdioHostSecretFile]: KEY_FILES.toStdioHostSecret,
+    [ENV.stdioHostSecretFile]: KEY_FILES.stdioHostSecret,
+  },
+} as const;
+
 /** Symmetric keys (*.key) are 32 random bytes in base64url; secrets (*.secret) likewise, used as text. */
 export const KEY_BYTES = 32;

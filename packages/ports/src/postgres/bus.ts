@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Bus, Topic } from '../bus.ts';
+import { assertFits, BusListeners } from '../bus-listeners.ts';
 
 type Listener = Parameters<Bus['subscribe']>[1];
 
@@ -12,8 +13,6 @@ export type PostgresBusOptions = {
 };
 
 const CHANNELS: Readonly<Record<Topic, string>> = { revisions: 'patchbay', pods: 'patchbay_pods', sessions: 'patchbay_sessions' };
-const TOPICS = Object.keys(CHANNELS) as Topic[];
-const MESSAGE_BYTES_MAX = 7_900;
 const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 5_000;
 const PROBE_EVERY_MS = 10_000;
@@ -22,11 +21,7 @@ const PROBE_TIMEOUT_MS = 5_000;
 /** LISTEN and NOTIFY. Listening has a connection of its own, which comes back by itself. */
 export class PostgresBus implements Bus {
   readonly #options: PostgresBusOptions;
-  readonly #listeners: Readonly<Record<Topic, Set<Listener>>> = {
-    revisions: new Set(),
-    pods: new Set(),
-    sessions: new Set(),
-  };
+  readonly #listeners: BusListeners;
   #client: pg.Client | null = null;
   #firstAttempt: Promise<void> | null = null;
   #retry: NodeJS.Timeout | null = null;
@@ -37,25 +32,26 @@ export class PostgresBus implements Bus {
 
   constructor(options: PostgresBusOptions) {
     this.#options = options;
+    this.#listeners = new BusListeners(options.onError);
   }
 
   /** Rejects when Postgres is away (the message is lost) and on a message that is too long. */
   async publish(topic: Topic, message: string): Promise<void> {
-    if (Buffer.byteLength(message) > MESSAGE_BYTES_MAX) throw new RangeError(`A bus message has at most ${MESSAGE_BYTES_MAX} bytes.`);
+    assertFits(message);
     await this.#options.pool.query('select pg_notify($1, $2)', [CHANNELS[topic], message]);
   }
 
   /** Resolves after the first attempt to connect, also when that failed: attempts go on, and `onGap` tells when one succeeded. */
   async subscribe(topic: Topic, listener: Listener): Promise<{ close(): Promise<void> }> {
-    const isFirst = this.#listeners[topic].size === 0;
-    this.#listeners[topic].add(listener);
+    const isFirst = !this.#listeners.has(topic);
+    this.#listeners.add(topic, listener);
     if (this.#isListening) await this.#join(topic, listener, isFirst);
     this.#firstAttempt ??= this.#connect();
     await this.#firstAttempt;
     return {
       close: async () => {
-        this.#listeners[topic].delete(listener);
-        if (this.#all().length === 0) await this.#disconnect();
+        this.#listeners.remove(topic, listener);
+        if (this.#listeners.topics().length === 0) await this.#disconnect();
       },
     };
   }
@@ -65,14 +61,10 @@ export class PostgresBus implements Bus {
     const client = this.#client;
     try {
       if (isFirst) await client?.query(`listen ${CHANNELS[topic]}`);
-      if (this.#client === client) this.#tell(() => listener.onGap());
+      if (this.#client === client) this.#listeners.gap(listener);
     } catch (error) {
       if (client !== null) this.#lost(client, error);
     }
-  }
-
-  #all(): Listener[] {
-    return TOPICS.flatMap((topic) => [...this.#listeners[topic]]);
   }
 
   isListening(): boolean {
@@ -81,7 +73,7 @@ export class PostgresBus implements Bus {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const topic of TOPICS) this.#listeners[topic].clear();
+    this.#listeners.clear();
     await this.#disconnect();
   }
 
@@ -99,7 +91,7 @@ export class PostgresBus implements Bus {
     client.on('notification', ({ channel, payload }) => this.#deliver(channel, payload ?? ''));
     try {
       await client.connect();
-      for (const topic of TOPICS) if (this.#listeners[topic].size > 0) await client.query(`listen ${CHANNELS[topic]}`);
+      for (const topic of this.#listeners.topics()) await client.query(`listen ${CHANNELS[topic]}`);
     } catch (error) {
       this.#lost(client, error);
       return;
@@ -111,7 +103,7 @@ export class PostgresBus implements Bus {
       client.query('select 1').catch((error: unknown) => this.#lost(client, error));
     }, PROBE_EVERY_MS);
     this.#probe.unref();
-    for (const listener of this.#all()) this.#tell(() => listener.onGap());
+    this.#listeners.gap();
   }
 
   #lost(client: pg.Client, error: unknown): void {
@@ -119,7 +111,7 @@ export class PostgresBus implements Bus {
     this.#release();
     this.#options.onError?.(error);
     client.end().catch(() => undefined);
-    if (this.#isClosed || this.#all().length === 0) return;
+    if (this.#isClosed || this.#listeners.topics().length === 0) return;
     // Half of it at random, so that a fleet does not come back at one moment.
     const waitMs = this.#backoffMs * (0.5 + Math.random() / 2);
     this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MS_MAX);
@@ -143,16 +135,7 @@ export class PostgresBus implements Bus {
   }
 
   #deliver(channel: string, message: string): void {
-    const topic = TOPICS.find((each) => CHANNELS[each] === channel);
-    if (topic !== undefined) for (const listener of this.#listeners[topic]) this.#tell(() => listener.onMessage(message));
-  }
-
-  /** What one listener throws reaches neither the connection nor the other listeners. */
-  #tell(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      this.#options.onError?.(error);
-    }
+    const topic = this.#listeners.topics().find((each) => CHANNELS[each] === channel);
+    if (topic !== undefined) this.#listeners.deliver(topic, message);
   }
 }

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import type { Bus, Topic } from '../bus.ts';
+import { assertFits, BusListeners } from '../bus-listeners.ts';
 import { connectionSettings, withoutArguments, type RedisConnection } from './connection.ts';
 import { channel } from './keys.ts';
 import type { RedisTarget } from './redis-url.ts';
@@ -14,19 +15,13 @@ export type RedisBusOptions = {
   readonly onError?: ((error: unknown) => void) | undefined;
 };
 
-const TOPICS: readonly Topic[] = ['revisions', 'pods', 'sessions'];
-const MESSAGE_BYTES_MAX = 7_900;
 const PROBE_EVERY_MS = 5_000;
 const PROBE_TIMEOUT_MS = 3_000;
 
 /** Redis pub/sub. Listening has a connection of its own, which comes back by itself. */
 export class RedisBus implements Bus {
   readonly #options: RedisBusOptions;
-  readonly #listeners: Readonly<Record<Topic, Set<Listener>>> = {
-    revisions: new Set(),
-    pods: new Set(),
-    sessions: new Set(),
-  };
+  readonly #listeners: BusListeners;
   #client: Redis | null = null;
   #firstAttempt: Promise<void> | null = null;
   #probe: NodeJS.Timeout | null = null;
@@ -34,25 +29,26 @@ export class RedisBus implements Bus {
 
   constructor(options: RedisBusOptions) {
     this.#options = options;
+    this.#listeners = new BusListeners(options.onError);
   }
 
   /** Rejects when Redis is away (the message is lost) and on a message that is too long. */
   async publish(topic: Topic, message: string): Promise<void> {
-    if (Buffer.byteLength(message) > MESSAGE_BYTES_MAX) throw new RangeError(`A bus message has at most ${MESSAGE_BYTES_MAX} bytes.`);
+    assertFits(message);
     await this.#options.connection.run((client) => client.publish(this.#channel(topic), message));
   }
 
   /** Resolves after the first attempt to connect, also when that failed: attempts go on, and `onGap` tells when one succeeded. */
   async subscribe(topic: Topic, listener: Listener): Promise<{ close(): Promise<void> }> {
-    const isFirst = this.#listeners[topic].size === 0;
-    this.#listeners[topic].add(listener);
+    const isFirst = !this.#listeners.has(topic);
+    this.#listeners.add(topic, listener);
     if (this.#isListening) await this.#join(topic, listener, isFirst);
     this.#firstAttempt ??= this.#connect();
     await this.#firstAttempt;
     return {
       close: async () => {
-        this.#listeners[topic].delete(listener);
-        if (this.#all().length === 0) this.#disconnect();
+        this.#listeners.remove(topic, listener);
+        if (this.#listeners.topics().length === 0) this.#disconnect();
       },
     };
   }
@@ -62,7 +58,7 @@ export class RedisBus implements Bus {
   }
 
   async close(): Promise<void> {
-    for (const topic of TOPICS) this.#listeners[topic].clear();
+    this.#listeners.clear();
     this.#disconnect();
   }
 
@@ -71,7 +67,7 @@ export class RedisBus implements Bus {
     const client = this.#client;
     try {
       if (isFirst) await client?.subscribe(this.#channel(topic));
-      if (this.#client === client && this.#isListening) this.#tell(() => listener.onGap());
+      if (this.#client === client && this.#isListening) this.#listeners.gap(listener);
     } catch (error) {
       this.#giveUp(client, error);
     }
@@ -102,7 +98,7 @@ export class RedisBus implements Bus {
 
   async #listen(client: Redis): Promise<void> {
     try {
-      const wanted = TOPICS.filter((topic) => this.#listeners[topic].size > 0).map((topic) => this.#channel(topic));
+      const wanted = this.#listeners.topics().map((topic) => this.#channel(topic));
       if (wanted.length > 0) await client.subscribe(...wanted);
     } catch (error) {
       this.#giveUp(client, error);
@@ -110,7 +106,7 @@ export class RedisBus implements Bus {
     }
     if (this.#client !== client || client.status !== 'ready') return;
     this.#isListening = true;
-    for (const listener of this.#all()) this.#tell(() => listener.onGap());
+    this.#listeners.gap();
   }
 
   /** A link that died without a word would leave us waiting for messages for ever. */
@@ -147,25 +143,12 @@ export class RedisBus implements Bus {
     client?.disconnect();
   }
 
-  #all(): Listener[] {
-    return TOPICS.flatMap((topic) => [...this.#listeners[topic]]);
-  }
-
   #channel(topic: Topic): string {
     return channel(this.#options.target.db ?? 0, topic);
   }
 
   #deliver(from: string, message: string): void {
-    const topic = TOPICS.find((each) => this.#channel(each) === from);
-    if (topic !== undefined) for (const listener of this.#listeners[topic]) this.#tell(() => listener.onMessage(message));
-  }
-
-  /** What one listener throws reaches neither the connection nor the other listeners. */
-  #tell(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      this.#options.onError?.(error);
-    }
+    const topic = this.#listeners.topics().find((each) => this.#channel(each) === from);
+    if (topic !== undefined) this.#listeners.deliver(topic, message);
   }
 }
