@@ -239,6 +239,29 @@ test('a host that ends in order answers what it has and leaves the rest to the o
   expect((await other.status()).processes).toHaveLength(1);
 }, 60_000);
 
+test('hosts that are restarted one after the other in order cost no call, on whichever gateway', async () => {
+  const server = register('one', 'shared');
+  const pods = await Promise.all([pod(server), pod(server), pod(server)]);
+  const opened = await Promise.all(pods.map((gateway) => legacy(gateway, 'one')));
+  const answers: string[] = [];
+  let goesOn = true;
+  const calling = opened.map(async (client) => {
+    while (goesOn) answers.push(await text(client, 'count'));
+  });
+  const { holding, other } = await holder();
+  for (const host of [holding, other]) {
+    const ended = once(host.child, 'exit');
+    host.child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    // At its old address, and the next one ends as soon as it answers: no gateway has looked at it again by then.
+    hosts.push(await startHostProcess(launches, { [ENV.stdioHostPort]: new URL(host.url).port }));
+  }
+  goesOn = false;
+  await Promise.all(calling);
+  expect(answers.filter((answer) => !/^\d+$/.test(answer))).toEqual([]);
+  expect(answers.length).toBeGreaterThan(10);
+}, 60_000);
+
 test('a host without room sends new sessions to the next, and only when all are full is that said', async () => {
   await Promise.all(hosts.map((host) => host.dispose()));
   const room = { [ENV.stdioProcessesMax]: '2' };

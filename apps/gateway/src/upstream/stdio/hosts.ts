@@ -27,11 +27,19 @@ export type Debt = () => Promise<void>;
 const PROBE_EVERY_MS = 2_000;
 const DEBTS_MAX = 10_000;
 
-type Belief = { readonly host: StdioHost; isAlive: boolean; diedAtMs: number; readonly debts: Set<Debt> };
+type Belief = {
+  readonly host: StdioHost;
+  readonly debts: Set<Debt>;
+  isAlive: boolean;
+  diedAtMs: number;
+  /** A look that is under way: whoever wants to know waits for the same one. */
+  looking: Promise<void> | null;
+};
 
 /**
  * The stdio hosts and which of them this pod believes alive: each is probed off the calls' path, and one that a call could not
- * reach is given up at once. A list of one is never probed nor given up: there is no other.
+ * reach is given up at once. A call that finds no other host asks those that are away. A list of one is never probed nor given up:
+ * there is no other.
  */
 export class StdioHosts {
   readonly all: readonly StdioHost[];
@@ -42,7 +50,9 @@ export class StdioHosts {
   constructor(deps: StdioHostsDeps) {
     this.#deps = deps;
     this.all = deps.hosts;
-    this.#beliefs = new Map(deps.hosts.map((host) => [host.id, { host, isAlive: true, diedAtMs: 0, debts: new Set<Debt>() }]));
+    this.#beliefs = new Map(
+      deps.hosts.map((host) => [host.id, { host, isAlive: true, diedAtMs: 0, debts: new Set<Debt>(), looking: null }]),
+    );
     if (!this.isSingle) for (const belief of this.#beliefs.values()) this.#watch(belief);
   }
 
@@ -69,6 +79,14 @@ export class StdioHosts {
     return true;
   }
 
+  /** Whether it can be used after all: one that is believed away is asked now, and given what it is owed before it is used. */
+  async isBack({ id }: StdioHost): Promise<boolean> {
+    const belief = this.#beliefs.get(id);
+    if (belief === undefined) return false;
+    if (!belief.isAlive) await this.#look(belief);
+    return belief.isAlive;
+  }
+
   /** Remembered until the host is back, and done before it is used again; as long as this pod lives and within bounds. */
   owe({ id }: StdioHost, debt: Debt): void {
     const debts = this.#beliefs.get(id)?.debts;
@@ -89,8 +107,15 @@ export class StdioHosts {
     this.#timers.push(timer);
   }
 
+  #look(belief: Belief): Promise<void> {
+    belief.looking ??= this.#lookOnce(belief).finally(() => {
+      belief.looking = null;
+    });
+    return belief.looking;
+  }
+
   /** One probe may be late on a busy machine: only the second in a row counts. */
-  async #look(belief: Belief): Promise<void> {
+  async #lookOnce(belief: Belief): Promise<void> {
     const { host } = belief;
     const beganAtMs = performance.now();
     const answers = (await this.#deps.probe(host)) || (belief.isAlive && (await this.#deps.probe(host)));

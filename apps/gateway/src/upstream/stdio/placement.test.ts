@@ -23,6 +23,11 @@ class Store {
   isAway = false;
   calls = 0;
 
+  async get(_: string, key: string): Promise<string | null> {
+    this.#ask();
+    return this.values.get(key) ?? null;
+  }
+
   async setIfAbsent(_: string, key: string, value: string): Promise<string> {
     this.#ask();
     if (!this.values.has(key)) this.values.set(key, value);
@@ -42,11 +47,11 @@ class Store {
 }
 
 /** A gateway with its own beliefs over one store. */
-function pod(store: Store, { names = ['a', 'b', 'c'], renewEveryMs = 0 } = {}) {
+function pod(store: Store, { names = ['a', 'b', 'c'], renewEveryMs = 0, probeEveryMs = 10, probe = async () => true } = {}) {
   const counted = { moved: 0, ignored: 0, ended: [] as string[], warned: [] as string[] };
   const logger = { info: () => undefined, warn: (_: object, message: string) => counted.warned.push(message) };
   const all = names.map((name): StdioHost => ({ id: `id-${name}`, name, basePath: '', pool: {} as Dispatcher }));
-  const hosts = new StdioHosts({ hosts: all, probe: async () => true, logger, probeEveryMs: 10 });
+  const hosts = new StdioHosts({ hosts: all, probe, logger, probeEveryMs });
   opened.push(hosts);
   const placement = new Placement({
     hosts,
@@ -104,6 +109,54 @@ describe('a shared server', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(hosts.isAlive(first)).toBe(true);
     expect(counted.ended).toEqual([first.name]);
+  });
+
+  it('goes back at once to a host that is back, before this pod has looked at it again, when there is no other', async () => {
+    const { counted, hosts, place, placement } = pod(new Store(), { names: ['a', 'b'], probeEveryMs: 60_000 });
+    const first = await place();
+    hosts.giveUp(first, 'test');
+    const second = await place();
+    hosts.giveUp(second, 'test');
+    expect(await place(SHARED, '', new Set([second.id]))).toBe(first);
+    expect(placement.holds(SHARED, first)).toBe(true);
+    // Before it is used again, not while it is.
+    expect(counted.ended).toEqual([first.name]);
+  });
+
+  it('is nowhere when no host answers', async () => {
+    const { hosts, placement } = pod(new Store(), { names: ['a', 'b'], probeEveryMs: 60_000, probe: async () => false });
+    for (const host of hosts.all) hosts.giveUp(host, 'test');
+    expect(await placement.next(SHARED, '', NONE)).toBeNull();
+    expect(await placement.next(EACH, 's/1', NONE)).toBeNull();
+  });
+
+  it('is not ended where another pod has moved it back to', async () => {
+    const store = new Store();
+    const [one, two] = [pod(store, { names: ['a', 'b'], probeEveryMs: 60_000, renewEveryMs: 60_000 }), pod(store, { names: ['a', 'b'] })];
+    const first = await one.place();
+    one.hosts.giveUp(first, 'test');
+    const second = await one.place();
+    const same = await two.place();
+    expect(same.name).toBe(second.name);
+    two.hosts.giveUp(same, 'test');
+    expect((await two.place()).name).toBe(first.name);
+    expect(await one.hosts.isBack(first)).toBe(true);
+    expect(one.counted.ended).toEqual([]);
+  });
+
+  it('is followed to a host that another pod found back sooner, not moved away from it', async () => {
+    const store = new Store();
+    const [one, two] = [pod(store, { names: ['a', 'b'], probeEveryMs: 60_000 }), pod(store, { names: ['a', 'b'] })];
+    const first = await one.place();
+    one.hosts.giveUp(first, 'test');
+    const second = await one.place();
+    two.hosts.giveUp(await two.place(), 'test');
+    const standing = (await two.place()).name;
+    expect(standing).toBe(first.name);
+    one.placement.holds(SHARED, second);
+    await settled();
+    expect([one.placement.holds(SHARED, first), one.placement.holds(SHARED, second)]).toEqual([true, false]);
+    expect([one.counted.moved, two.counted.moved]).toEqual([1, 1]);
   });
 
   it('stays where it is whatever is written over its record: forged, of an unlisted host, or put back from before', async () => {

@@ -18,7 +18,7 @@ export type PlacementCounters = { readonly moves: CounterSeries; readonly record
 
 export type PlacementDeps = {
   readonly hosts: StdioHosts;
-  readonly store: Pick<SharedStore, 'setIfAbsent' | 'compareAndSet'>;
+  readonly store: Pick<SharedStore, 'get' | 'setIfAbsent' | 'compareAndSet'>;
   /** The fleet's session sealing keys: whoever else writes to the store cannot say where a server runs. */
   readonly keyring: Keyring;
   /** Ends what runs of a server on a host. Never rejects. */
@@ -30,6 +30,9 @@ export type PlacementDeps = {
 
 /** Where the one process of a shared server is, as this pod last heard. `record`: what stands in the store; null: the store was away. */
 type Known = { readonly host: StdioHost; readonly sequence: number; readonly record: string | null; askedAtMs: number };
+
+/** What a record says. */
+type Found = { readonly host: StdioHost; readonly sequence: number };
 
 type Claim = { readonly host: StdioHost; readonly sequence: number; readonly record: string };
 
@@ -84,13 +87,31 @@ export class Placement {
     return this.#deps.hosts.isAlive(host) && !tried.has(host.id);
   }
 
-  /** When all seem away, the belief may be wrong: then the first is as good as any. */
-  #firstChoice({ organisationId, server }: Placed, owner: string, tried: ReadonlySet<unknown>): StdioHost | null {
+  /** Where another pod has put it since we last heard, it runs: that pod may know sooner than we do that the host is back. */
+  async #isUsableNow({ host, sequence }: Found, known: Known | undefined, tried: ReadonlySet<unknown>): Promise<boolean> {
+    if (this.#isUsable(host, tried)) return true;
+    const isNews = known !== undefined && sequence > known.sequence;
+    return isNews && !tried.has(host.id) && this.#deps.hosts.isBack(host);
+  }
+
+  /** When all seem away they are asked: hosts that are restarted one after another are back before this pod looks at them again. */
+  #firstChoice(
+    { organisationId, server }: Placed,
+    owner: string,
+    tried: ReadonlySet<unknown>,
+  ): StdioHost | null | Promise<StdioHost | null> {
     const { hosts } = this.#deps;
     // Not of the generation: a new one replaces the old where that runs.
     const key = STDIO_HOST.placementKey(organisationId, server.id, owner);
     const order = rendezvousOrder(key, hosts.all, ({ name }) => name).filter(({ id }) => !tried.has(id));
-    return order.find((host) => hosts.isAlive(host)) ?? order[0] ?? null;
+    if (order.length === 0) return null;
+    return order.find((host) => hosts.isAlive(host)) ?? this.#firstBack(order);
+  }
+
+  /** Whichever answers first: one that hangs must not be waited for. */
+  async #firstBack(order: readonly StdioHost[]): Promise<StdioHost | null> {
+    const asked = order.map(async (host) => ((await this.#deps.hosts.isBack(host)) ? host : Promise.reject(new Error('away'))));
+    return Promise.any(asked).catch(() => null);
   }
 
   async #claim(placed: Placed, tried: ReadonlySet<unknown>, wanted: StdioHost | null = null): Promise<StdioHost | null> {
@@ -108,7 +129,7 @@ export class Placement {
   }
 
   async #claimNow(placed: Placed, tried: ReadonlySet<unknown>, wanted: StdioHost | null): Promise<StdioHost | null> {
-    const host = wanted ?? this.#firstChoice(placed, '', tried);
+    const host = wanted ?? (await this.#firstChoice(placed, '', tried));
     if (host === null) return null;
     const known = this.#known.get(cacheKeyOf(placed));
     const sequence = (known?.sequence ?? 0) + 1;
@@ -138,7 +159,7 @@ export class Placement {
       }
       const theirs = standing === null ? null : this.#open(placed, standing);
       const isCurrent = theirs !== null && theirs.sequence >= (known?.sequence ?? 0);
-      if (isCurrent && this.#isUsable(theirs.host, tried)) return this.#keep(placed, { ...theirs, record: standing });
+      if (isCurrent && (await this.#isUsableNow(theirs, known, tried))) return this.#keep(placed, { ...theirs, record: standing });
       if (standing !== null && !isCurrent) this.#deps.counters.recordsIgnored.inc();
       // Above whatever stood, so that it cannot be put back.
       sequence = Math.max(sequence, (theirs?.sequence ?? 0) + 1);
@@ -170,8 +191,18 @@ export class Placement {
     logger.info({ server: placed.server.slug, from: from.name, to: host.name }, 'moved a stdio server to another host');
     if (!hosts.isAlive(from))
       hosts.owe(from, async () => {
-        if (this.#known.get(cacheKeyOf(placed))?.host !== from) await endOn(from, placed);
+        // Another pod may have moved it back there, before we heard that the host is back.
+        const host = (await this.#recorded(placed)) ?? this.#known.get(cacheKeyOf(placed))?.host;
+        if (host !== from) await endOn(from, placed);
       });
+  }
+
+  /** Where the store says that it runs; null when it does not say, or less than this pod knows. */
+  async #recorded(placed: Placed): Promise<StdioHost | null> {
+    const standing = await within(this.#deps.store.get(placed.organisationId, recordKeyOf(placed)), STORE_TIMEOUT_MS, null);
+    const theirs = standing === null ? null : this.#open(placed, standing);
+    const known = this.#known.get(cacheKeyOf(placed));
+    return theirs !== null && theirs.sequence >= (known?.sequence ?? 0) ? theirs.host : null;
   }
 
   #seal(placed: Placed, { id }: StdioHost, sequence: number): string {
@@ -179,7 +210,7 @@ export class Placement {
   }
 
   /** null: not ours, or of a host that is not on our list. */
-  #open(placed: Placed, record: string): { host: StdioHost; sequence: number } | null {
+  #open(placed: Placed, record: string): Found | null {
     const plaintext = open(this.#keyring, record, [recordKeyOf(placed), placed.organisationId]);
     if (plaintext === null) return null;
     // The seal vouches for the form: only we write it.
