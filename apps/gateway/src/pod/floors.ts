@@ -8,6 +8,12 @@ export type Floors = {
   get(organisationId: OrganisationId): Position | null;
 };
 
+/** Whether more is known to exist. Control planes reckon with it that such a position is not loaded. */
+export function isOutdated(floors: Floors, organisationId: OrganisationId, position: Position): boolean {
+  const known = floors.get(organisationId);
+  return known !== null && isAfter(known, position);
+}
+
 export function makeFloors(): Floors {
   const known = new Map<OrganisationId, Position>();
   return {

@@ -16,9 +16,11 @@ export type Loaded =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'unavailable' };
 
-/** Loads an organisation by its slug. One flight per slug; never rejects. */
+/** Loads an organisation by its slug, and has it held. One flight per slug; never rejects. */
 export type OrganisationLoader = {
   load(slug: string): Loaded | Promise<Loaded>;
+  /** The load that is under way, which costs whoever joins it nothing. */
+  underWay(slug: string): Promise<Loaded> | undefined;
   /** A new organisation may exist: what was said to be unknown is asked again. */
   forgetUnknown(): void;
   /** Those that are on their way, by id. */
@@ -35,19 +37,25 @@ export type OrganisationLoaderDeps = {
   readonly log: Log;
   readonly floors: Floors;
   readonly cacheMax?: number;
+  /** Serves it from now on. False: more is known to exist by now, and this pod has said that it will not serve less. */
+  hold(organisation: Organisation): boolean;
   open(identity: { id: OrganisationId; slug: string }): Organisation;
 };
 
 const UNKNOWN_MAX = 10_000;
 const UNKNOWN_FOR_MS = 2_000;
 const STORE_TIMEOUT_MS = 1_000;
-const LOADS_MAX = 3;
+/**
+ * Pauses between attempts: what is known to exist may be published in a moment, a control plane that is being restarted answers through another,
+ * and a manifest's parts may be gone for those of the next. A call waits rather than being refused for that.
+ */
+const RETRY_MS = [10, 20, 50, 100, 200, 400, 800];
 const NOTHING = { entry: null, position: null } as const;
 const UNKNOWN = { kind: 'unknown' } as const;
 const UNAVAILABLE = { kind: 'unavailable' } as const;
 
 export function makeOrganisationLoader(deps: OrganisationLoaderDeps): OrganisationLoader {
-  const { directory, controlPlane, disk, floors, verifier, counters, clock, log, open, cacheMax = UNKNOWN_MAX } = deps;
+  const { directory, controlPlane, disk, floors, verifier, counters, clock, hold, log, open, cacheMax = UNKNOWN_MAX } = deps;
   const unknownUntilMs = new LRUCache<string, number>({ max: cacheMax });
   const flights = new Map<string, Promise<Loaded>>();
   const loading = new Set<OrganisationId>();
@@ -106,13 +114,18 @@ export function makeOrganisationLoader(deps: OrganisationLoaderDeps): Organisati
     const organisation = open(identity);
     loading.add(identity.id);
     try {
-      // Between a manifest and its parts the next revision may come, of which there are others: then it is tried with that one.
-      for (let attempt = 1; attempt <= LOADS_MAX; attempt += 1) if (await organisation.load()) return { kind: 'loaded', organisation };
+      for (const pauseMs of [...RETRY_MS, null]) {
+        if ((await organisation.load()) && hold(organisation)) return { kind: 'loaded', organisation };
+        if (pauseMs !== null) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+      log.warn(
+        { organisation: identity.slug, known: floors.get(identity.id) },
+        'an organisation cannot be had as new as it is known to be',
+      );
       organisation.close();
       return UNAVAILABLE;
     } finally {
-      // Not before whoever asked holds it: in between it would seem not to be here.
-      setImmediate(() => loading.delete(identity.id));
+      loading.delete(identity.id);
     }
   }
 
@@ -127,6 +140,7 @@ export function makeOrganisationLoader(deps: OrganisationLoaderDeps): Organisati
       flights.set(slug, flight);
       return flight;
     },
+    underWay: (slug) => flights.get(slug),
     forgetUnknown: () => unknownUntilMs.clear(),
     loading: () => loading,
   };

@@ -1,11 +1,10 @@
 import type { Manifest, OrganisationId } from '@patchbay/contracts';
 import type { ChangeListener } from './changes.ts';
 import { compileSnapshot, partsToFetch, type Compilation } from './compile.ts';
-import type { Floors } from '../pod/floors.ts';
+import { type Floors, isOutdated } from '../pod/floors.ts';
 import type { CompiledSnapshot } from './compiled.ts';
 import type { RefusalReason, SnapshotCounters } from './counters.ts';
 import type { SnapshotDisk } from './disk.ts';
-import { isOutdated, readLive } from './live-manifest.ts';
 import type { Clock, Log } from './log.ts';
 import { comparePositions, isAfter, isNewer, type Position } from './position.ts';
 import { makeRefresher, type Attempt } from './refresher.ts';
@@ -18,7 +17,10 @@ export type Organisation = {
   /** Synchronous; null until `load` has succeeded. */
   current(): CompiledSnapshot | null;
   loadedFrom(): SourceName | null;
-  /** First load: live, else the last good state on disk. False when neither can be had at or above what is known to exist. */
+  /**
+   * One attempt: live, else the last good state on disk. False when neither can be had at or above what is known to exist; after one that
+   * was overtaken, only what is newer counts.
+   */
   load(): Promise<boolean>;
   /** A position is known to exist: fetches at once, and again for a while if it is not published yet. Ours again: reads it once. */
   want(position: Position): void;
@@ -124,12 +126,19 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
 
   async function load(): Promise<boolean> {
     highWater = await disk.highWater(id);
-    const live = await readLive(deps, asking());
-    if (live !== null && (await take(live)) === 'taken') return true;
+    const live = await source.manifest({ ...asking(), target: deps.floors.get(id) });
+    if (isOfUse(live) && (await take(live)) === 'taken') return true;
     const kept = await source.kept(asking()).catch(() => null);
-    if (kept === null || isOutdated(deps.floors, id, kept.manifest) || (await take(kept)) !== 'taken') return false;
+    if (!isOfUse(kept) || (await take(kept)) !== 'taken') return false;
     if (live !== null) want(live.manifest);
     return true;
+  }
+
+  function isOfUse(sourced: SourcedManifest | null): sourced is SourcedManifest {
+    if (sourced === null) return false;
+    const isUseful = !isOutdated(deps.floors, id, sourced.manifest);
+    if (!isUseful) counters.refused.rollback += 1;
+    return isUseful;
   }
 
   async function attempt(): Promise<Attempt> {

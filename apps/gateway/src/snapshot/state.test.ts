@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ServerId } from '@patchbay/contracts';
 import type { CallContext } from '../pipeline/context.ts';
+import type { Parts } from '@patchbay/ports';
+import type { ControlPlane } from '../directory/control-plane.ts';
 import { startPod } from './pod.fixture.ts';
 import { makeFleet, uuid, type FakeOrganisation, type FakeToken, type Fleet } from './state.fixture.ts';
 
@@ -28,6 +30,54 @@ describe('loading', () => {
     const passed = await Promise.all([pod.call('acme', token.text), pod.call('acme', token.text), pod.call('acme', token.text)]);
     expect(passed.map(revisionOf)).toEqual([1, 1, 1]);
     expect([fleet.calls.getManifest, fleet.calls.getToken]).toEqual([1, 1]);
+    await pod.state.stop();
+  });
+
+  test('whoever waits for an organisation that is loading is counted as nobody’s miss', async () => {
+    const pod = await startPod(fleet);
+    const passed = await Promise.all(Array.from({ length: 300 }, () => pod.call('acme', token.text)));
+    expect(new Set(passed.map(revisionOf))).toEqual(new Set([1]));
+    expect(pod.state.counters.missesLimited).toBe(0);
+    await pod.state.stop();
+  });
+
+  test('an organisation that changes while it loads is served as it is by then, to all who wait', async () => {
+    const { parts } = fleet.deps.ports;
+    let changes = 0;
+    const overtaken: Parts = {
+      ...parts,
+      async getParts(id, hashes) {
+        const found = await parts.getParts(id, hashes);
+        if (changes >= 4) return found;
+        changes += 1;
+        acme.servers.push({ id: uuid<ServerId>(), slug: `more-${changes}`, tools: [] });
+        await fleet.publish(acme);
+        await vi.waitFor(() => expect(pod.state.counters.announcements).toBe(changes), { interval: 1 });
+        return found;
+      },
+    };
+    const pod = await startPod(fleet, { ports: { ...fleet.deps.ports, parts: overtaken } });
+    const passed = await Promise.all([pod.call('acme', token.text), pod.call('acme', token.text)]);
+    expect([changes, ...passed.map(revisionOf)]).toEqual([4, 5, 5]);
+    await pod.state.stop();
+  });
+
+  test('what the store lost and the disk knows is waited for until a control plane has it', async () => {
+    const old = fleet.stored.manifests.get(acme.id) ?? '';
+    await fleet.publish(acme);
+    const before = await startPod(fleet);
+    expect(revisionOf(await before.call('acme', token.text))).toBe(2);
+    await before.state.stop();
+    await fleet.publish(acme);
+    const current = fleet.stored.manifests.get(acme.id) ?? '';
+    fleet.stored.manifests.set(acme.id, old);
+    let asked = 0;
+    const restarting: ControlPlane = {
+      ...fleet.deps.controlPlane,
+      manifest: async () => (++asked < 5 ? { kind: 'unreachable' } : { kind: 'found', value: current }),
+    };
+    const pod = await startPod(fleet, { home: before.home, controlPlane: restarting });
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(3);
     await pod.state.stop();
   });
 

@@ -7,7 +7,8 @@ import type { Organisation, OrganisationDeps } from './organisation.ts';
 import { makeOrganisation } from './organisation.ts';
 import type { Loaded, OrganisationLoaderDeps } from './organisation-loader.ts';
 import { makeOrganisationLoader } from './organisation-loader.ts';
-import { isAfter, type Position } from './position.ts';
+import { isOutdated } from '../pod/floors.ts';
+import type { Position } from './position.ts';
 import type { Staleness } from './staleness.ts';
 import type { Asker } from '../directory/token-directory.ts';
 import type { SourceName } from './source.ts';
@@ -27,7 +28,7 @@ export type OrganisationStatus = {
 export type SnapshotStore = {
   /** Synchronous: the current snapshot of a loaded organisation. Read once per call. */
   current(slug: string): CompiledSnapshot | undefined;
-  /** Loads it when it is not; limited per asker; one flight per slug; never rejects. */
+  /** Loads it when it is not; limited per asker, unless it is on its way already; one flight per slug; never rejects. */
   lookup(slug: string, asker: Asker): Loaded | Promise<Loaded>;
   /** Whether what is loaded may no longer be served: no news for the staleness budget, or a newer revision out of reach for as long. */
   stale(slug: string): boolean;
@@ -43,7 +44,7 @@ export type SnapshotStore = {
   close(): Promise<void>;
 };
 
-export type SnapshotStoreDeps = Omit<OrganisationLoaderDeps, 'open'> &
+export type SnapshotStoreDeps = Omit<OrganisationLoaderDeps, 'hold' | 'open'> &
   Omit<OrganisationDeps, 'swapped'> & {
     /** This pod serves an organisation at this position from now on. */
     serves(organisationId: OrganisationId, position: Position): void;
@@ -64,32 +65,23 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
   const { clock, counters, floors, misses, staleness, stalenessBudgetMs } = deps;
   const bySlug = new Map<string, Held>();
   const byId = new Map<OrganisationId, Held>();
-  const loader = makeOrganisationLoader({ ...deps, open: (identity) => makeOrganisation(identity, { ...deps, swapped }) });
+  const loader = makeOrganisationLoader({ ...deps, hold, open: (identity) => makeOrganisation(identity, { ...deps, swapped }) });
 
   function swapped(organisationId: OrganisationId): void {
     const position = byId.get(organisationId)?.organisation.current() ?? null;
     if (position !== null) deps.serves(organisationId, position);
   }
 
-  async function hold(loading: Promise<Loaded>): Promise<Loaded> {
-    const loaded = await loading;
-    if (loaded.kind !== 'loaded') return loaded;
-    const { organisation } = loaded;
-    const held = bySlug.get(organisation.slug);
-    if (held !== undefined) return { kind: 'loaded', organisation: held.organisation };
-    // Announced while it was on its way: this pod has said that it will not load what it has loaded.
-    const known = floors.get(organisation.id);
-    if (known !== null && isAfter(known, organisation.current())) {
-      organisation.close();
-      return UNAVAILABLE;
-    }
+  function hold(organisation: Organisation): boolean {
+    // What was announced while it was on its way counts: this pod has said that it will not load what it has loaded.
+    if (isOutdated(floors, organisation.id, organisation.current() ?? NOWHERE)) return false;
     const fresh: Held = { organisation, lastUsedAtMs: clock.monotonicMs() };
     bySlug.set(organisation.slug, fresh);
     byId.set(organisation.id, fresh);
     swapped(organisation.id);
     // Read from a live source a moment ago.
     if (organisation.loadedFrom() !== 'disk') staleness.news();
-    return loaded;
+    return true;
   }
 
   const lagMs = (organisation: Organisation): number => {
@@ -107,12 +99,13 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
     lookup(slug, { address, organisationSlug }) {
       const held = bySlug.get(slug);
       if (held !== undefined) return { kind: 'loaded', organisation: held.organisation };
+      const underWay = loader.underWay(slug);
+      if (underWay !== undefined) return underWay;
       if (!misses.take(address, organisationSlug)) {
         counters.missesLimited += 1;
         return UNAVAILABLE;
       }
-      const loading = loader.load(slug);
-      return loading instanceof Promise ? hold(loading) : loading;
+      return loader.load(slug);
     },
     stale(slug) {
       const held = bySlug.get(slug);
