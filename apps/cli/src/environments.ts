@@ -66,6 +66,8 @@ export function gatewayEnvironment(layout: Layout): Environment {
     ...basics(layout),
     // Within what the supervisor waits for a program to stop.
     [ENV.drainMs]: '8000',
+    // There is one gateway and nobody who would balance.
+    [ENV.drainAnnounceMs]: '0',
     ...pass(layout, [ENV.bodyLimitBytes, ENV.stalenessBudgetMs, ...telemetry(layout)]),
     ...keyFiles(layout, {
       [ENV.portsDatabaseUrlFile]: KEY_FILES.portsDatabaseUrl,

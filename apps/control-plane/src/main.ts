@@ -26,7 +26,7 @@ async function start(): Promise<Running> {
     logger: composed.logger,
     stop: async () => {
       // A change that is under way is answered: its caller would not know whether it stands.
-      await drainServer(app.getHttpServer(), DRAIN_MS);
+      await drainServer(app.getHttpServer(), { limitMs: DRAIN_MS });
       await app.close();
       await queue.stop();
       await publisher.stop();

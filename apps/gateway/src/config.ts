@@ -31,6 +31,8 @@ export type Config = {
   readonly stalenessBudgetMs: number;
   /** How long calls in flight may take to end once a stop was asked for. */
   readonly drainMs: number;
+  /** How long it is not ready but takes calls before that, for whoever balances to see it. */
+  readonly drainAnnounceMs: number;
   /** Where the stores are: Redis, else tables of Postgres. One of the two is set. */
   readonly redisUrl: Secret | null;
   readonly portsDatabaseUrl: Secret | null;
@@ -61,6 +63,7 @@ export function loadConfig(env: Environment = process.env): Config {
       bodyLimitBytes: integer(ENV.bodyLimitBytes, { min: 1024, max: 1024 * MEBIBYTE }, 16 * MEBIBYTE),
       stalenessBudgetMs: integer(ENV.stalenessBudgetMs, { min: 10_000, max: 24 * 3_600_000 }, 300_000),
       drainMs: integer(ENV.drainMs, { min: 0, max: 3_600_000 }, 25_000),
+      drainAnnounceMs: integer(ENV.drainAnnounceMs, { min: 0, max: 600_000 }, 5_000),
       redisUrl: secretUrl({ name: ENV.redisUrlFile, direct: ENV.redisUrl, check: parseRedisUrl }),
       portsDatabaseUrl: secretUrl({ name: ENV.portsDatabaseUrlFile, direct: ENV.portsDatabaseUrl, check: checkPostgresUrl }),
       snapshotPublicKeys: custom(ENV.snapshotPublicKeyFile, loadPublicKeys),

@@ -23,11 +23,11 @@ runProgram({
     logger.info({ podId: gateway.podId, gatewayPort: config.gatewayPort, adminPort: config.adminPort }, 'listening');
     return {
       logger,
-      stopDeadlineMs: config.drainMs + CLOSE_MS,
+      stopDeadlineMs: config.drainAnnounceMs + config.drainMs + CLOSE_MS,
       async stop() {
-        // Not ready from here on, and no new connection: whoever balances goes elsewhere.
+        // Not ready from here on, and no new connection once whoever balances has seen it.
         gateway.state.drain();
-        await drainServer(gateway.calls, config.drainMs);
+        await drainServer(gateway.calls, { limitMs: config.drainMs, announceMs: config.drainAnnounceMs });
         await gateway.close();
         gateway.admin.close();
         gateway.admin.closeAllConnections();

@@ -2,7 +2,8 @@ import { createServer, request } from 'node:http';
 import { listen } from '@patchbay/testkit';
 import { afterEach, expect, test } from 'vitest';
 import { reservePort } from '../ports.ts';
-import { startBalancer, type Passage } from './balancer.ts';
+import { until } from '../until.ts';
+import { type Backend, startBalancer, type Passage } from './balancer.ts';
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -18,7 +19,7 @@ async function backend(
   return { name, port: listening.port, close: () => listening.close() };
 }
 
-async function balance(backends: readonly { name: string; port: number }[]): Promise<{ url: string; sent: Passage[] }> {
+async function balance(backends: readonly Backend[]): Promise<{ url: string; sent: Passage[] }> {
   const sent: Passage[] = [];
   const balancer = await startBalancer({ port: await reservePort(), backends, onSent: (passage) => sent.push(passage) });
   closers.push(() => balancer.close());
@@ -38,6 +39,20 @@ test('requests go round, one backend after another, and a refused connection goe
   expect(sent[0]?.call).toBe('x');
   await a.close();
   expect((await fetch(url)).status).toBe(503);
+});
+
+test('one that says it is not ready is sent nothing new until it is ready again', async () => {
+  let status = 503;
+  const probe = await listen((_asked, response) => response.writeHead(status).end());
+  closers.push(() => probe.close());
+  const [leaving, other] = [await backend('leaving', says('leaving')), await backend('other', says('other'))];
+  const { url } = await balance([{ ...leaving, readyUrl: `http://127.0.0.1:${probe.port}/` }, other]);
+  const four = async (): Promise<Set<string>> =>
+    new Set(await Promise.all(Array.from({ length: 4 }, async () => (await fetch(url)).text())));
+  await until(async () => (await four()).size === 1, { what: 'the balancer has seen it' });
+  expect(await four()).toEqual(new Set(['other']));
+  status = 200;
+  await until(async () => (await four()).size === 2, { what: 'the balancer has seen that it is back' });
 });
 
 test('a backend that breaks after it was sent something is nobody else’s work', async () => {

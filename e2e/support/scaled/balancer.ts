@@ -1,7 +1,12 @@
 import { createServer, request as ask, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 
-export type Backend = { readonly name: string; readonly port: number };
+export type Backend = {
+  readonly name: string;
+  readonly port: number;
+  /** Looked at all the time: while it answers 503, nothing new goes to this backend. Never when left away. */
+  readonly readyUrl?: string;
+};
 
 /** One request on its way: which backend has it, and whether its answer came back whole. */
 export type Passage = {
@@ -27,16 +32,21 @@ export type BalancerOptions = {
 /** Headers of one connection alone. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te', 'trailer']);
 
+const LOOK_EVERY_MS = 200;
+
 /**
- * A plain HTTP balancer, round robin, a new connection to the backend for each request. It goes on to the next backend only when no
- * connection came about, so that nothing can have been sent; everything else is the client's to see. Streams pass as they come.
+ * A plain HTTP balancer, round robin over the backends that do not say they are not ready, a new connection to the backend for each
+ * request. It goes on to the next backend only when no connection came about, so that nothing can have been sent; everything else is
+ * the client's to see. Streams pass as they come.
  */
 export async function startBalancer({ port, backends, onSent }: BalancerOptions): Promise<Balancer> {
   let turn = 0;
+  const away = new Set<Backend>();
+  const looking = setInterval(() => backends.forEach((backend) => void look(backend, away)), LOOK_EVERY_MS);
   const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const first = turn++;
-    for (let tried = 0; tried < backends.length; tried += 1) {
-      const backend = backends[(first + tried) % backends.length]!;
+    const inTurn = backends.map((_, k) => backends[(first + k) % backends.length]!).filter((backend) => !away.has(backend));
+    for (const backend of inTurn) {
       const socket = await dial(backend.port);
       if (socket === null) continue;
       onSent?.({ backend: backend.name, call: headerOf(request, 'chaos-call'), sentAtMs: Date.now() });
@@ -56,10 +66,22 @@ export async function startBalancer({ port, backends, onSent }: BalancerOptions)
     url: `http://127.0.0.1:${port}`,
     close: () =>
       new Promise((resolve) => {
+        clearInterval(looking);
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+/** One that says nothing keeps its turn: what it was sent is the client's to see. */
+async function look(backend: Backend, away: Set<Backend>): Promise<void> {
+  if (backend.readyUrl === undefined) return;
+  const status = await fetch(backend.readyUrl, { signal: AbortSignal.timeout(1_000) }).then(
+    (answer) => answer.arrayBuffer().then(() => answer.status),
+    () => 0,
+  );
+  if (status === 503) away.add(backend);
+  else away.delete(backend);
 }
 
 /** null: refused, or reset before it stood, so that nothing can have been sent. */

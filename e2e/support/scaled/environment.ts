@@ -58,6 +58,8 @@ function gateway(layout: Layout, name: (typeof GATEWAYS)[number]): Environment {
     ...publicUrls(layout),
     [ENV.gatewayPort]: String(layout.ports[name]),
     [ENV.adminPort]: String(layout.second[name]),
+    // Our balancer looks several times a second.
+    [ENV.drainAnnounceMs]: '1500',
     [ENV.controlPlaneInternalUrl]: CONTROL_PLANES.map((to) => `http://127.0.0.1:${portFor(layout, name, to)}`).join(','),
     [ENV.stdioHostUrl]: stdioHostUrls(layout),
     [ENV.refusedAddresses]: refusedAddresses(layout),

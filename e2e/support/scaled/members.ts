@@ -59,7 +59,8 @@ export function programMember(layout: Layout, name: ProgramName, env: Environmen
   };
 }
 
-function readyUrlOf({ ports, second }: Layout, name: ProgramName): string {
+/** Where a program says that it can be used. */
+export function readyUrlOf({ ports, second }: Layout, name: ProgramName): string {
   if (isOneOf(GATEWAYS, name)) return `http://127.0.0.1:${second[name]}/readyz`;
   if (isOneOf(CONTROL_PLANES, name)) return `http://127.0.0.1:${ports[name]}/readyz`;
   return `http://127.0.0.1:${ports[name]}/livez`;

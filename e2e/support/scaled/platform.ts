@@ -10,7 +10,7 @@ import { until } from '../until.ts';
 import { startBalancer, type Balancer, type BalancerOptions } from './balancer.ts';
 import { dumpRedis } from './dump-redis.ts';
 import { CONTROL_PLANES, GATEWAYS, type Layout, makeLayout, type MemberName, STDIO_HOSTS } from './layout.ts';
-import { type Member, postgresMember, type ProgramMember, programMember, redisMember } from './members.ts';
+import { type Member, postgresMember, type ProgramMember, programMember, readyUrlOf, redisMember } from './members.ts';
 import { firstStart, makeKeys, prepareDatabase, writeRedisUrls } from './prepare.ts';
 import type { PostgresServer } from './stores.ts';
 
@@ -21,7 +21,7 @@ export type ScaledOptions = {
 
 /**
  * Two control planes, three gateways, two stdio hosts on a Postgres and a Redis, each program reaching each other through a link of its
- * own; clients come through plain round-robin balancers. Every member can be killed, paused and started again.
+ * own; clients come through plain round-robin balancers, of which the one before the gateways looks at their readiness. Every member can be killed, paused and started again.
  */
 export class ScaledPlatform implements TestPlatform {
   readonly layout: Layout;
@@ -180,7 +180,7 @@ function startBalancers(layout: Layout, onSent: BalancerOptions['onSent']): Prom
   return Promise.all([
     startBalancer({
       port: ports.gateway,
-      backends: GATEWAYS.map((name) => ({ name, port: layout.ports[name] })),
+      backends: GATEWAYS.map((name) => ({ name, port: layout.ports[name], readyUrl: readyUrlOf(layout, name) })),
       ...(onSent === undefined ? {} : { onSent }),
     }),
     startBalancer({ port: ports.api, backends: CONTROL_PLANES.map((name) => ({ name, port: second[name] ?? 0 })) }),

@@ -38,7 +38,7 @@ test('what is under way ends, what is idle is closed, nothing new is taken', asy
   const slow = await request(port, '/slow');
   const idle = await request(port, '/quick');
   await once(idle, 'data');
-  const drained = drainServer(server, 10_000);
+  const drained = drainServer(server, { limitMs: 10_000 });
   await once(idle, 'close');
   const [refused] = (await once(connect(port, '127.0.0.1'), 'error')) as [NodeJS.ErrnoException];
   expect(refused.code).toBe('ECONNREFUSED');
@@ -53,7 +53,7 @@ test('a request that arrives on a kept connection meanwhile is served, and told 
   const arrived = once(server, 'request');
   const socket = await request(port, '/slow');
   await arrived;
-  const drained = drainServer(server, 10_000);
+  const drained = drainServer(server, { limitMs: 10_000 });
   ask(socket, '/quick');
   await once(server, 'request');
   release();
@@ -62,17 +62,28 @@ test('a request that arrives on a kept connection meanwhile is served, and told 
   expect(socket.heard.toLowerCase()).toContain('connection: close');
 });
 
+test('what comes while the end is announced is taken as before, and told that its connection ends', async () => {
+  const { server, port } = await listening();
+  const drained = drainServer(server, { limitMs: 10_000, announceMs: 150 });
+  expect(isDraining(server)).toBe(true);
+  const socket = await request(port, '/quick');
+  await Promise.all([once(socket, 'close'), drained]);
+  expect(socket.heard).toMatch(/^HTTP\/1\.1 200/);
+  expect(socket.heard.toLowerCase()).toContain('connection: close');
+  await once(connect(port, '127.0.0.1'), 'error');
+});
+
 test('what does not end in time is cut', async () => {
   const { server, port } = await listening();
   const arrived = once(server, 'request');
   const stuck = await request(port, '/slow');
   await arrived;
   const startedAt = performance.now();
-  await Promise.all([drainServer(server, 200), once(stuck, 'close')]);
+  await Promise.all([drainServer(server, { limitMs: 200 }), once(stuck, 'close')]);
   expect(performance.now() - startedAt).toBeGreaterThan(150);
   expect(stuck.heard).toBe('');
 });
 
 test('a server that does not listen is drained already', async () => {
-  await expect(drainServer(createServer(), 1_000)).resolves.toBeUndefined();
+  await expect(drainServer(createServer(), { limitMs: 1_000 })).resolves.toBeUndefined();
 });

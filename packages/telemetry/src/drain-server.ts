@@ -3,13 +3,31 @@ import type { Server } from 'node:http';
 /** How often connections are looked at that fell idle after their last answer. */
 const SWEEP_EVERY_MS = 50;
 
+export type Drain = {
+  /** What is under way this long after the listener was closed is cut. */
+  readonly limitMs: number;
+  /** How long everything is still taken while `isDraining` is known to whoever asks; not at all when left away. */
+  readonly announceMs?: number;
+};
+
 /**
- * Takes no new connections, lets what is under way end, and closes each connection as it falls idle. What is left after `limitMs` is
- * cut. A request that still arrives on a kept connection is served: whoever handles it says `Connection: close` (`isDraining`).
+ * First the end is announced, and everything taken as before: a connection that waits to be accepted when its listener is closed is
+ * lost, whatever was sent on it. Then no new connections are taken, what is under way ends, and each connection is closed as it falls
+ * idle. A request that still arrives on a kept connection is served: whoever handles it says `Connection: close` (`isDraining`).
  */
-export function drainServer(server: Server, limitMs: number): Promise<void> {
-  if (!server.listening) return Promise.resolve();
+export async function drainServer(server: Server, { limitMs, announceMs = 0 }: Drain): Promise<void> {
+  if (!server.listening) return;
   draining.add(server);
+  if (announceMs > 0) await new Promise((resolve) => setTimeout(resolve, announceMs));
+  await close(server, limitMs);
+}
+
+/** Whether `drainServer` was called for it. */
+export function isDraining(server: Server): boolean {
+  return draining.has(server);
+}
+
+function close(server: Server, limitMs: number): Promise<void> {
   return new Promise((resolve) => {
     const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_EVERY_MS);
     const cut = setTimeout(() => server.closeAllConnections(), limitMs);
@@ -20,11 +38,6 @@ export function drainServer(server: Server, limitMs: number): Promise<void> {
     });
     server.closeIdleConnections();
   });
-}
-
-/** Whether `drainServer` was called for it. */
-export function isDraining(server: Server): boolean {
-  return draining.has(server);
 }
 
 const draining = new WeakSet<Server>();

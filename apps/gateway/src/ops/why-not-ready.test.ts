@@ -12,6 +12,6 @@ test('a gateway is ready once its state is whole and its port takes calls, and n
   await once(calls, 'listening');
   expect(whyNotReady({ calls, notReadyBecause: 'no word of a control plane' })).toBe('no word of a control plane');
   expect(whyNotReady({ calls, notReadyBecause: null })).toBeNull();
-  await drainServer(calls, 1_000);
+  await drainServer(calls, { limitMs: 1_000 });
   expect(whyNotReady({ calls, notReadyBecause: null })).toMatch(/^draining/);
 });

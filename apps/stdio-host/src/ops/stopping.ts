@@ -26,7 +26,7 @@ export class Stopping {
     const announcedMs = Math.min(ANNOUNCED_MS, this.#drainMs);
     await unheard(server, announcedMs);
     const leftMs = this.#drainMs - announcedMs;
-    const drained = drainServer(server, leftMs + ANSWERED_MS);
+    const drained = drainServer(server, { limitMs: leftMs + ANSWERED_MS });
     await Promise.race([drained, sleep(leftMs)]);
     await end();
     await drained;
