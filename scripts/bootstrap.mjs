@@ -254,7 +254,16 @@ async function chaos(args) {
   return run([node, at('e2e/chaos/main.ts'), ...args], { env, stdio: 'inherit' });
 }
 
-const COMMANDS = { up, test, chaos };
+/** Runs the official conformance suite, direct and through a platform of its own; e2e/conformance/main.ts says what must hold. */
+async function conformance(args) {
+  const node = findNode();
+  const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH ?? ''}` };
+  await generate(node);
+  await build(node, []);
+  return run([node, at('e2e/conformance/main.ts'), ...args], { env, stdio: 'inherit' });
+}
+
+const COMMANDS = { up, test, chaos, conformance };
 
 async function main() {
   const [command, ...args] = process.argv.slice(2);

@@ -58,6 +58,13 @@ describe('which era a request speaks', () => {
     expect(answer(request(null), '2099-01-01')).toBe('rpc.unsupported_version');
   });
 
+  test('an envelope that the header contradicts is a mismatch, whether or not we speak the version it names', () => {
+    const unknown = request({ ...complete, [VERSION_KEY]: '2099-01-01' });
+    expect(answer(unknown, MODERN_VERSION)).toBe('rpc.header_mismatch');
+    expect(answer(unknown, '2025-11-25')).toBe('rpc.header_mismatch');
+    expect(answer(unknown, ' 2099-01-01 ')).toBe('rpc.unsupported_version');
+  });
+
   test('a notification without an envelope goes by its header', () => {
     expect(answer(notification(null), MODERN_VERSION)).toBe('modern');
     expect(answer(notification(null), '2025-11-25')).toBe('legacy');

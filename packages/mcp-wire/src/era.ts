@@ -23,18 +23,26 @@ const ECHO_MAX = 64;
  */
 export function classify({ method, protocolVersionHeader, message }: EraInput): EraOutcome {
   if (method !== 'POST' || message === null) return LEGACY;
-  if (message.metaProtocolVersionSpan !== null) return classifyEnvelope(message);
   const header = typeof protocolVersionHeader === 'object' ? protocolVersionHeader.join(', ') : protocolVersionHeader;
+  if (message.metaProtocolVersionSpan !== null) return classifyEnvelope(message, header);
   if (header === MODERN_VERSION) return classifyByModernHeader(message);
   // A handshake names its version in the body; whatever the header says is from an earlier life.
   if (header === undefined || isLegacyVersion(header) || message.method === 'initialize') return LEGACY;
   return { refusal: unsupportedVersion(header) };
 }
 
-function classifyEnvelope(message: ScannedMessage): EraOutcome {
+function classifyEnvelope(message: ScannedMessage, header: string | undefined): EraOutcome {
   const version = message.metaProtocolVersion;
   if (version === null) return { refusal: refusal('rpc.params', '_meta: io.modelcontextprotocol/protocolVersion is not a string.') };
-  if (version !== MODERN_VERSION) return { refusal: unsupportedVersion(version) };
+  if (version !== MODERN_VERSION) {
+    // Two versions in one request are a contradiction before either of them is one that we lack.
+    const isContradicted = header !== undefined && header.trim() !== version;
+    return {
+      refusal: isContradicted
+        ? refusal('rpc.header_mismatch', 'MCP-Protocol-Version does not match the body.')
+        : unsupportedVersion(version),
+    };
+  }
   if (message.kind !== 'request') return MODERN;
   if (message.clientCapabilitiesSpan === null || message.wrongTypes.includes('_meta.clientCapabilities')) {
     return { refusal: refusal('rpc.params', '_meta: io.modelcontextprotocol/clientCapabilities is missing or not an object.') };
