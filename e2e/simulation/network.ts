@@ -12,6 +12,8 @@ export class Network {
   readonly #links = new Map<string, Link>();
   readonly #random: Random;
   readonly #scheduler: Scheduler;
+  /** How likely a way takes long, on any link. */
+  tailChance = 0.02;
   /** Told of every answer that arrived: `from` was asked by `to`. */
   answered: (asker: string) => void = () => undefined;
 
@@ -31,9 +33,9 @@ export class Network {
     for (const link of this.#links.values()) Object.assign(link, { state: 'up', slowMs: 0, lossChance: 0 });
   }
 
-  /** How long one way takes now. One in fifty takes long, on any link: an answer that was right when it left. */
+  /** How long one way takes now. Some take long: an answer that was right when it left. */
   delayMs(link: Link): number {
-    const tail = this.#random.chance(0.02) ? this.#random.between(0, 1_500) : 0;
+    const tail = this.#random.chance(this.tailChance) ? this.#random.between(0, 1_500) : 0;
     return this.#random.between(0.1, 3) + tail + (link.slowMs === 0 ? 0 : this.#random.between(0, link.slowMs));
   }
 

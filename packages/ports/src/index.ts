@@ -1,5 +1,5 @@
 export type { Bus, Topic } from './bus.ts';
-export type { Counters, LimitWindow, Lease, SlotsHeld } from './counters.ts';
+export { WINDOW_SLICES, type Counters, type LimitWindow, type Lease, type SlotsHeld } from './counters.ts';
 export { checkPostgresUrl, createPorts, type PortsOptions } from './create-ports.ts';
 export type { Directory, NewTokenEntry } from './directory.ts';
 export type { ManifestPosition, Parts } from './parts.ts';

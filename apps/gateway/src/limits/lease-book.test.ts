@@ -194,6 +194,22 @@ describe('when the store is away', () => {
   });
 });
 
+// A pod that has itself admitted all there is asks nobody when to come again, and the store lets permits go a slice at a time.
+test('who is refused by what this pod counted and comes when it was told is admitted', async () => {
+  for (let offset = 0; offset < 20; offset += 1) {
+    const { time, books } = makeFleet();
+    await time.pass(offset * 97);
+    const counter = (books[0] as LeaseBook).counter(ORGANISATION, 'one', ruleOf({ windows: [{ windowMs: 10_000, max: 1 }] }));
+    expect(await callTimes(counter, time, 1)).toBe(1);
+    await pass(time, books, 3_000);
+    expect(await callTimes(counter, time, 1)).toBe(0);
+    const retryAfterMs = counter.retryAfterMs(time.nowMs());
+    expect(retryAfterMs).toBeLessThanOrEqual(10_000 * 1.03);
+    await time.pass(retryAfterMs);
+    expect(await callTimes(counter, time, 1), `${offset}`).toBe(1);
+  }
+});
+
 test('whatever a store answers, a pod admits no more than its limits allow, and some when the store is right again', async () => {
   const anything = fc.oneof(fc.constantFrom(Number.NaN, -1, 0, 0.5, 1e308, Number.POSITIVE_INFINITY, undefined as never), fc.integer());
   const answer = fc.record({ granted: anything, chargedAtMs: anything, retryAfterMs: anything, held: anything, inUse: anything });

@@ -71,6 +71,11 @@ export class LeaseBook {
     return counter;
   }
 
+  /** The store has answered another question of this pod. */
+  storeAnswered(): void {
+    this.#health.answered();
+  }
+
   /** Gives back, renews and looks again, for all counters that were used lately. */
   tick(): void {
     const nowMs = this.#deps.clock.nowMs();

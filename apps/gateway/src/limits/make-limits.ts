@@ -25,8 +25,8 @@ const CLOSE_MS = 1_000;
 
 export function makeLimits({ counters, metrics, log }: LimitsDeps): Limits {
   const holder = randomUUID();
-  const census = makePodCensus({ counters, holder });
-  const book = new LeaseBook({
+  const census = makePodCensus({ counters, holder, answered: () => book.storeAnswered() });
+  const book: LeaseBook = new LeaseBook({
     counters,
     clock,
     holder,

@@ -10,6 +10,14 @@ const OF_NOBODY = '00000000-0000-0000-0000-000000000000' as OrganisationId;
 const COUNTER = 'pods';
 const PODS_MAX = 1_000_000;
 
+export type PodCensusDeps = {
+  readonly counters: Counters;
+  /** This process, to the store. */
+  readonly holder: string;
+  /** The store can be reached. Whatever calls there are, or none: a store that is back is found by the next round. */
+  readonly answered: () => void;
+};
+
 /**
  * How many pods go by the same counters: each holds one slot of one counter there. While the store is away the last number stands,
  * because then it is needed; before the first answer a pod takes itself to be alone.
@@ -22,7 +30,7 @@ export type PodCensus = {
   leave(): Promise<void>;
 };
 
-export function makePodCensus({ counters, holder }: { counters: Counters; holder: string }): PodCensus {
+export function makePodCensus({ answered, counters, holder }: PodCensusDeps): PodCensus {
   let [before, pods] = [1, 1];
   const say = async (wanted: number): Promise<void> => {
     const request = { holder, max: PODS_MAX, wanted, ttlMs: TTL_MS };
@@ -32,6 +40,7 @@ export function makePodCensus({ counters, holder }: { counters: Counters; holder
         const found = wholeWithin(inUse, 1, PODS_MAX);
         pods = Math.max(before, found);
         before = found;
+        answered();
       },
       () => undefined,
     );

@@ -1,4 +1,4 @@
-import type { Lease, LimitWindow } from '@patchbay/ports';
+import { WINDOW_SLICES, type Lease, type LimitWindow } from '@patchbay/ports';
 import { Flight } from './flight.ts';
 import { LocalWindow } from './local-window.ts';
 import type { StoreHealth } from './store-health.ts';
@@ -143,7 +143,10 @@ export class WindowLease {
     const isAway = this.#deps.health.isAway;
     let retryAfterMs = isAway ? 0 : Math.max(0, this.#retryAtMs - nowMs);
     for (const window of this.#local) {
-      retryAfterMs = Math.max(retryAfterMs, window.retryAfterMs(nowMs, isAway ? this.#shareOf(window.max) : window.max));
+      const localMs = window.retryAfterMs(nowMs, isAway ? this.#shareOf(window.max) : window.max);
+      // The store, which has the last word, counts a permit for up to one of its slices longer.
+      const storeMs = localMs > 0 && !isAway ? window.windowMs / WINDOW_SLICES : 0;
+      retryAfterMs = Math.max(retryAfterMs, localMs + storeMs);
     }
     return Math.ceil(retryAfterMs);
   }
