@@ -29,8 +29,7 @@ const EACH_GATEWAY_BY_ITSELF = GATEWAYS.length;
 export function faults(times: Times): Fault[] {
   const seconds = times.pauseMs / 1_000;
   return [
-    ...GATEWAYS.map((name, k) => kill(name, { isShort: k === 0 })),
-    ...CONTROL_PLANES.map((name, k) => kill(name, { isShort: k === 0 })),
+    ...[...GATEWAYS, ...CONTROL_PLANES].map((name) => kill(name)),
     kill('stdio-host'),
     kill('postgres'),
     kill('redis', { name: 'kill -9 redis, back with its data', limitFactor: EACH_GATEWAY_BY_ITSELF }),
@@ -47,7 +46,8 @@ export function faults(times: Times): Fault[] {
       GATEWAYS.flatMap((g) => CONTROL_PLANES.map((c) => [g, c] as const)),
       'silence',
     ),
-    link('control-plane-1 cut off from postgres', { isShort: false }, [['control-plane-1', 'postgres']], 'silence'),
+    link('control-plane-1 cut off from postgres', {}, [['control-plane-1', 'postgres']], 'cut'),
+    link('control-plane-2 hears nothing from postgres', { isShort: false }, [['control-plane-2', 'postgres']], 'silence'),
     link(
       'gateway-2 hears nothing from redis',
       { isShort: false, limitFactor: EACH_GATEWAY_BY_ITSELF },
@@ -61,17 +61,17 @@ export function faults(times: Times): Fault[] {
   ];
 }
 
-type KillOptions = { name?: string; isShort?: boolean; limitFactor?: number; withoutData?: boolean };
+type KillOptions = { name?: string; limitFactor?: number; withoutData?: boolean };
 
 function kill(
   victim: MemberName | 'stdio-host',
-  { isShort = true, limitFactor = EXACT, name = `kill -9 ${victim}`, withoutData = false }: KillOptions = {},
+  { limitFactor = EXACT, name = `kill -9 ${victim}`, withoutData = false }: KillOptions = {},
 ): Fault {
   return {
     name,
     kind: 'kill',
     limitFactor,
-    isShort,
+    isShort: true,
     victims: (platform) => victimsOf(platform, victim),
     async run(platform, { downMs }) {
       const { victims } = await victimsOf(platform, victim);

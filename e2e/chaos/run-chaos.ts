@@ -16,7 +16,8 @@ export type ChaosOptions = {
 };
 
 const TIMES: Readonly<Record<Form, Times>> = {
-  short: { downMs: 1_500, pauseMs: 8_000, linkMs: 4_000, attackMs: 15_000 },
+  // A pause is longer than a gateway's lease (6 s), so that it is believed gone meanwhile.
+  short: { downMs: 1_000, pauseMs: 7_000, linkMs: 3_000, attackMs: 10_000 },
   long: { downMs: 2_000, pauseMs: 30_000, linkMs: 10_000, attackMs: 60_000 },
 };
 /**
@@ -26,9 +27,9 @@ const TIMES: Readonly<Record<Form, Times>> = {
 const STALENESS_BEYOND_MS = 30_000;
 const CALLS_PER_SECOND = 40;
 const LIMIT: LimitFacts = { windowMs: 10_000, max: 40 };
-const CALM_MS = 6_000;
+const CALM_MS = 4_000;
 /** Between two faults, so that each has its own calls. */
-const BETWEEN_MS = 1_000;
+const BETWEEN_MS = 500;
 const RECOVERED_WITHIN_MS = 45_000;
 
 /** Starts a scaled platform, keeps it busy, does one fault after another to it, and says what happened. Leaves no process behind. */
