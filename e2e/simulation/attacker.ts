@@ -80,6 +80,25 @@ const DEEDS: readonly Deed[] = [
   announce,
 ];
 
+/** Puts back the first manifest of an organisation that was changed, and lets a pod start again where it can ask nobody but the store. */
+export function startOnTheFirstManifest(world: World): void {
+  const { controlPlanes, network, random, scheduler, signatures, store, truth } = world;
+  const organisation = random.pick(truth.organisations);
+  truth.changeServer(organisation);
+  random.pick(controlPlanes).committed(organisation);
+  const pod = random.pick(world.pods);
+  scheduler.plan(random.between(1_000, 3_000), () => {
+    const ofIt = ({ payload }: { payload: unknown }): boolean => (payload as ManifestFacts).organisationId === organisation.id;
+    const first = signatures.recorded('manifest').find(ofIt);
+    if (first === undefined) return;
+    for (const { place } of controlPlanes) network.link(pod.name, place.name).state = 'refused';
+    store.contents.manifests.set(organisation.id, { at: { epoch: 99, revision: 99 as never }, jws: first.text });
+    pod.kill({ losesDisk: false });
+    pod.start();
+    scheduler.plan(2_000, () => network.heal());
+  });
+}
+
 /** One deed of whoever can write to the store and its bus, has recorded all that was ever there, and holds no key. */
 export function attack(world: World): void {
   world.random.pick(DEEDS)(world);

@@ -36,7 +36,8 @@ export class Disk {
       },
       list: async (folder) => {
         await take();
-        return [...this.files.keys()].filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1));
+        const below = [...this.files.keys()].filter((path) => path.startsWith(`${folder}/`));
+        return [...new Set(below.map((path) => path.slice(folder.length + 1).split('/')[0] ?? ''))];
       },
       writeAtomically: async (path, bytes) => {
         const kept = Buffer.from(bytes);

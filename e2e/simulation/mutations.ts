@@ -19,5 +19,11 @@ export const believesLateLookups: Mutation = (deps) => {
   return { ...deps, verifier };
 };
 
+/** A gateway that does not know after a restart how far it had come. */
+export const forgetsHowFarItCame: Mutation = (deps) => ({
+  ...deps,
+  files: { ...deps.files, read: async (path) => (path.endsWith('/high-water.json') ? null : deps.files.read(path)) },
+});
+
 /** A gateway that serves as long as it likes without news. */
 export const neverStale: Mutation = (deps) => ({ ...deps, stalenessBudgetMs: deps.stalenessBudgetMs * 1_000 });

@@ -14,8 +14,8 @@ export class Network {
   readonly #scheduler: Scheduler;
   /** How likely a way takes long, on any link. */
   tailChance = 0.02;
-  /** Told of every answer that arrived: `from` was asked by `to`. */
-  answered: (asker: string) => void = () => undefined;
+  /** Told of every answer that arrived. */
+  answered: (asker: string, asked: string) => void = () => undefined;
 
   constructor(random: Random, scheduler: Scheduler) {
     this.#random = random;
@@ -54,7 +54,7 @@ export class Network {
       const back = (settle: () => void): void => {
         if (link.state !== 'up' || lost()) return;
         const arrive = (): void => {
-          this.answered(from);
+          this.answered(from, to.name);
           end(settle);
         };
         this.#scheduler.plan(this.delayMs(link), arrive, asker);

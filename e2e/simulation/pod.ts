@@ -22,7 +22,16 @@ const ALSO_AFTER_MS = 400;
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** One start of a pod. */
-type Life = { readonly owner: Owner; readonly state: State; readonly authenticate: ReturnType<typeof makeAuthenticate> };
+type Life = {
+  readonly owner: Owner;
+  readonly state: State;
+  readonly authenticate: ReturnType<typeof makeAuthenticate>;
+  readonly startedAtMs: number;
+  /** A control plane has said that it took a report of this life. */
+  hasReported: boolean;
+  /** And then where everything stands. */
+  hasCompared: boolean;
+};
 
 /** One gateway: its disk stays, its processes come and go. What it runs is the gateway's own code from the files' bytes to the admitted call. */
 export class Pod {
@@ -30,7 +39,7 @@ export class Pod {
   readonly disk: Disk;
   /** How far its wall clock is off. */
   skewMs = 0;
-  /** When anybody last answered it or told it something, over all its lives that share a disk. */
+  /** Until its budget after this it may serve, over all its lives that share a disk: when a control plane last took its report, or a life without one began. */
   heardAtMs = 0;
   /** How far ahead its wall clock has been since its disk is there: what was written then looks that much newer. */
   #aheadMs = 0;
@@ -53,8 +62,19 @@ export class Pod {
     return this.#life?.state ?? null;
   }
 
-  heard(): void {
-    this.heardAtMs = this.#world.scheduler.nowMs;
+  /** The stores answered: a life that no control plane has heard yet goes by them. */
+  readStores(): void {
+    if (this.#life !== null && !this.#life.hasCompared) this.#heardAt(Math.max(this.heardAtMs, this.#life.startedAtMs));
+  }
+
+  /** Whether no control plane has told this life where everything stands, and it got this organisation from elsewhere than its disk. */
+  goesByStores({ slug }: Organisation): boolean {
+    if (this.#life === null || this.#life.hasCompared) return false;
+    return this.#life.state.status().organisations.find((each) => each.slug === slug)?.from !== 'disk';
+  }
+
+  #heardAt(ms: number): void {
+    this.heardAtMs = ms;
     this.#aheadMs = Math.max(this.#aheadMs, this.skewMs);
   }
 
@@ -98,7 +118,7 @@ export class Pod {
         }),
       );
       const authenticate = makeAuthenticate({ snapshots: state.snapshots, tokens: state.tokens, tagKey: TAG_KEY, clock });
-      this.#life = { owner, state, authenticate };
+      this.#life = { owner, state, authenticate, startedAtMs: scheduler.nowMs, hasReported: false, hasCompared: false };
       void state.start();
     });
     invariants.podStarted(this);
@@ -119,26 +139,34 @@ export class Pod {
     if (life === null) return;
     this.#world.trace.note(`${this.name} stops`);
     this.#life = null;
+    // Its mark is written by the clock as it is now.
+    this.#aheadMs = Math.max(this.#aheadMs, this.skewMs);
     this.#world.invariants.podEnded(this, { losesDisk: false });
     await Promise.race([this.#world.scheduler.as(life.owner, () => life.state.stop()), this.#world.scheduler.sleep(10_000)]);
     life.owner.alive = false;
   }
 
-  /** A call with this token at this organisation's endpoint: `admitted`, or the code of its refusal. */
-  async call({ slug }: Organisation, { text }: Token): Promise<string> {
+  /** A call with this token at this organisation's endpoint: `admitted` and by what, or the code of its refusal. */
+  async call({ slug }: Organisation, { text }: Token): Promise<{ outcome: string; by: Position | null }> {
     const life = this.#life;
-    if (life === null) return 'no pod';
+    if (life === null) return { outcome: 'no pod', by: null };
     const request = { rawHeaders: ['Authorization', `Bearer ${text}`], socket: { remoteAddress: '127.0.0.1' } };
     const context = new CallContext(request as unknown as IncomingMessage, {} as ServerResponse, 0);
     context.organisationSlug = slug;
     const outcome = await this.#world.scheduler.as(life.owner, () => life.authenticate(context));
-    if (outcome === undefined) return 'admitted';
-    return typeof outcome === 'symbol' ? 'answered' : outcome.code;
+    if (outcome === undefined) return { outcome: 'admitted', by: context.snapshot };
+    return { outcome: typeof outcome === 'symbol' ? 'answered' : outcome.code, by: null };
   }
 
   /** The first control plane that answers. */
   #ask(path: string, { timeoutMs }: { timeoutMs: number }, body: object | null): Promise<{ status: number; body: Buffer }> {
     const { controlPlanes, network, scheduler } = this.#world;
+    const life = this.#life;
+    const work = async (controlPlane: (typeof controlPlanes)[number]): Promise<{ status: number; body: Buffer }> => {
+      const answer = await controlPlane.answer(path, body);
+      if (body !== null && life === this.#life) this.#heardAt(scheduler.nowMs);
+      return answer;
+    };
     const order = this.#world.random.chance(0.5) ? [...controlPlanes] : controlPlanes.toReversed();
     let waiting = order.length;
     return new Promise((resolve, reject) => {
@@ -147,10 +175,14 @@ export class Pod {
         const controlPlane = order.shift();
         if (controlPlane === undefined || done) return;
         const also = scheduler.plan(ALSO_AFTER_MS, askNext);
-        network.request(this.name, controlPlane.place, { timeoutMs, work: () => controlPlane.answer(path, body) }).then(
+        network.request(this.name, controlPlane.place, { timeoutMs, work: () => work(controlPlane) }).then(
           (answer) => {
             done = true;
             also.cancelled = true;
+            if (life !== null) {
+              life.hasReported ||= body !== null;
+              life.hasCompared ||= life.hasReported && path === '/internal/v1/revisions';
+            }
             resolve(answer);
           },
           (error: unknown) => {

@@ -14,6 +14,7 @@ export type Run = {
   readonly calls: number;
   readonly admitted: number;
   readonly confirmations: number;
+  readonly onTrust: number;
   readonly simulatedMs: number;
 };
 
@@ -40,9 +41,9 @@ export async function simulate(seed: number, { mutation, happens = disturb }: Ho
   } finally {
     uninstall();
   }
-  const { calls, admitted, confirmations } = world.invariants;
+  const { calls, admitted, confirmations, onTrust } = world.invariants;
   const { events, nowMs } = world.scheduler;
-  return { seed, violation, trace: world.trace.last(120), events, calls, admitted, confirmations, simulatedMs: nowMs };
+  return { seed, violation, trace: world.trace.last(120), events, calls, admitted, confirmations, onTrust, simulatedMs: nowMs };
 }
 
 async function troubled(world: World, happens: (world: World) => void): Promise<void> {

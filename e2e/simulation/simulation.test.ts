@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { startOnTheFirstManifest } from './attacker.ts';
 import { cutOffForLong } from './chaos.ts';
-import { believesLateLookups, neverStale } from './mutations.ts';
+import { believesLateLookups, forgetsHowFarItCame, neverStale } from './mutations.ts';
 import { simulate, type How } from './simulate.ts';
 
 /** Enough to meet everything that may happen; `main.ts --seeds` runs thousands. */
@@ -38,6 +39,11 @@ test('the same seed does the same', async () => {
 }, 60_000);
 
 test.each<[string, How, string]>([
+  [
+    'does not know after a restart how far it had come',
+    { mutation: forgetsHowFarItCame, happens: startOnTheFirstManifest },
+    'positions never go back',
+  ],
   ['believes lookups that are older than an invalidation', { mutation: believesLateLookups }, 'no revoked token is admitted'],
   [
     'serves without news as long as it likes',

@@ -32,7 +32,9 @@ export class World {
     this.invariants = new Invariants(this);
     this.controlPlanes = ['cp1', 'cp2'].map((name) => new ControlPlane(this, name));
     this.pods = ['pod1', 'pod2', 'pod3'].slice(0, this.random.whole(1, 3)).map((name) => new Pod(this, name, mutation));
-    this.network.answered = (name) => this.pods.find((pod) => pod.name === name)?.heard();
+    this.network.answered = (name, asked) => {
+      if (asked === 'store') this.pods.find((pod) => pod.name === name)?.readStores();
+    };
   }
 
   /** True wall-clock time. */

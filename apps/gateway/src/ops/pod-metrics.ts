@@ -27,7 +27,7 @@ function registerNews(metrics: Metrics, { bus, clock, guards, handshake, isDrain
     metrics.read({ type: 'gauge', name, help, labels: [] }, () => [[{}, read()]]);
   gauge('patchbay_gateway_ready', '1 while this pod may take calls.', () => flag(state.status().ready && !isDraining()));
   gauge('patchbay_gateway_draining', '1 from being told to stop until the last call has ended.', () => flag(isDraining()));
-  gauge('patchbay_gateway_news_age_seconds', 'Since the last word from control plane or stores; +Inf before the first.', () => {
+  gauge('patchbay_gateway_news_age_seconds', 'Since the last word from a control plane that took a report; +Inf before the first.', () => {
     const { lastNewsAtMs } = state.status();
     return lastNewsAtMs === 0 ? Infinity : (clock.nowMs() - lastNewsAtMs) / 1000;
   });

@@ -16,8 +16,11 @@ export type PodReporter = {
   post(): Promise<boolean>;
   /** Says at once that the state is another. */
   stateChanged(): void;
-  /** Says that this pod ends; nothing is sent afterwards. */
-  leave(): Promise<void>;
+  /**
+   * Says that this pod ends, once `promiseEnded` says that the next start will serve nothing that it did not hear of anew; nothing is sent
+   * afterwards. Says nothing, and leaves the promise, when no control plane would hear it: then they wait for this pod as for a killed one.
+   */
+  leave(promiseEnded: () => Promise<boolean>): Promise<void>;
 };
 
 /** What a report is made of, read when it is sent. */
@@ -99,6 +102,14 @@ export function makePodReporter(deps: PodReporterDeps): PodReporter {
     void publish(chunked(lines).map((chunk) => message(facts.state(), chunk, null)));
   }
 
+  async function post(): Promise<boolean> {
+    const messages = completeReport();
+    for (let from = 0; from < messages.length; from += POSTED_AT_ONCE) {
+      if (!(await controlPlane.report(messages.slice(from, from + POSTED_AT_ONCE)))) return false;
+    }
+    return true;
+  }
+
   return {
     start() {
       timer = setInterval(heartbeat, PODS.heartbeatEveryMs);
@@ -112,18 +123,14 @@ export function makePodReporter(deps: PodReporterDeps): PodReporter {
       }
       acknowledged.set(organisationId, [organisationId, epoch, revision, loaded ? 1 : 0]);
     },
-    async post() {
-      const messages = completeReport();
-      for (let from = 0; from < messages.length; from += POSTED_AT_ONCE) {
-        if (!(await controlPlane.report(messages.slice(from, from + POSTED_AT_ONCE)))) return false;
-      }
-      return true;
-    },
+    post,
     stateChanged: heartbeat,
-    async leave() {
+    async leave(promiseEnded) {
       if (left) return;
-      left = true;
       if (timer !== null) clearInterval(timer);
+      const isHeard = await within(post(), LEAVE_WITHIN_MS, false);
+      left = true;
+      if (!isHeard || !(await promiseEnded())) return;
       const last = message('leaving', [], null);
       await within(Promise.all([publish([last]), controlPlane.report([last])]), LEAVE_WITHIN_MS, null);
     },

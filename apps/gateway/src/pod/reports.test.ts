@@ -109,8 +109,11 @@ test('with the bus away the control plane hears of it all the same, and the pod 
   fleet.away.stores = true;
   const pod = await startPod(fleet);
   await pod.call('acme', token.text);
-  await pod.state.compare();
-  expect(read(fleet.reports.posted).at(-1)).toMatchObject({ positions: [[acme.id, 1, 1, 1]], comparedMsAgo: 0 });
+  // Once it is on disk.
+  await vi.waitFor(async () => {
+    await pod.state.compare();
+    expect(read(fleet.reports.posted).at(-1)).toMatchObject({ positions: [[acme.id, 1, 1, 1]], comparedMsAgo: 0 });
+  });
   expect(fleet.reports.onBus).toEqual([]);
   await pod.state.stop();
 });

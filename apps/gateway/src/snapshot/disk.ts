@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Fault } from '@patchbay/errors';
 import type { Manifest, OrganisationId, PartHash } from '@patchbay/contracts';
+import type { Floors } from '../pod/floors.ts';
 import type { Files } from './files.ts';
 import { isAfter, type Position } from './position.ts';
 
@@ -19,8 +20,10 @@ export type SnapshotDisk = {
   manifest(organisationId: OrganisationId): Promise<string | null>;
   /** Those that are there. */
   parts(organisationId: OrganisationId, hashes: readonly PartHash[]): Promise<Map<PartHash, Buffer>>;
-  /** The highest position ever kept; nothing below it may be served. */
+  /** The highest position ever kept, or known to exist; nothing below it may be served. */
   highWater(organisationId: OrganisationId): Promise<Position | null>;
+  /** These exist: of what is kept, nothing below them is served after a restart either. False when the disk does not take it. */
+  raise(positions: readonly (Position & { readonly organisationId: OrganisationId })[]): Promise<boolean>;
   /** Keeps a state whole or not at all; the one before stays until it is complete. One at a time per organisation. */
   keep(state: StateToKeep): Promise<void>;
   organisation(slug: string): Promise<string | null>;
@@ -35,11 +38,39 @@ function positionFrom(bytes: Buffer | null): Position | null {
   return { epoch, revision } as Position;
 }
 
-export function makeSnapshotDisk({ folder, files }: { folder: string; files: Files }): SnapshotDisk {
+/** `floors`: what exists; what is kept while more is known to exist is outdated from the start. */
+export type SnapshotDiskDeps = { readonly folder: string; readonly files: Files; readonly floors: Floors };
+
+export function makeSnapshotDisk({ folder, files, floors }: SnapshotDiskDeps): SnapshotDisk {
   const pathOf = (organisationId: OrganisationId, ...rest: string[]): string => join(folder, organisationId, ...rest);
+  const marking = new Map<OrganisationId, Promise<void>>();
 
   async function highWater(organisationId: OrganisationId): Promise<Position | null> {
     return positionFrom(await files.read(pathOf(organisationId, 'high-water.json')));
+  }
+
+  /** One at a time, so that a mark never goes back. */
+  function mark(organisationId: OrganisationId, position: Position): Promise<void> {
+    const next = (marking.get(organisationId) ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(async () => {
+        const known = floors.get(organisationId);
+        const { epoch, revision } = known !== null && isAfter(known, position) ? known : position;
+        if (!isAfter({ epoch, revision }, await highWater(organisationId))) return;
+        await files.writeAtomically(pathOf(organisationId, 'high-water.json'), JSON.stringify({ epoch, revision }));
+      });
+    marking.set(organisationId, next);
+    return next;
+  }
+
+  /** A full disk takes no mark, and lets go of a state all the same. */
+  async function markOrForget(organisationId: OrganisationId, position: Position): Promise<boolean> {
+    return mark(organisationId, position)
+      .catch(() => files.remove(pathOf(organisationId, 'manifest.jws')))
+      .then(
+        () => true,
+        () => false,
+      );
   }
 
   async function present(organisationId: OrganisationId): Promise<Set<string>> {
@@ -67,6 +98,14 @@ export function makeSnapshotDisk({ folder, files }: { folder: string; files: Fil
 
   return {
     highWater,
+    async raise(positions) {
+      if (positions.length === 0) return true;
+      const kept = new Set(await files.list(folder));
+      const outcomes = await Promise.all(
+        positions.filter(({ organisationId }) => kept.has(organisationId)).map((each) => markOrForget(each.organisationId, each)),
+      );
+      return outcomes.every(Boolean);
+    },
     async manifest(organisationId) {
       return (await files.read(pathOf(organisationId, 'manifest.jws')))?.toString('utf8') ?? null;
     },
@@ -80,12 +119,12 @@ export function makeSnapshotDisk({ folder, files }: { folder: string; files: Fil
     },
     async keep(state) {
       const { organisationId, epoch, revision } = state.manifest;
-      const mark = await highWater(organisationId);
-      if (mark !== null && isAfter(mark, { epoch, revision })) return;
+      const highest = await highWater(organisationId);
+      if (highest !== null && isAfter(highest, { epoch, revision })) return;
       await keepParts(state);
       // The manifest before the mark: killed in between, the disk holds a state above the mark, never a mark above the state.
       await files.writeAtomically(pathOf(organisationId, 'manifest.jws'), state.jws);
-      await files.writeAtomically(pathOf(organisationId, 'high-water.json'), JSON.stringify({ epoch, revision }));
+      await mark(organisationId, { epoch, revision });
       await removeOldParts(state.manifest);
     },
     async organisation(slug) {

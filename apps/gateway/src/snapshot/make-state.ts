@@ -74,7 +74,8 @@ export function makeState(deps: StateDeps): State {
   const counters = makeCounters();
   const misses = makeMissBudget({ clock, ...bounds });
   const staleness = makeStaleness({ clock, budgetMs: stalenessBudgetMs, files, file: join(folder, 'last-news.json') });
-  const disk = makeSnapshotDisk({ folder, files });
+  const floors = makeFloors();
+  const disk = makeSnapshotDisk({ folder, files, floors });
   const tokenDisk = makeTokenDiskCache({ files, file: join(folder, 'tokens.sealed'), sealingKeys: deps.sealingKeys, log });
   const tokens = makeTokenDirectory({ directory, controlPlane, disk: tokenDisk, verifier, misses, counters, clock, log, ...bounds });
   const changes = allListeners([tokens, ...deps.listeners]);
@@ -82,7 +83,6 @@ export function makeState(deps: StateDeps): State {
     counters.refused[reason] += 1;
   };
   const source = makeSnapshotSource({ store: parts, controlPlane, disk, verifier, refused, log });
-  const floors = makeFloors();
   let draining = false;
   const reporter = makePodReporter({
     bus: ports.bus,
@@ -99,8 +99,8 @@ export function makeState(deps: StateDeps): State {
     log,
   });
   const serves = (organisationId: OrganisationId, position: Position): void => reporter.acknowledge(organisationId, position, true);
-  const common = { ...bounds, directory, controlPlane, verifier, counters, clock, floors, log, changes, staleness };
-  const snapshots = makeSnapshotStore({ ...common, source, disk, misses, stalenessBudgetMs, serves });
+  const common = { ...bounds, directory, controlPlane, verifier, counters, clock, floors, log, changes, staleness, disk };
+  const snapshots = makeSnapshotStore({ ...common, source, misses, stalenessBudgetMs, serves });
   const subscriber = makeSubscriber({ ...common, bus: ports.bus, store: snapshots, reporter });
 
   return {
@@ -119,7 +119,7 @@ export function makeState(deps: StateDeps): State {
     },
     async stop() {
       await subscriber.stop();
-      await reporter.leave();
+      await reporter.leave(() => staleness.end());
       await snapshots.close();
       await Promise.all([tokenDisk.flush(), staleness.persist()]);
     },
@@ -127,7 +127,7 @@ export function makeState(deps: StateDeps): State {
       const stale = staleness.exceeded();
       return {
         ready: !stale,
-        notReadyBecause: stale ? 'no news from control plane or stores for the staleness budget' : null,
+        notReadyBecause: stale ? 'no news from a control plane for the staleness budget' : null,
         lastNewsAtMs: staleness.lastNewsAtMs(),
         organisations: snapshots.status(),
       };

@@ -4,7 +4,9 @@ import { compileSnapshot, partsToFetch, type Compilation } from './compile.ts';
 import { type Floors, isOutdated } from '../pod/floors.ts';
 import type { CompiledSnapshot } from './compiled.ts';
 import type { RefusalReason, SnapshotCounters } from './counters.ts';
+import { makeCurrency, type AsOf } from './currency.ts';
 import type { SnapshotDisk } from './disk.ts';
+import { makeKeeper } from './keeper.ts';
 import type { Clock, Log } from './log.ts';
 import { comparePositions, isAfter, isNewer, type Position } from './position.ts';
 import { makeRefresher, type Attempt } from './refresher.ts';
@@ -26,8 +28,14 @@ export type Organisation = {
   want(position: Position): void;
   /** Reads the live manifest and takes it if it is newer; whether one could be read that is not older than ours. */
   compare(): Promise<boolean>;
-  /** The control plane said that our position is the newest. */
-  confirmed(): void;
+  /** As far as is known, what is served was the newest at that moment; `onTrust`: by the stores alone, until a control plane says otherwise. */
+  known(asOf: AsOf): void;
+  /** A control plane said that at this moment there was nothing newer: fetches it when it is not what is served. */
+  newestWas(position: Position, atMs: number): void;
+  /** The last moment at which what is served is known to have been the newest. */
+  currentAtMs(): number;
+  /** What is served, and is on disk or held to by it: after a kill nothing below is served either. */
+  promised(): Position | null;
   /** Since when a newer position has been known to exist; null when there is none. */
   behindSinceMs(): number | null;
   /** Resolves when nothing is being fetched or written. */
@@ -43,12 +51,12 @@ export type OrganisationDeps = {
   readonly floors: Floors;
   readonly clock: Clock;
   readonly log: Log;
-  /** A position is served from now on. */
-  swapped(organisationId: OrganisationId): void;
+  /** A position is served from now on, also after a kill. */
+  promised(organisationId: OrganisationId): void;
 };
 
 /** Until when everything was known: by control planes' clocks, and by ours, which are not compared with each other. */
-type Known = { readonly epoch: number; readonly issuedAtMs: number; readonly syncedMsAgo: number };
+type Known = { readonly epoch: number; readonly issuedAtMs: number; readonly currentMsAgo: number };
 
 type Taken = 'taken' | 'malformed' | 'unavailable';
 
@@ -63,8 +71,6 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   let highWater: Position | null = null;
   let wanted: Position | null = null;
   let behindSinceMs: number | null = null;
-  let syncedAtMs = Number.NEGATIVE_INFINITY;
-  let keeping: Promise<void> = Promise.resolve();
   let closed = false;
 
   const refresher = makeRefresher({
@@ -72,6 +78,8 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     failed: (error) => log.error({ organisationId: id, organisation: slug, err: error }, 'fetching a revision failed'),
   });
   const current = (): CompiledSnapshot | null => compilation?.snapshot ?? null;
+  const currency = makeCurrency(current);
+  const keeper = makeKeeper(id, { ...deps, promised: () => void (closed || deps.promised(id)) });
   const isBehind = (): boolean => wanted !== null && isAfter(wanted, current());
   const floor = (): Position | null => current() ?? highWater;
   const asking = (): ManifestWanted => ({ organisationId: id, slug, floor: floor(), target: wanted });
@@ -82,7 +90,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   }
 
   async function take(sourced: SourcedManifest): Promise<Taken> {
-    const { manifest, jws } = sourced;
+    const { manifest } = sourced;
     const startedAt = performance.now();
     const fetched = await source.parts(id, partsToFetch(manifest, compilation)).catch((error: unknown) => {
       refused('parts_unavailable', error);
@@ -93,35 +101,20 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
       const next = await compileSnapshot(manifest, fetched, compilation);
       const knownAt = current() ?? (await previouslyKept(source, sourced));
       if (closed) return 'unavailable';
-      tellChanges(changes, manifest, knownAt && { ...knownAt, syncedMsAgo: clock.monotonicMs() - syncedAtMs });
+      tellChanges(changes, manifest, knownAt && { ...knownAt, currentMsAgo: clock.monotonicMs() - currency.atMs() });
       compilation = next;
     } catch (error) {
       refused('part_malformed', error);
       return 'malformed';
     }
     from = sourced.from;
-    if (sourced.from !== 'disk') syncedAtMs = clock.monotonicMs();
     if (!isBehind()) behindSinceMs = null;
-    deps.swapped(id);
+    currency.swapped();
     counters.swaps += 1;
     counters.swapMs += performance.now() - startedAt;
     log.info({ organisationId: id, organisation: slug, epoch: manifest.epoch, revision: manifest.revision, from }, 'snapshot swapped in');
-    if (sourced.from !== 'disk') keepOnDisk(manifest, jws, fetched);
+    keeper.keep(sourced, fetched);
     return 'taken';
-  }
-
-  function keepOnDisk(manifest: Manifest, jws: string, fetched: Awaited<ReturnType<SnapshotSource['parts']>>): void {
-    const refetch = async (hashes: readonly string[]) =>
-      source.parts(
-        id,
-        manifest.parts.filter((row) => hashes.includes(row.hash)),
-      );
-    keeping = keeping
-      .then(() => disk.keep({ manifest, jws, fetched, refetch }))
-      .catch((error: unknown) => {
-        counters.refused.disk += 1;
-        log.error({ organisationId: id, organisation: slug, err: error }, 'the snapshot could not be kept on disk');
-      });
   }
 
   async function load(): Promise<boolean> {
@@ -168,18 +161,21 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
       if (isNewer(sourced.manifest, current())) {
         want(sourced.manifest);
         await refresher.settled();
-      } else {
-        syncedAtMs = clock.monotonicMs();
       }
       return true;
     },
-    confirmed() {
-      syncedAtMs = clock.monotonicMs();
+    known(asOf) {
+      if (!isBehind()) currency.known(asOf);
     },
+    newestWas(position, atMs) {
+      if (!currency.newestWas(position, atMs)) want(position);
+    },
+    currentAtMs: currency.atMs,
+    promised: keeper.promised,
     behindSinceMs: () => (isBehind() ? behindSinceMs : null),
     async settled() {
       await refresher.settled();
-      await keeping;
+      await keeper.settled();
     },
     close() {
       closed = true;
@@ -199,7 +195,7 @@ async function previouslyKept(source: SnapshotSource, { from, manifest }: Source
 function tellChanges(changes: ChangeListener, manifest: Manifest, known: Known | null): void {
   const { organisationId, issuedAtMs, invalidations } = manifest;
   // Revisions of two epochs cannot be compared, so nothing that is stamped with one outlives it.
-  const gapMs = known === null ? Infinity : Math.min(issuedAtMs - known.issuedAtMs, known.syncedMsAgo);
+  const gapMs = known === null ? Infinity : Math.min(issuedAtMs - known.issuedAtMs, known.currentMsAgo);
   const contiguous = known !== null && known.epoch === manifest.epoch && gapMs <= INVALIDATIONS_REACH_MS;
   if (!contiguous) changes.missed(organisationId);
   changes.invalidated(organisationId, invalidations);

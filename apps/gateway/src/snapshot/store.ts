@@ -30,7 +30,10 @@ export type SnapshotStore = {
   current(slug: string): CompiledSnapshot | undefined;
   /** Loads it when it is not; limited per asker, unless it is on its way already; one flight per slug; never rejects. */
   lookup(slug: string, asker: Asker): Loaded | Promise<Loaded>;
-  /** Whether what is loaded may no longer be served: no news for the staleness budget, or a newer revision out of reach for as long. */
+  /**
+   * Whether what is loaded may not be served: for longer than the staleness budget it is not known to be the newest. With news after that
+   * it still is not served before a newer revision that exists is.
+   */
   stale(slug: string): boolean;
   byId(organisationId: OrganisationId): Organisation | undefined;
   all(): readonly Organisation[];
@@ -45,8 +48,8 @@ export type SnapshotStore = {
 };
 
 export type SnapshotStoreDeps = Omit<OrganisationLoaderDeps, 'hold' | 'open'> &
-  Omit<OrganisationDeps, 'swapped'> & {
-    /** This pod serves an organisation at this position from now on. */
+  Omit<OrganisationDeps, 'promised'> & {
+    /** This pod serves an organisation at this position from now on, also after a kill. */
     serves(organisationId: OrganisationId, position: Position): void;
     readonly misses: MissBudget;
     readonly staleness: Staleness;
@@ -65,10 +68,10 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
   const { clock, counters, floors, misses, staleness, stalenessBudgetMs } = deps;
   const bySlug = new Map<string, Held>();
   const byId = new Map<OrganisationId, Held>();
-  const loader = makeOrganisationLoader({ ...deps, hold, open: (identity) => makeOrganisation(identity, { ...deps, swapped }) });
+  const loader = makeOrganisationLoader({ ...deps, hold, open: (identity) => makeOrganisation(identity, { ...deps, promised }) });
 
-  function swapped(organisationId: OrganisationId): void {
-    const position = byId.get(organisationId)?.organisation.current() ?? null;
+  function promised(organisationId: OrganisationId): void {
+    const position = byId.get(organisationId)?.organisation.promised() ?? null;
     if (position !== null) deps.serves(organisationId, position);
   }
 
@@ -78,9 +81,9 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
     const fresh: Held = { organisation, lastUsedAtMs: clock.monotonicMs() };
     bySlug.set(organisation.slug, fresh);
     byId.set(organisation.id, fresh);
-    swapped(organisation.id);
-    // Read from a live source a moment ago.
-    if (organisation.loadedFrom() !== 'disk') staleness.news();
+    // With news, nothing is loaded below what they named.
+    organisation.known(staleness.knownAs(organisation.loadedFrom() === 'disk' ? 'disk' : 'live'));
+    promised(organisation.id);
     return true;
   }
 
@@ -109,7 +112,8 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
     },
     stale(slug) {
       const held = bySlug.get(slug);
-      return staleness.exceeded() || (held !== undefined && lagMs(held.organisation) > stalenessBudgetMs);
+      if (held === undefined) return staleness.exceeded();
+      return staleness.hasEnded() || clock.monotonicMs() - held.organisation.currentAtMs() > stalenessBudgetMs;
     },
     byId: (organisationId) => byId.get(organisationId)?.organisation,
     all: () => [...bySlug.values()].map((held) => held.organisation),
@@ -143,7 +147,7 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
     },
     positions() {
       const held = [...byId].map(([organisationId, { organisation }]) => {
-        const { epoch, revision } = organisation.current() ?? NOWHERE;
+        const { epoch, revision } = organisation.promised() ?? NOWHERE;
         return { organisationId, epoch, revision };
       });
       const coming = [...loader.loading()].filter((id) => !byId.has(id)).map((organisationId) => ({ organisationId, ...NOWHERE }));

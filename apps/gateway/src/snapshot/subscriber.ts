@@ -4,6 +4,7 @@ import type { ControlPlane } from '../directory/control-plane.ts';
 import { within } from '../directory/within.ts';
 import type { ChangeListener } from './changes.ts';
 import type { SnapshotCounters } from './counters.ts';
+import type { SnapshotDisk } from './disk.ts';
 import type { Floors } from '../pod/floors.ts';
 import type { PodReporter } from '../pod/reporter.ts';
 import type { Clock, Log } from './log.ts';
@@ -19,13 +20,14 @@ export type Subscriber = {
   stop(): Promise<void>;
   /** One comparison with the control plane, else with the stores. */
   compare(): Promise<void>;
-  /** When the control plane was last asked for all positions, and answered; by the monotonic clock, null when never. */
+  /** When the control plane was last asked for all positions, answered, and the disk holds to them; by the monotonic clock, null when never. */
   comparedAtMs(): number | null;
 };
 
 export type SubscriberDeps = {
   readonly bus: Bus;
   readonly directory: Directory;
+  readonly disk: SnapshotDisk;
   readonly controlPlane: ControlPlane;
   readonly store: SnapshotStore;
   readonly changes: ChangeListener;
@@ -43,7 +45,7 @@ const RESUBSCRIBE_MS = 1_000;
 const STORE_TIMEOUT_MS = 1_000;
 
 export function makeSubscriber(deps: SubscriberDeps): Subscriber {
-  const { bus, clock, directory, controlPlane, floors, reporter, store, changes, staleness, verifier, counters, log } = deps;
+  const { bus, clock, directory, disk, controlPlane, floors, reporter, store, changes, staleness, verifier, counters, log } = deps;
   let subscription: { close(): Promise<void> } | null = null;
   let interval: NodeJS.Timeout | null = null;
   let retry: NodeJS.Timeout | null = null;
@@ -62,39 +64,46 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
     counters.announcements += 1;
     const { organisationId, epoch, revision, invalidations } = opened.value;
     changes.invalidated(organisationId, invalidations);
-    exists(organisationId, { epoch, revision });
+    const raised = floors.raise(organisationId, { epoch, revision });
     const organisation = store.byId(organisationId);
-    if (organisation === undefined) {
-      store.forgetUnknown();
-      return;
-    }
-    // An old announcement, sent again, is no news.
-    if (isAfter({ epoch, revision }, organisation.current())) staleness.news();
-    organisation.want({ epoch, revision });
+    if (organisation !== undefined) return organisation.want({ epoch, revision });
+    store.forgetUnknown();
+    if (raised && (await disk.raise([{ organisationId, epoch, revision }]))) sayNotLoaded(organisationId, { epoch, revision });
   }
 
-  /** What is not loaded will not be loaded below this. Said when it is news, but not of all that exists when this pod has just come. */
-  function exists(organisationId: OrganisationId, position: Position, { say = true } = {}): void {
-    const raised = floors.raise(organisationId, position);
-    if (raised && say && store.byId(organisationId) === undefined) reporter.acknowledge(organisationId, position, false);
+  /** What is not loaded will not be loaded below this, also after a kill. */
+  function sayNotLoaded(organisationId: OrganisationId, position: Position): void {
+    if (store.byId(organisationId) === undefined) reporter.acknowledge(organisationId, position, false);
   }
 
-  /** Whether the control plane answered and knows that this pod goes on. */
-  async function compareWithControlPlane(): Promise<boolean> {
+  /** Whether a control plane answered and knows that this pod goes on; if so, all is known as of `beganAtMs`. */
+  async function compareWithControlPlane(beganAtMs: number): Promise<boolean> {
     // Before anything else: a control plane reckons with this pod until the budget has passed since it last heard of it.
     const reported = await reporter.post();
     const askedAtMs = clock.monotonicMs();
     const asked = await controlPlane.revisions();
     if (asked.kind !== 'found') return false;
-    for (const { organisationId, epoch, revision } of asked.value.organisations) {
-      exists(organisationId, { epoch, revision }, { say: comparedAtMs !== null });
-      const organisation = store.byId(organisationId);
-      if (organisation === undefined) continue;
-      if (isAfter({ epoch, revision }, organisation.current())) organisation.want({ epoch, revision });
-      else organisation.confirmed();
+    const outdated: (Position & { readonly organisationId: OrganisationId })[] = [];
+    for (const position of asked.value.organisations) {
+      const organisation = store.byId(position.organisationId);
+      const isNews = floors.raise(position.organisationId, position);
+      if (isNews || (organisation !== undefined && isAfter(position, organisation.current()))) outdated.push(position);
+      if (reported) organisation?.newestWas(position, beganAtMs);
+      else organisation?.want(position);
     }
-    comparedAtMs = askedAtMs;
+    await promise(outdated, askedAtMs);
     return reported;
+  }
+
+  /** Before anybody counts on it that nothing below is loaded. Not said of all that exists when this pod has just come. */
+  async function promise(outdated: readonly (Position & { readonly organisationId: OrganisationId })[], askedAtMs: number): Promise<void> {
+    if (!(await disk.raise(outdated))) {
+      log.error({}, 'the disk does not take which positions are outdated; control planes wait for this pod');
+      return;
+    }
+    if (comparedAtMs !== null)
+      for (const { organisationId, epoch, revision } of outdated) sayNotLoaded(organisationId, { epoch, revision });
+    comparedAtMs = askedAtMs;
   }
 
   /** Whether the stores were read to their end: each organisation's manifest, or, with none loaded, anything at all. */
@@ -110,6 +119,13 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
     return read.every(Boolean);
   }
 
+  /** As long as no control plane has been heard since the start. */
+  function goByStores(): void {
+    staleness.startedFromStores();
+    const asOf = staleness.knownAs('live');
+    if (asOf.onTrust) for (const organisation of store.all()) organisation.known(asOf);
+  }
+
   function compare(): Promise<void> {
     comparing ??= compareOnce().finally(() => {
       comparing = null;
@@ -120,8 +136,13 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
   async function compareOnce(): Promise<void> {
     const beganAtMs = clock.monotonicMs();
     try {
-      if ((await compareWithControlPlane()) || (await compareWithStores())) staleness.news(beganAtMs);
-      else compareSoon();
+      if (await compareWithControlPlane(beganAtMs)) staleness.news(beganAtMs);
+      else {
+        // What they have is caught up with. It is no news: whoever writes there can repeat what was.
+        const isRead = await compareWithStores();
+        if (isRead) goByStores();
+        if (!isRead || staleness.exceeded()) compareSoon();
+      }
     } catch (error) {
       log.error({ err: error }, 'comparing revisions failed');
     }
@@ -130,7 +151,10 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
 
   /** Nobody tells a pod that the control plane is back; one that is not ready asks more often. */
   function compareSoon(): void {
-    log.warn({ lastNewsAtMs: staleness.lastNewsAtMs() }, 'neither control plane nor stores can be read');
+    log.warn(
+      { lastNewsAtMs: staleness.lastNewsAtMs() },
+      'no control plane can be reached, and the stores cannot be read or do not suffice',
+    );
     if (soon !== null) clearTimeout(soon);
     if (!stopped) soon = setTimeout(() => void compare(), RECOMPARE_MS);
   }

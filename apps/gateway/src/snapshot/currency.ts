@@ -1,0 +1,42 @@
+import { isAfter, type Position } from './position.ts';
+
+/** A moment as of which something is known; `onTrust`: by the stores alone, until a control plane says otherwise. */
+export type AsOf = { readonly atMs: number; readonly onTrust: boolean };
+
+/** The last moment at which what is served of an organisation is known to have been the newest. Goes back only when it was taken on trust, wrongly. */
+export type Currency = {
+  /** By the monotonic clock. */
+  atMs(): number;
+  known(asOf: AsOf): void;
+  /** A control plane said that at this moment there was nothing newer; whether it is what is served. */
+  newestWas(position: Position, atMs: number): boolean;
+  /** Something else is served now. */
+  swapped(): void;
+};
+
+export function makeCurrency(served: () => Position | null): Currency {
+  let known: AsOf = { atMs: Number.NEGATIVE_INFINITY, onTrust: false };
+  let newest: { readonly position: Position; readonly atMs: number } | null = null;
+
+  function isCurrent(atMs: number): void {
+    known = { atMs: Math.max(known.atMs, atMs), onTrust: false };
+  }
+
+  return {
+    atMs: () => known.atMs,
+    known(asOf) {
+      if (asOf.atMs > known.atMs) known = asOf;
+    },
+    newestWas(position, atMs) {
+      newest = { position, atMs };
+      const isServed = !isAfter(position, served());
+      if (isServed) isCurrent(atMs);
+      // Only the stores have said that what is served was the newest, and it was not.
+      else if (known.onTrust) known = { atMs: Number.NEGATIVE_INFINITY, onTrust: false };
+      return isServed;
+    },
+    swapped() {
+      if (newest !== null && !isAfter(newest.position, served())) isCurrent(newest.atMs);
+    },
+  };
+}
