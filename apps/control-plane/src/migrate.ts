@@ -3,7 +3,7 @@ import { migratePorts } from '@patchbay/ports';
 import { runMigrations } from 'bullmq';
 import pg from 'pg';
 import { readOwnerDatabaseUrl } from './config/config.ts';
-import { applyMigrations } from './prisma/apply-migrations.ts';
+import { aloneOn, applyMigrations } from './prisma/apply-migrations.ts';
 import { writeSync } from 'node:fs';
 
 const MIGRATIONS = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url));
@@ -19,10 +19,14 @@ async function migrate(): Promise<void> {
   const client = new pg.Client({ connectionString: readOwnerDatabaseUrl().reveal(), application_name: 'patchbay migrate' });
   await client.connect();
   try {
-    const applied = await applyMigrations(client, MIGRATIONS);
-    await migratePorts(client);
-    await runMigrations(client, 'bullmq');
-    await client.query(JOB_RIGHTS);
+    // All of it: two programs that grant the same rights at once trip over each other in Postgres' own tables.
+    const applied = await aloneOn(client, async () => {
+      const names = await applyMigrations(client, MIGRATIONS);
+      await migratePorts(client);
+      await runMigrations(client, 'bullmq');
+      await client.query(JOB_RIGHTS);
+      return names;
+    });
     writeSync(process.stdout.fd, applied.length === 0 ? 'The database is up to date.\n' : `Applied ${applied.join(', ')}.\n`);
   } finally {
     await client.end();

@@ -19,34 +19,39 @@ const TABLE = `create table if not exists _prisma_migrations (
 
 type Recorded = { readonly migration_name: string; readonly checksum: string; readonly finished_at: Date | null };
 
-/**
- * Applies what is not applied yet, in order, each in a transaction of its own, and returns the names. Keeps Prisma's
- * record, so that `prisma migrate status` agrees. Throws on a migration that failed before or was edited after it ran.
- */
-export async function applyMigrations(client: Client, directory: string): Promise<string[]> {
+/** Does `work` while no other program migrates this database, Prisma's CLI included: it waits for its turn. */
+export async function aloneOn<T>(client: Client, work: () => Promise<T>): Promise<T> {
   await client.query('select pg_advisory_lock($1)', [LOCK]);
   try {
-    await client.query(TABLE);
-    const { rows } = await client.query<Recorded>(
-      'select migration_name, checksum, finished_at from _prisma_migrations where rolled_back_at is null',
-    );
-    const recorded = new Map(rows.map((row) => [row.migration_name, row]));
-    const files = readdirSync(directory, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map(({ name }) => name)
-      .sort();
-    const applied: string[] = [];
-    for (const name of files) {
-      const sql = readFileSync(join(directory, name, 'migration.sql'), 'utf8');
-      const checksum = createHash('sha256').update(sql).digest('hex');
-      if (isApplied(name, checksum, recorded.get(name))) continue;
-      await apply(client, { name, sql, checksum });
-      applied.push(name);
-    }
-    return applied;
+    return await work();
   } finally {
     await client.query('select pg_advisory_unlock($1)', [LOCK]);
   }
+}
+
+/**
+ * Applies what is not applied yet, in order, each in a transaction of its own, and returns the names. Keeps Prisma's
+ * record, so that `prisma migrate status` agrees. Throws on a migration that failed before or was edited after it ran. To be done alone.
+ */
+export async function applyMigrations(client: Client, directory: string): Promise<string[]> {
+  await client.query(TABLE);
+  const { rows } = await client.query<Recorded>(
+    'select migration_name, checksum, finished_at from _prisma_migrations where rolled_back_at is null',
+  );
+  const recorded = new Map(rows.map((row) => [row.migration_name, row]));
+  const files = readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
+  const applied: string[] = [];
+  for (const name of files) {
+    const sql = readFileSync(join(directory, name, 'migration.sql'), 'utf8');
+    const checksum = createHash('sha256').update(sql).digest('hex');
+    if (isApplied(name, checksum, recorded.get(name))) continue;
+    await apply(client, { name, sql, checksum });
+    applied.push(name);
+  }
+  return applied;
 }
 
 function isApplied(name: string, checksum: string, recorded: Recorded | undefined): boolean {
