@@ -44,6 +44,8 @@ export function controlPlaneEnvironment(layout: Layout): Environment {
     ...(layout.masterKeyFile === null ? {} : { [ENV.masterKeyFile]: layout.masterKeyFile }),
     [ENV.apiPort]: String(layout.ports.api),
     [ENV.internalPort]: String(layout.ports.internal),
+    // There is one of each and nobody who would balance.
+    [ENV.drainAnnounceMs]: '0',
     [ENV.apiUrl]: urls.api,
     [ENV.gatewayUrl]: urls.gateway,
     [ENV.stdioHostUrl]: urls.stdioHost,
@@ -66,7 +68,6 @@ export function gatewayEnvironment(layout: Layout): Environment {
     ...basics(layout),
     // Within what the supervisor waits for a program to stop.
     [ENV.drainMs]: '8000',
-    // There is one gateway and nobody who would balance.
     [ENV.drainAnnounceMs]: '0',
     ...pass(layout, [ENV.bodyLimitBytes, ENV.stalenessBudgetMs, ...telemetry(layout)]),
     ...keyFiles(layout, {

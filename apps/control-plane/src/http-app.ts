@@ -50,7 +50,6 @@ export async function createHttpApp(platform: Platform): Promise<NestFastifyAppl
     bodyParser: false,
     abortOnError: false,
   });
-  app.enableShutdownHooks([]);
   await app.init();
   await instance.ready();
   app.get(Routes).patterns = patterns;

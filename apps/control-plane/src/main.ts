@@ -9,6 +9,8 @@ import { InternalListener, Publisher } from './modules/snapshot/index.ts';
 
 /** How long requests in flight may take to end once a stop was asked for. */
 const DRAIN_MS = 5_000;
+/** How long the whole stop may take after it was announced. */
+const STOP_MS = 10_000;
 
 /** Config → compose → listen; stops in the reverse order. */
 async function start(): Promise<Running> {
@@ -21,12 +23,15 @@ async function start(): Promise<Running> {
   await pods.start();
   await Promise.all([internal.listen(), app.listen(composed.config.apiPort, '127.0.0.1')]);
   await queue.start();
+  const { drainAnnounceMs: announceMs } = composed.config;
   composed.logger.info({ apiPort: composed.config.apiPort }, 'listening');
   return {
     logger: composed.logger,
+    stopDeadlineMs: announceMs + STOP_MS,
     stop: async () => {
+      internal.announceEnd();
       // A change that is under way is answered: its caller would not know whether it stands.
-      await drainServer(app.getHttpServer(), { limitMs: DRAIN_MS });
+      await drainServer(app.getHttpServer(), { limitMs: DRAIN_MS, announceMs });
       await app.close();
       await queue.stop();
       await publisher.stop();

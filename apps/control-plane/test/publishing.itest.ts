@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { Announcement, INTERNAL_PATHS, Manifest, TokenEntry } from '@patchbay/contracts';
+import { Announcement, ENV, INTERNAL_PATHS, Manifest, TokenEntry } from '@patchbay/contracts';
 import { createPostgresPorts, type Ports } from '@patchbay/ports';
 import { hashToken } from '@patchbay/tokens';
 import { compactVerify } from 'jose';
@@ -200,7 +200,14 @@ test('of one organisation among several that lost its manifest everything is pub
   expect(heard.length).toBe(told);
 });
 
-test('SIGTERM ends it in order', async () => {
-  expect(await installation.kill('SIGTERM')).toBe(0);
+test('SIGTERM ends it in order: it is not ready first, and answers as before for as long as a balancer needs', async () => {
+  await installation.kill('SIGTERM');
+  installation.env[ENV.drainAnnounceMs] = '2000';
+  await installation.up();
+  installation.env[ENV.drainAnnounceMs] = '0';
+  const ended = installation.kill('SIGTERM');
+  await until(async () => (await installation.internalResponse('/readyz')).status === 503, 'saying that it ends');
+  expect((await installation.call('GET', '/api/openapi.json')).status).toBe(200);
+  expect(await ended).toBe(0);
   await installation.up();
 });

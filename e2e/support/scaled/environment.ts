@@ -21,6 +21,9 @@ export function isOneOf<Name extends string>(names: readonly Name[], name: strin
 /** Hosts share a folder, as they would a volume: what a server keeps there survives its host. */
 const STDIO_HOME = 'stdio-hosts';
 
+/** Our balancers look several times a second. */
+const ANNOUNCE_MS = '1500';
+
 function common({ home }: Layout, folder: string): Environment {
   return {
     PATH: process.env['PATH'] ?? '/usr/bin:/bin',
@@ -42,6 +45,7 @@ function controlPlane(layout: Layout, name: (typeof CONTROL_PLANES)[number]): En
     ...publicUrls(layout),
     [ENV.apiPort]: String(layout.second[name]),
     [ENV.internalPort]: String(layout.ports[name]),
+    [ENV.drainAnnounceMs]: ANNOUNCE_MS,
     [ENV.stdioHostUrl]: stdioHostUrls(layout),
     [ENV.refusedAddresses]: refusedAddresses(layout),
     [ENV.egressAllow]: '127.0.0.1/32',
@@ -58,8 +62,7 @@ function gateway(layout: Layout, name: (typeof GATEWAYS)[number]): Environment {
     ...publicUrls(layout),
     [ENV.gatewayPort]: String(layout.ports[name]),
     [ENV.adminPort]: String(layout.second[name]),
-    // Our balancer looks several times a second.
-    [ENV.drainAnnounceMs]: '1500',
+    [ENV.drainAnnounceMs]: ANNOUNCE_MS,
     [ENV.controlPlaneInternalUrl]: CONTROL_PLANES.map((to) => `http://127.0.0.1:${portFor(layout, name, to)}`).join(','),
     [ENV.stdioHostUrl]: stdioHostUrls(layout),
     [ENV.refusedAddresses]: refusedAddresses(layout),

@@ -21,7 +21,7 @@ export type ScaledOptions = {
 
 /**
  * Two control planes, three gateways, two stdio hosts on a Postgres and a Redis, each program reaching each other through a link of its
- * own; clients come through plain round-robin balancers, of which the one before the gateways looks at their readiness. Every member can be killed, paused and started again.
+ * own; clients come through plain round-robin balancers that look at readiness. Every member can be killed, paused and started again.
  */
 export class ScaledPlatform implements TestPlatform {
   readonly layout: Layout;
@@ -183,7 +183,10 @@ function startBalancers(layout: Layout, onSent: BalancerOptions['onSent']): Prom
       backends: GATEWAYS.map((name) => ({ name, port: layout.ports[name], readyUrl: readyUrlOf(layout, name) })),
       ...(onSent === undefined ? {} : { onSent }),
     }),
-    startBalancer({ port: ports.api, backends: CONTROL_PLANES.map((name) => ({ name, port: second[name] ?? 0 })) }),
+    startBalancer({
+      port: ports.api,
+      backends: CONTROL_PLANES.map((name) => ({ name, port: second[name] ?? 0, readyUrl: readyUrlOf(layout, name) })),
+    }),
   ]);
 }
 

@@ -44,7 +44,7 @@ export const ENV = {
   bodyLimitBytes: 'PATCHBAY_BODY_LIMIT_BYTES',
   /** How long calls in flight may take to end once the gateway or the stdio host was told to stop. */
   drainMs: 'PATCHBAY_DRAIN_MS',
-  /** How long a gateway that was told to stop says so to its balancer, and takes calls as before. */
+  /** How long a gateway or control plane that was told to stop says so to its balancer, and answers as before. */
   drainAnnounceMs: 'PATCHBAY_DRAIN_ANNOUNCE_MS',
   /** How long a pod serves without news from control plane or stores; default 5 minutes. */
   stalenessBudgetMs: 'PATCHBAY_STALENESS_BUDGET_MS',

@@ -28,6 +28,8 @@ export abstract class Config {
   abstract readonly logLevel: LogLevel;
   abstract readonly apiPort: number;
   abstract readonly internalPort: number;
+  /** How long it is not ready but answers as before once it was told to stop. */
+  abstract readonly drainAnnounceMs: number;
   abstract readonly apiUrl: URL;
   abstract readonly gatewayUrl: URL;
   abstract readonly databaseUrl: Secret;
@@ -59,6 +61,7 @@ export function readConfig(env: Environment = process.env): Config {
       home: text(ENV.home, '.patchbay'),
       logLevel: oneOf<LogLevel>(ENV.logLevel, LEVELS, 'info'),
       internalPort: port(ENV.internalPort),
+      drainAnnounceMs: integer(ENV.drainAnnounceMs, { min: 0, max: 600_000 }, 5_000),
       apiUrl: url(ENV.apiUrl, `http://127.0.0.1:${apiPort}`),
       gatewayUrl: url(ENV.gatewayUrl, 'http://127.0.0.1:8471'),
       databaseUrl: postgresUrl(ENV.databaseUrlFile, ENV.databaseUrl),

@@ -216,6 +216,7 @@ export class Installation {
   #addresses(): Record<string, string> {
     return {
       [ENV.home]: this.home,
+      [ENV.drainAnnounceMs]: '0',
       [ENV.apiPort]: String(this.apiPort),
       [ENV.internalPort]: String(this.internalPort),
       [ENV.stdioHostUrl]: 'http://127.0.0.1:9',

@@ -31,6 +31,7 @@ const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
 @Injectable()
 export class InternalListener {
   readonly #server: FastifyInstance;
+  #isEnding = false;
 
   constructor(
     private readonly platform: Platform,
@@ -57,13 +58,19 @@ export class InternalListener {
     await this.#server.listen({ host: '127.0.0.1', port: this.platform.config.internalPort });
   }
 
+  /** Not ready from now on: whoever balances goes elsewhere. Everything is answered as before. */
+  announceEnd(): void {
+    this.#isEnding = true;
+  }
+
   async close(): Promise<void> {
     await this.#server.close();
   }
 
   #probes(): void {
     this.#server.get('/livez', () => ({ live: true }));
-    this.#server.get('/readyz', async () => {
+    this.#server.get('/readyz', async (_request, reply) => {
+      if (this.#isEnding) return reply.status(503).send({ ready: false, because: 'draining: told to stop' });
       await this.platform.lookups.positions();
       return { ready: true };
     });
