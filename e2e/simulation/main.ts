@@ -1,11 +1,16 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { simulateLimits } from './limits/simulate-limits.ts';
+import { simulatePlacement } from './placement/simulate-placement.ts';
 import { simulate } from './simulate.ts';
 
 type Run = { readonly violation: Error | null; readonly trace: readonly string[]; readonly simulatedMs: number };
 
-const WORLDS: Readonly<Record<string, (seed: number) => Promise<Run>>> = { distribution: simulate, limits: simulateLimits };
+const WORLDS: Readonly<Record<string, (seed: number) => Promise<Run>>> = {
+  distribution: simulate,
+  limits: simulateLimits,
+  placement: simulatePlacement,
+};
 
 // node_modules/.bin/node e2e/simulation/main.ts --seeds 20000 [--world limits] [--from 1] [--trace]
 const { values } = parseArgs({

@@ -22,6 +22,8 @@ class Timer {
   hasRef(): boolean {
     return true;
   }
+  /** Begins anew. */
+  refresh: () => Timer = () => this;
 }
 
 /**
@@ -77,8 +79,13 @@ export class Scheduler {
     const real = { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate };
     const once = (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]): Timer => {
       const timer = new Timer();
-      timer.planned = this.plan(ms, () => run(...args));
-      return timer;
+      const begin = (): Timer => {
+        if (timer.planned !== null) timer.planned.cancelled = true;
+        timer.planned = this.plan(ms, () => run(...args));
+        return timer;
+      };
+      timer.refresh = begin;
+      return begin();
     };
     const again = (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]): Timer => {
       const timer = new Timer();
