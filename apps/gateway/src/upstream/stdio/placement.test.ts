@@ -180,6 +180,23 @@ describe('a shared server', () => {
     }
   });
 
+  // After the store lost its data records begin anew at one: there are then two of one sequence.
+  it('stays where it is when a record as new as its own, of another host, is put back', async () => {
+    const store = new Store();
+    const one = pod(store);
+    const first = await one.place();
+    const elsewhere = new Store();
+    const earlier = pod(elsewhere);
+    earlier.hosts.giveUp(first, 'test');
+    expect((await earlier.place()).name).not.toBe(first.name);
+    store.values.set(KEY, elsewhere.values.get(KEY) ?? '');
+    one.placement.holds(SHARED, first);
+    await settled();
+    expect(one.placement.holds(SHARED, first)).toBe(true);
+    expect(one.counted.ignored).toBe(1);
+    expect((await pod(store).place()).name).toBe(first.name);
+  });
+
   it('is found by hashing alone without the store, which is said once, and recorded when the store is back', async () => {
     const store = new Store();
     store.isAway = true;

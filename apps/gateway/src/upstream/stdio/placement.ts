@@ -158,7 +158,7 @@ export class Placement {
         return this.#keep(placed, { host: claim.host, record, sequence });
       }
       const theirs = standing === null ? null : this.#open(placed, standing);
-      const isCurrent = theirs !== null && theirs.sequence >= (known?.sequence ?? 0);
+      const isCurrent = theirs !== null && isNoOlder(theirs, known);
       if (isCurrent && (await this.#isUsableNow(theirs, known, tried))) return this.#keep(placed, { ...theirs, record: standing });
       if (standing !== null && !isCurrent) this.#deps.counters.recordsIgnored.inc();
       // Above whatever stood, so that it cannot be put back.
@@ -202,7 +202,7 @@ export class Placement {
     const standing = await within(this.#deps.store.get(placed.organisationId, recordKeyOf(placed)), STORE_TIMEOUT_MS, null);
     const theirs = standing === null ? null : this.#open(placed, standing);
     const known = this.#known.get(cacheKeyOf(placed));
-    return theirs !== null && theirs.sequence >= (known?.sequence ?? 0) ? theirs.host : null;
+    return theirs !== null && isNoOlder(theirs, known) ? theirs.host : null;
   }
 
   #seal(placed: Placed, { id }: StdioHost, sequence: number): string {
@@ -228,6 +228,15 @@ export class Placement {
     if (this.#storeIsAway) this.#deps.logger.info({}, 'the shared store records stdio hosts again');
     this.#storeIsAway = false;
   }
+}
+
+/**
+ * Of two records of one sequence the one that this pod saw stand counts: after the store lost its data sequences begin anew, and one from
+ * before could be put back. What was chosen without the store gives way.
+ */
+function isNoOlder({ host, sequence }: Found, known: Known | undefined): boolean {
+  if (known === undefined || sequence !== known.sequence) return sequence > (known?.sequence ?? 0);
+  return known.record === null || known.host === host;
 }
 
 function recordKeyOf({ server }: Placed): string {
