@@ -26,7 +26,8 @@ type Life = {
   readonly owner: Owner;
   readonly state: State;
   readonly authenticate: ReturnType<typeof makeAuthenticate>;
-  readonly startedAtMs: number;
+  /** The one before ended in an orderly way: control planes may not reckon with this one. */
+  readonly isAfterOrderlyEnd: boolean;
   /** A control plane has said that it took a report of this life. */
   hasReported: boolean;
   /** And then where everything stands. */
@@ -39,8 +40,11 @@ export class Pod {
   readonly disk: Disk;
   /** How far its wall clock is off. */
   skewMs = 0;
-  /** Until its budget after this it may serve, over all its lives that share a disk: when a control plane last took its report, or a life without one began. */
+  /** When a control plane last took its report, over all its lives that share a disk. Control planes reckon with it until its budget after this. */
   heardAtMs = 0;
+  /** When this life last read the stores: while no control plane answers, it goes by them. */
+  storesReadAtMs = Number.NEGATIVE_INFINITY;
+  #endedInOrder = false;
   /** How far ahead its wall clock has been since its disk is there: what was written then looks that much newer. */
   #aheadMs = 0;
   readonly #world: World;
@@ -62,15 +66,17 @@ export class Pod {
     return this.#life?.state ?? null;
   }
 
-  /** The stores answered: a life that no control plane has heard yet goes by them. */
+  /** The stores answered. */
   readStores(): void {
-    if (this.#life !== null && !this.#life.hasCompared) this.#heardAt(Math.max(this.heardAtMs, this.#life.startedAtMs));
+    if (this.#life !== null) this.storesReadAtMs = this.#world.scheduler.nowMs;
   }
 
-  /** Whether no control plane has told this life where everything stands, and it got this organisation from elsewhere than its disk. */
+  /** Whether it goes by what the stores say of this organisation, and control planes confirm revisions without waiting for it. */
   goesByStores({ slug }: Organisation): boolean {
-    if (this.#life === null || this.#life.hasCompared) return false;
-    return this.#life.state.status().organisations.find((each) => each.slug === slug)?.from !== 'disk';
+    if (this.#life === null) return false;
+    if (this.#world.scheduler.nowMs - this.heardAtMs > STALENESS_BUDGET_MS) return true;
+    if (this.#life.hasCompared) return false;
+    return this.#life.isAfterOrderlyEnd || this.#life.state.status().organisations.find((each) => each.slug === slug)?.from !== 'disk';
   }
 
   #heardAt(ms: number): void {
@@ -118,7 +124,9 @@ export class Pod {
         }),
       );
       const authenticate = makeAuthenticate({ snapshots: state.snapshots, tokens: state.tokens, tagKey: TAG_KEY, clock });
-      this.#life = { owner, state, authenticate, startedAtMs: scheduler.nowMs, hasReported: false, hasCompared: false };
+      this.#life = { owner, state, authenticate, isAfterOrderlyEnd: this.#endedInOrder, hasReported: false, hasCompared: false };
+      this.#endedInOrder = false;
+      this.storesReadAtMs = Number.NEGATIVE_INFINITY;
       void state.start();
     });
     invariants.podStarted(this);
@@ -139,6 +147,7 @@ export class Pod {
     if (life === null) return;
     this.#world.trace.note(`${this.name} stops`);
     this.#life = null;
+    this.#endedInOrder = true;
     // Its mark is written by the clock as it is now.
     this.#aheadMs = Math.max(this.#aheadMs, this.skewMs);
     this.#world.invariants.podEnded(this, { losesDisk: false });

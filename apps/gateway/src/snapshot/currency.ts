@@ -7,6 +7,8 @@ export type AsOf = { readonly atMs: number; readonly onTrust: boolean };
 export type Currency = {
   /** By the monotonic clock. */
   atMs(): number;
+  /** The same, without what the stores alone have said. */
+  surelyAtMs(): number;
   known(asOf: AsOf): void;
   /** A control plane said that at this moment there was nothing newer; whether it is what is served. */
   newestWas(position: Position, atMs: number): boolean;
@@ -16,15 +18,19 @@ export type Currency = {
 
 export function makeCurrency(served: () => Position | null): Currency {
   let known: AsOf = { atMs: Number.NEGATIVE_INFINITY, onTrust: false };
+  let surelyAtMs = Number.NEGATIVE_INFINITY;
   let newest: { readonly position: Position; readonly atMs: number } | null = null;
 
   function isCurrent(atMs: number): void {
-    known = { atMs: Math.max(known.atMs, atMs), onTrust: false };
+    surelyAtMs = Math.max(surelyAtMs, atMs);
+    known = { atMs: Math.max(known.atMs, atMs), onTrust: known.onTrust && known.atMs > atMs };
   }
 
   return {
     atMs: () => known.atMs,
+    surelyAtMs: () => surelyAtMs,
     known(asOf) {
+      if (!asOf.onTrust) surelyAtMs = Math.max(surelyAtMs, asOf.atMs);
       if (asOf.atMs > known.atMs) known = asOf;
     },
     newestWas(position, atMs) {
@@ -32,7 +38,7 @@ export function makeCurrency(served: () => Position | null): Currency {
       const isServed = !isAfter(position, served());
       if (isServed) isCurrent(atMs);
       // Only the stores have said that what is served was the newest, and it was not.
-      else if (known.onTrust) known = { atMs: Number.NEGATIVE_INFINITY, onTrust: false };
+      else if (known.onTrust) known = { atMs: surelyAtMs, onTrust: false };
       return isServed;
     },
     swapped() {

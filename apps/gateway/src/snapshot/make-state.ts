@@ -127,7 +127,7 @@ export function makeState(deps: StateDeps): State {
       const stale = staleness.exceeded();
       return {
         ready: !stale,
-        notReadyBecause: stale ? 'no news from a control plane for the staleness budget' : null,
+        notReadyBecause: stale ? 'no news from a control plane for the staleness budget, and the stores do not make up for it' : null,
         lastNewsAtMs: staleness.lastNewsAtMs(),
         organisations: snapshots.status(),
       };

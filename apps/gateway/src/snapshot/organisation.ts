@@ -101,7 +101,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
       const next = await compileSnapshot(manifest, fetched, compilation);
       const knownAt = current() ?? (await previouslyKept(source, sourced));
       if (closed) return 'unavailable';
-      tellChanges(changes, manifest, knownAt && { ...knownAt, currentMsAgo: clock.monotonicMs() - currency.atMs() });
+      tellChanges(changes, manifest, knownAt && { ...knownAt, currentMsAgo: clock.monotonicMs() - currency.surelyAtMs() });
       compilation = next;
     } catch (error) {
       refused('part_malformed', error);

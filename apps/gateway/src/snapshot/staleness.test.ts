@@ -197,19 +197,62 @@ describe('what a pod has said before it is killed', () => {
   });
 });
 
-describe('no news is', () => {
-  test('what the stores say, once a control plane was heard: whoever writes there can repeat what was', async () => {
+describe('while no control plane answers, the stores', () => {
+  test.each([
+    ['that once heard one', false],
+    ['that started without one', true],
+  ])('keep a pod serving %s; when they are away too the budget runs', async (_which, startsAlone) => {
+    fleet.away.controlPlane = startsAlone;
     const pod = await startPod(fleet);
     await pod.call('acme', token.text);
     fleet.away.controlPlane = true;
-    fleet.clock.now += BUDGET_MS - 10_000;
+    for (let hour = 0; hour < 3; hour += 1) {
+      fleet.clock.now += BUDGET_MS - 10_000;
+      await pod.state.compare();
+      fleet.clock.now += 11_000;
+      expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
+    }
+    expect(pod.state.status().ready).toBe(true);
+    fleet.away.stores = true;
+    fleet.clock.now += BUDGET_MS;
     await pod.state.compare();
-    fleet.clock.now += 11_000;
     expect(await pod.call('acme', token.text)).toBe('staleness.exceeded');
     expect(pod.state.status().ready).toBe(false);
     await pod.state.stop();
   });
 
+  test('bring what is newer, and nothing older keeps an organisation serving', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    fleet.away.controlPlane = true;
+    const old = await fleet.deps.ports.parts.getManifest(acme.id);
+    await fleet.publish(acme);
+    await pod.state.compare();
+    await vi.waitFor(() => expect(pod.state.snapshots.current('acme')?.revision).toBe(2));
+    const { parts } = fleet.deps.ports;
+    parts.getManifest = async () => old;
+    fleet.clock.now += BUDGET_MS + 1_000;
+    await pod.state.compare();
+    expect(await pod.call('acme', token.text)).toBe('staleness.exceeded');
+    await pod.state.stop();
+  });
+
+  test('are told to no disk: with all away after that, a restart serves for what is left since a control plane was heard', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    fleet.away.controlPlane = true;
+    fleet.clock.now += BUDGET_MS + 1_000;
+    await pod.state.compare();
+    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
+    fleet.away.stores = true;
+    await pod.state.stop();
+    const restarted = await startPod(fleet, { home: pod.home });
+    expect(await restarted.call('acme', token.text)).not.toBeTypeOf('object');
+    await restarted.state.stop();
+  });
+});
+
+describe('no news is', () => {
   test('an announcement, however new', async () => {
     const pod = await startPod(fleet);
     await pod.call('acme', token.text);
@@ -233,19 +276,8 @@ describe('no news is', () => {
     fleet.clock.now += BUDGET_MS - 10_000;
     await pod.state.compare();
     fleet.clock.now += 11_000;
-    expect(await pod.call('acme', token.text)).toBe('staleness.exceeded');
-    await pod.state.stop();
-  });
-
-  test('the stores, of a pod that started without a control plane, for longer than its budget since then', async () => {
-    fleet.away.controlPlane = true;
-    const pod = await startPod(fleet);
-    fleet.clock.now += BUDGET_MS - 10_000;
     await pod.state.compare();
-    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
-    fleet.clock.now += 11_000;
-    await pod.state.compare();
-    expect(await pod.call('acme', token.text)).toBe('staleness.exceeded');
+    expect(await pod.call('acme', token.text), 'nor are the stores, which can be read').toBe('staleness.exceeded');
     await pod.state.stop();
   });
 

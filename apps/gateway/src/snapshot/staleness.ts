@@ -4,8 +4,9 @@ import type { Clock } from './log.ts';
 
 /**
  * How long this pod has been without news: a control plane that took its report and said where everything stands. By the monotonic clock
- * while it runs. The moment is kept on disk by the wall clock, so that a restart does not renew the budget. Stores give no news: whoever
- * writes there can repeat what was. A pod that starts without a control plane goes by them once, for the budget from its start.
+ * while it runs. The moment is kept on disk by the wall clock, so that a restart does not renew the budget. Stores give no news, because
+ * whoever writes there can repeat what was; while no control plane answers they are trusted all the same, as long as they can be read to
+ * their end: with every control plane away nobody can revoke. The disk is not told of that trust.
  */
 export type Staleness = {
   exceeded(): boolean;
@@ -13,8 +14,8 @@ export type Staleness = {
   lastNewsAtMs(): number;
   /** `atMs`: when it was asked for, by the monotonic clock. */
   news(atMs: number): void;
-  /** The stores can be read; counts until the first news of this process. */
-  startedFromStores(): void;
+  /** No control plane answered, and the stores were read to their end. `atMs`: when that began. */
+  trusted(atMs: number): void;
   /** As of when what was loaded from there is known: by news, or (`onTrust`) by the stores alone. */
   knownAs(from: 'disk' | 'live'): AsOf;
   restore(): Promise<void>;
@@ -33,16 +34,13 @@ const NEVER = Number.NEGATIVE_INFINITY;
 const CLOCK_CORRECTION_MS = 5_000;
 
 export function makeStaleness({ clock, budgetMs, files, file }: StalenessDeps): Staleness {
-  const startedAtMs = clock.monotonicMs();
   let newsAtMs = NEVER;
   let trustedAtMs = NEVER;
   let persistedAtMs = NEVER;
-  let hasNews = false;
   let ended = false;
   let writing: Promise<void> = Promise.resolve();
 
-  const lastMs = (): number => Math.max(newsAtMs, trustedAtMs);
-  const lastNewsAtMs = (): number => (lastMs() === NEVER ? 0 : Math.round(clock.nowMs() - (clock.monotonicMs() - lastMs())));
+  const lastNewsAtMs = (): number => (newsAtMs === NEVER ? 0 : Math.round(clock.nowMs() - (clock.monotonicMs() - newsAtMs)));
 
   /** One after another: the last one stays. */
   function write(markMs: number): Promise<void> {
@@ -51,28 +49,21 @@ export function makeStaleness({ clock, budgetMs, files, file }: StalenessDeps): 
   }
 
   async function persist(): Promise<void> {
-    if (ended || lastMs() === persistedAtMs) return;
-    persistedAtMs = lastMs();
+    if (ended || newsAtMs === persistedAtMs) return;
+    persistedAtMs = newsAtMs;
     await write(lastNewsAtMs());
   }
 
-  function persistNow(): void {
-    // A mark that cannot be written only shortens the time after a restart.
-    if (lastMs() - persistedAtMs >= PERSIST_EVERY_MS) persist().catch(() => undefined);
-  }
-
   return {
-    exceeded: () => ended || clock.monotonicMs() - lastMs() > budgetMs,
+    exceeded: () => ended || clock.monotonicMs() - Math.max(newsAtMs, trustedAtMs) > budgetMs,
     lastNewsAtMs,
     news(atMs) {
-      hasNews = true;
       newsAtMs = Math.max(newsAtMs, atMs);
-      persistNow();
+      // A mark that cannot be written only shortens the time after a restart.
+      if (newsAtMs - persistedAtMs >= PERSIST_EVERY_MS) persist().catch(() => undefined);
     },
-    startedFromStores() {
-      if (hasNews) return;
-      trustedAtMs = startedAtMs;
-      persistNow();
+    trusted(atMs) {
+      trustedAtMs = Math.max(trustedAtMs, atMs);
     },
     knownAs: (from) =>
       from === 'disk' || newsAtMs >= trustedAtMs ? { atMs: newsAtMs, onTrust: false } : { atMs: trustedAtMs, onTrust: true },

@@ -76,13 +76,13 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
     if (store.byId(organisationId) === undefined) reporter.acknowledge(organisationId, position, false);
   }
 
-  /** Whether a control plane answered and knows that this pod goes on; if so, all is known as of `beganAtMs`. */
-  async function compareWithControlPlane(beganAtMs: number): Promise<boolean> {
+  /** What a control plane said: `news` when it knows that this pod goes on, and then all is known as of `beganAtMs`. */
+  async function compareWithControlPlane(beganAtMs: number): Promise<'news' | 'not reported' | 'away'> {
     // Before anything else: a control plane reckons with this pod until the budget has passed since it last heard of it.
     const reported = await reporter.post();
     const askedAtMs = clock.monotonicMs();
     const asked = await controlPlane.revisions();
-    if (asked.kind !== 'found') return false;
+    if (asked.kind !== 'found') return 'away';
     const outdated: (Position & { readonly organisationId: OrganisationId })[] = [];
     for (const position of asked.value.organisations) {
       const organisation = store.byId(position.organisationId);
@@ -92,7 +92,7 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
       else organisation?.want(position);
     }
     await promise(outdated, askedAtMs);
-    return reported;
+    return reported ? 'news' : 'not reported';
   }
 
   /** Before anybody counts on it that nothing below is loaded. Not said of all that exists when this pod has just come. */
@@ -107,7 +107,7 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
   }
 
   /** Whether the stores were read to their end: each organisation's manifest, or, with none loaded, anything at all. */
-  async function compareWithStores(): Promise<boolean> {
+  async function compareWithStores(beganAtMs: number, { trust }: { trust: boolean }): Promise<boolean> {
     const organisations = store.all();
     if (organisations.length === 0)
       return within(
@@ -115,15 +115,14 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
         STORE_TIMEOUT_MS,
         false,
       );
-    const read = await Promise.all(organisations.map((organisation) => organisation.compare()));
+    const read = await Promise.all(
+      organisations.map(async (organisation) => {
+        const isRead = await organisation.compare();
+        if (isRead && trust) organisation.known({ atMs: beganAtMs, onTrust: true });
+        return isRead;
+      }),
+    );
     return read.every(Boolean);
-  }
-
-  /** As long as no control plane has been heard since the start. */
-  function goByStores(): void {
-    staleness.startedFromStores();
-    const asOf = staleness.knownAs('live');
-    if (asOf.onTrust) for (const organisation of store.all()) organisation.known(asOf);
   }
 
   function compare(): Promise<void> {
@@ -136,11 +135,13 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
   async function compareOnce(): Promise<void> {
     const beganAtMs = clock.monotonicMs();
     try {
-      if (await compareWithControlPlane(beganAtMs)) staleness.news(beganAtMs);
+      const said = await compareWithControlPlane(beganAtMs);
+      if (said === 'news') staleness.news(beganAtMs);
       else {
-        // What they have is caught up with. It is no news: whoever writes there can repeat what was.
-        const isRead = await compareWithStores();
-        if (isRead) goByStores();
+        // What they have is caught up with. It may repeat what was: it counts only while no control plane can say otherwise.
+        const isAway = said === 'away';
+        const isRead = await compareWithStores(beganAtMs, { trust: isAway });
+        if (isRead && isAway) staleness.trusted(beganAtMs);
         if (!isRead || staleness.exceeded()) compareSoon();
       }
     } catch (error) {
@@ -153,7 +154,7 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
   function compareSoon(): void {
     log.warn(
       { lastNewsAtMs: staleness.lastNewsAtMs() },
-      'no control plane can be reached, and the stores cannot be read or do not suffice',
+      'no control plane takes our report, and the stores cannot be read or do not suffice',
     );
     if (soon !== null) clearTimeout(soon);
     if (!stopped) soon = setTimeout(() => void compare(), RECOMPARE_MS);
