@@ -141,6 +141,33 @@ export function cutOffForLong(world: World): void {
   cutOff(world, longerThanBudgetMs(world));
 }
 
+const changeServer = (world: World): void => change(world, 'a server changed', (organisation) => world.truth.changeServer(organisation));
+
+/** Changes what a pod cannot hear of before its budget has passed, so that it is confirmed without that pod, which then comes back. */
+export function changeWhileCutOff(world: World): void {
+  const isCut = world.pods.some(({ name }) => world.network.link(name, 'cp1').state !== 'up');
+  if (!isCut) cutOff(world, world.random.between(301_000, 330_000));
+  changeServer(world);
+}
+
+/** Lets a pod end in order, or be killed, and start again where it hears of nothing, while there are changes. */
+export function startCutOff(world: World): void {
+  const { random, scheduler } = world;
+  const pod = random.pick(world.pods);
+  changeServer(world);
+  const start = (): void => {
+    for (const other of ['store', 'cp1', 'cp2']) cut(world, pod.name, other, 15_000);
+    pod.start();
+    changeServer(world);
+    for (const ms of [500, 3_000, 10_000]) scheduler.plan(ms, () => void world.invariants.confirm());
+  };
+  scheduler.plan(random.between(0, 20), () => {
+    if (random.chance(0.5)) return void pod.stop().then(() => scheduler.plan(random.between(10, 2_000), start));
+    pod.kill({ losesDisk: false });
+    scheduler.plan(random.between(10, 2_000), start);
+  });
+}
+
 /** Lets one thing happen. */
 export function disturb(world: World): void {
   let left = world.random.between(0, WEIGHT);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { startOnTheFirstManifest } from './attacker.ts';
-import { cutOffForLong } from './chaos.ts';
+import { changeWhileCutOff, cutOffForLong, startCutOff } from './chaos.ts';
 import { believesLateLookups, forgetsHowFarItCame, neverStale } from './mutations.ts';
 import { simulate, type How } from './simulate.ts';
 
@@ -32,6 +32,18 @@ test('through loss, partitions, restarts, jumping clocks and an attacker at the 
   expect(admitted).toBeGreaterThan(1_000);
   expect(confirmations).toBeGreaterThan(100);
 }, 120_000);
+
+// Each of these seeds found a pod that went on too long, or below what was confirmed, before staleness counted for each organisation and the disk remembered ends.
+test.each<[string, How, number[]]>([
+  ['that comes back after its budget', { happens: changeWhileCutOff }, [5, 17, 18, 22, 30]],
+  ['that starts where it hears of nothing', { happens: startCutOff }, [2, 4, 5, 6, 11, 12]],
+])(
+  'a pod %s serves nothing below what was confirmed',
+  async (_what, how, seeds) => {
+    for (const seed of seeds) expect(report(await simulate(seed, how))).toBe('');
+  },
+  120_000,
+);
 
 test('the same seed does the same', async () => {
   const [one, other] = [await simulate(7), await simulate(7)];
