@@ -61,10 +61,5 @@ export const forgivesDebts: LimitsMutation = broken((of) => {
   };
 });
 
-/** Says that there will be more sooner than there is. */
-export const promisesTooSoon: LimitsMutation = broken((of) => ({
-  take: async (id, counter, request) => {
-    const lease = await of.take(id, counter, request);
-    return { ...lease, retryAfterMs: lease.retryAfterMs / 2 };
-  },
-}));
+/** Permits that were not needed stay charged. */
+export const keepsUnspent: LimitsMutation = broken(() => ({ giveBack: async () => undefined }));

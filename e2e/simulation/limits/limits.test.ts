@@ -5,8 +5,8 @@ import {
   doublesWindows,
   forgivesDebts,
   grantsHalf,
+  keepsUnspent,
   permitsForEach,
-  promisesTooSoon,
   slotsForEach,
   slotsForLong,
 } from './limits-mutations.ts';
@@ -18,12 +18,14 @@ const SEEDS = 40;
 const report = ({ seed, violation, trace }: LimitsRun): string =>
   violation === null ? '' : `seed ${seed}: ${violation.message}\n${trace.slice(-60).join('\n')}`;
 
-async function firstBroken(seeds: number, how: HowLimits): Promise<string | null> {
-  for (let seed = 1; seed <= seeds; seed += 1) {
+/** The rules that were broken, up to and with the one looked for. */
+async function brokenUntil(rule: string, how: HowLimits): Promise<string[]> {
+  const broken: string[] = [];
+  for (let seed = 1; seed <= 60 && !broken.includes(rule); seed += 1) {
     const { violation } = await simulateLimits(seed, how);
-    if (violation !== null) return violation.message.split(':')[0] ?? null;
+    if (violation !== null) broken.push(violation.message.split(':')[0] ?? '');
   }
-  return null;
+  return broken;
 }
 
 test('through loss, partitions, restarts, jumping clocks and a store without its data limits hold, and are used', async () => {
@@ -54,11 +56,11 @@ test.each<[string, HowLimits, string]>([
   ['forgives debts', { mutation: forgivesDebts, deeds: 0 }, 'what was admitted without the store is charged to it'],
   ['doubles windows', { mutation: doublesWindows, deeds: 0 }, 'a gateway alone never admits more than the maximum'],
   ['doubles concurrency', { mutation: doublesSlots, deeds: 0 }, 'a gateway alone never has more calls at work than the limit'],
-  ['promises too soon', { mutation: promisesTooSoon, deeds: 0 }, 'a refused call is admitted when it was told to come'],
+  ['takes nothing back', { mutation: keepsUnspent, deeds: 0 }, 'a refused call is admitted when it was told to come'],
 ])(
   'a fleet that %s is caught',
   async (_what, how, rule) => {
-    expect(await firstBroken(60, how)).toBe(rule);
+    expect(await brokenUntil(rule, how)).toContain(rule);
   },
   120_000,
 );

@@ -42,13 +42,13 @@ export async function checkSteady(world: LimitsWorld): Promise<void> {
   }
 }
 
-/** Under more load than it allows a limit is used up. */
+/** Under far more load than it allows a limit is used up; under little more, chance alone leaves gaps that no counter could fill. */
 async function checkUsed(world: LimitsWorld, server: LimitedServer): Promise<void> {
   const { random, scheduler } = world;
   const begunMs = scheduler.nowMs;
   const windowMs = Math.max(0, ...server.limits.flatMap(({ windows }) => windows.map((window) => window.windowMs)));
   const perSecond = Math.max(
-    fullLoadPerSecond(server) * random.between(1.3, 4),
+    fullLoadPerSecond(server) * random.between(3, 6),
     windowMs === 0 ? 0 : (CALLS_A_WINDOW_MIN * 1_000) / windowMs,
   );
   const calls = load(world, server, perSecond);
