@@ -73,7 +73,6 @@ export class Invariants {
     const confirmedBefore = this.#confirmed.get(organisation.id);
     const belongs = organisation.tokens.has(token.hash);
     const isOnTrust = pod.goesByStores(organisation);
-    const { storesReadAtMs } = pod;
     const { by, outcome } = await pod.call(organisation, token);
     this.calls += 1;
     const what = `${pod.name} at ${say(by ?? before)} answered ${token.name} at ${organisation.slug} with ${outcome}`;
@@ -87,7 +86,7 @@ export class Invariants {
       if (!belongs) throw new Violation('a token opens its own organisation alone', what);
       if (by !== null && wasRevokedAt !== null && comparePositions(by, { epoch: organisation.epoch, revision: wasRevokedAt as never }) >= 0)
         throw new Violation('no revoked token is admitted', `${what}, revoked at ${organisation.epoch}.${wasRevokedAt}`);
-      const silentMs = startedAtMs - Math.max(pod.heardAtMs, storesReadAtMs);
+      const silentMs = startedAtMs - Math.max(pod.heardAtMs, pod.storesReadAtMs);
       if (silentMs > STALENESS_BUDGET_MS)
         throw new Violation(
           'a pod never serves beyond its staleness budget',
