@@ -1,7 +1,11 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const resolve = { conditions: ['patchbay-source'] };
 const ssr = { resolve: { conditions: ['patchbay-source'] } };
+
+/** Two at least, also on two cores: integration tests mostly wait for processes to start and for time to pass. */
+const maxWorkers = Math.max(2, availableParallelism() - 1);
 
 /** unit: pure and fast, beside the source. integration: real Postgres and real processes, per app. e2e: the whole platform. */
 export default defineConfig({
@@ -14,6 +18,7 @@ export default defineConfig({
         ssr,
         test: {
           name: 'unit',
+          maxWorkers,
           include: ['{apps,packages}/*/src/**/*.test.ts', 'e2e/simulation/**/*.test.ts', 'e2e/**/*.test.ts', 'scripts/**/*.test.mjs'],
         },
       },
@@ -22,6 +27,7 @@ export default defineConfig({
         ssr,
         test: {
           name: 'integration',
+          maxWorkers,
           include: ['{apps,packages}/*/test/**/*.itest.ts', 'e2e/**/*.itest.ts', 'tools/test/**/*.itest.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
