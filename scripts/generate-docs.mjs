@@ -38,15 +38,31 @@ function renderErrors(catalog) {
   ].join('\n');
 }
 
-async function main() {
+async function checkErrors(isCheck) {
   const { catalog } = await import(pathToFileURL(join(ROOT, 'packages/errors/src/catalog.ts')).href);
   const text = renderErrors(catalog);
-  if (!process.argv.includes('--check')) return writeFileSync(TARGET, text);
-  if (existsSync(TARGET) && readFileSync(TARGET, 'utf8') === text) return;
-  process.stdout.write(
-    'docs/errors.md is not what packages/errors/src/catalog.ts says: run `node_modules/.bin/node scripts/generate-docs.mjs`\n',
-  );
-  process.exitCode = 1;
+  if (!isCheck) writeFileSync(TARGET, text);
+  return textOf(TARGET) === text
+    ? []
+    : ['docs/errors.md is not what packages/errors/src/catalog.ts says: run `node_modules/.bin/node scripts/generate-docs.mjs`'];
+}
+
+/** Its figures are measured, so only its shape can be looked at. */
+async function checkReliability() {
+  const { isReliabilityPage } = await import(pathToFileURL(join(ROOT, 'e2e/chaos/report.ts')).href);
+  if (isReliabilityPage(textOf(join(ROOT, 'docs/reliability.md')))) return [];
+  return ['docs/reliability.md is not a page of e2e/chaos/report.ts: run `npm run chaos -- --write-docs`'];
+}
+
+function textOf(path) {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
+async function main() {
+  const isCheck = process.argv.includes('--check');
+  const findings = [...(await checkErrors(isCheck)), ...(isCheck ? await checkReliability() : [])];
+  for (const finding of findings) process.stdout.write(`${finding}\n`);
+  process.exitCode = findings.length > 0 ? 1 : 0;
 }
 
 await main();

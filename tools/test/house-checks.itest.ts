@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { makeCheckout } from './support/checkout.ts';
 
@@ -89,12 +90,13 @@ test('checks that read nothing fail', async () => {
     expect(await checkout.run(`tools/checks/${name}.mjs`)).toMatchObject({ code: 1 });
 });
 
-test('a catalogue entry that the page of errors does not have is found', async () => {
+test('a catalogue entry that the page of errors does not have is found, and a page of reliability that no run wrote', async () => {
+  const reliability = readFileSync(new URL('../../docs/reliability.md', import.meta.url), 'utf8');
   const checkout = makeCheckout({
-    copied: ['packages/errors/src', 'packages/errors/package.json', 'scripts/generate-docs.mjs'],
+    copied: ['packages/errors/src', 'packages/errors/package.json', 'e2e/package.json', 'e2e/chaos/report.ts', 'scripts/generate-docs.mjs'],
     installed: false,
   });
-  checkout.write({ 'docs/README.md': '' });
+  checkout.write({ 'docs/reliability.md': reliability });
   const generate = (...args: string[]) => checkout.run(`${checkout.root}/scripts/generate-docs.mjs`, ...args);
   const check = () => generate('--check');
   expect(await check()).toMatchObject({ code: 1 });
@@ -107,6 +109,9 @@ test('a catalogue entry that the page of errors does not have is found', async (
     code: 1,
     output: expect.stringContaining('docs/errors.md is not what packages/errors/src/catalog.ts says'),
   });
+  await generate();
+  checkout.write({ 'docs/reliability.md': reliability.replace('# Reliability', '# It never fails') });
+  expect(await check()).toEqual({ code: 1, output: expect.stringContaining('docs/reliability.md is not a page of e2e/chaos/report.ts') });
 });
 
 test('a link that leads nowhere and a variable that no program reads are found', async () => {
