@@ -33,7 +33,7 @@ export class Invariants {
   }
 
   podEnded(pod: Pod, { losesDisk }: { losesDisk: boolean }): void {
-    if (losesDisk) pod.heardAtMs = Number.NEGATIVE_INFINITY;
+    if (losesDisk) Object.assign(pod, { heardAtMs: Number.NEGATIVE_INFINITY, storesReadAtMs: Number.NEGATIVE_INFINITY });
   }
 
   /** No pod's position goes back. */

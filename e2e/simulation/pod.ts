@@ -41,8 +41,8 @@ export class Pod {
   /** How far its wall clock is off. */
   skewMs = 0;
   /** When a control plane last took its report, over all its lives that share a disk. Control planes reckon with it until its budget after this. */
-  heardAtMs = 0;
-  /** When this life last read the stores: while no control plane answers, it goes by them. */
+  heardAtMs = Number.NEGATIVE_INFINITY;
+  /** When it last read the stores, likewise: while no control plane answers, it goes by them. */
   storesReadAtMs = Number.NEGATIVE_INFINITY;
   #endedInOrder = false;
   /** How far ahead its wall clock has been since its disk is there: what was written then looks that much newer. */
@@ -68,7 +68,9 @@ export class Pod {
 
   /** The stores answered. */
   readStores(): void {
-    if (this.#life !== null) this.storesReadAtMs = this.#world.scheduler.nowMs;
+    if (this.#life === null) return;
+    this.storesReadAtMs = this.#world.scheduler.nowMs;
+    this.#aheadMs = Math.max(this.#aheadMs, this.skewMs);
   }
 
   /** Whether it goes by what the stores say of this organisation, and control planes confirm revisions without waiting for it. */
@@ -98,7 +100,9 @@ export class Pod {
     const { invariants, scheduler, store, trace } = this.#world;
     trace.note(`${this.name} starts`);
     // Over a restart there is the wall clock alone: set back meanwhile, it makes old news look newer, up to new.
-    this.heardAtMs = Math.min(scheduler.nowMs, this.heardAtMs + Math.max(0, this.#aheadMs - this.skewMs));
+    const newerBy = Math.max(0, this.#aheadMs - this.skewMs);
+    this.heardAtMs = Math.min(scheduler.nowMs, this.heardAtMs + newerBy);
+    this.storesReadAtMs = Math.min(scheduler.nowMs, this.storesReadAtMs + newerBy);
     const owner: Owner = { name: this.name, alive: true };
     scheduler.as(owner, () => {
       const clock = { nowMs: () => this.#world.wallMs() + this.skewMs, monotonicMs: () => scheduler.nowMs };
@@ -126,7 +130,6 @@ export class Pod {
       const authenticate = makeAuthenticate({ snapshots: state.snapshots, tokens: state.tokens, tagKey: TAG_KEY, clock });
       this.#life = { owner, state, authenticate, isAfterOrderlyEnd: this.#endedInOrder, hasReported: false, hasCompared: false };
       this.#endedInOrder = false;
-      this.storesReadAtMs = Number.NEGATIVE_INFINITY;
       void state.start();
     });
     invariants.podStarted(this);

@@ -237,17 +237,19 @@ describe('while no control plane answers, the stores', () => {
     await pod.state.stop();
   });
 
-  test('are told to no disk: with all away after that, a restart serves for what is left since a control plane was heard', async () => {
+  test('are remembered: with all away after that, a restart serves for what is left of the budget since they were read', async () => {
     const pod = await startPod(fleet);
     await pod.call('acme', token.text);
     fleet.away.controlPlane = true;
     fleet.clock.now += BUDGET_MS + 1_000;
     await pod.state.compare();
-    expect(revisionOf(await pod.call('acme', token.text))).toBe(1);
     fleet.away.stores = true;
     await pod.state.stop();
+    fleet.clock.now += BUDGET_MS - 10_000;
     const restarted = await startPod(fleet, { home: pod.home });
-    expect(await restarted.call('acme', token.text)).not.toBeTypeOf('object');
+    expect(revisionOf(await restarted.call('acme', token.text))).toBe(1);
+    fleet.clock.now += 11_000;
+    expect(await restarted.call('acme', token.text)).toBe('staleness.exceeded');
     await restarted.state.stop();
   });
 });

@@ -6,7 +6,7 @@ import type { Clock } from './log.ts';
  * How long this pod has been without news: a control plane that took its report and said where everything stands. By the monotonic clock
  * while it runs. The moment is kept on disk by the wall clock, so that a restart does not renew the budget. Stores give no news, because
  * whoever writes there can repeat what was; while no control plane answers they are trusted all the same, as long as they can be read to
- * their end: with every control plane away nobody can revoke. The disk is not told of that trust.
+ * their end: with every control plane away nobody can revoke.
  */
 export type Staleness = {
   exceeded(): boolean;
@@ -16,8 +16,8 @@ export type Staleness = {
   news(atMs: number): void;
   /** No control plane answered, and the stores were read to their end. `atMs`: when that began. */
   trusted(atMs: number): void;
-  /** As of when what was loaded from there is known: by news, or (`onTrust`) by the stores alone. */
-  knownAs(from: 'disk' | 'live'): AsOf;
+  /** As of when what is loaded is known: by news, or (`onTrust`) by the stores alone. */
+  known(): AsOf;
   restore(): Promise<void>;
   persist(): Promise<void>;
   hasEnded(): boolean;
@@ -26,6 +26,9 @@ export type Staleness = {
 };
 
 export type StalenessDeps = { readonly clock: Clock; readonly budgetMs: number; readonly files: Files; readonly file: string };
+
+/** What the disk has, by the wall clock; 0 for never. */
+type Marks = { readonly lastNewsAtMs: number; readonly trustedAtMs: number };
 
 /** Every news is kept in memory; the disk learns of it this often. */
 const PERSIST_EVERY_MS = 30_000;
@@ -40,38 +43,49 @@ export function makeStaleness({ clock, budgetMs, files, file }: StalenessDeps): 
   let ended = false;
   let writing: Promise<void> = Promise.resolve();
 
-  const lastNewsAtMs = (): number => (newsAtMs === NEVER ? 0 : Math.round(clock.nowMs() - (clock.monotonicMs() - newsAtMs)));
+  const lastMs = (): number => Math.max(newsAtMs, trustedAtMs);
+  const byWallClock = (atMs: number): number => (atMs === NEVER ? 0 : Math.round(clock.nowMs() - (clock.monotonicMs() - atMs)));
 
   /** One after another: the last one stays. */
-  function write(markMs: number): Promise<void> {
-    writing = writing.catch(() => undefined).then(() => files.writeAtomically(file, JSON.stringify({ lastNewsAtMs: markMs })));
+  function write(marks: Marks): Promise<void> {
+    writing = writing.catch(() => undefined).then(() => files.writeAtomically(file, JSON.stringify(marks)));
     return writing;
   }
 
+  /** The moment of a mark by the monotonic clock. */
+  function momentOf(mark: unknown): number {
+    const agoMs = typeof mark === 'number' ? clock.nowMs() - mark : NEVER;
+    return agoMs >= -CLOCK_CORRECTION_MS ? clock.monotonicMs() - Math.max(0, agoMs) : NEVER;
+  }
+
   async function persist(): Promise<void> {
-    if (ended || newsAtMs === persistedAtMs) return;
-    persistedAtMs = newsAtMs;
-    await write(lastNewsAtMs());
+    if (ended || lastMs() === persistedAtMs) return;
+    persistedAtMs = lastMs();
+    await write({ lastNewsAtMs: byWallClock(newsAtMs), trustedAtMs: byWallClock(trustedAtMs) });
+  }
+
+  function persistNow(): void {
+    // A mark that cannot be written only shortens the time after a restart.
+    if (lastMs() - persistedAtMs >= PERSIST_EVERY_MS) persist().catch(() => undefined);
   }
 
   return {
-    exceeded: () => ended || clock.monotonicMs() - Math.max(newsAtMs, trustedAtMs) > budgetMs,
-    lastNewsAtMs,
+    exceeded: () => ended || clock.monotonicMs() - lastMs() > budgetMs,
+    lastNewsAtMs: () => byWallClock(newsAtMs),
     news(atMs) {
       newsAtMs = Math.max(newsAtMs, atMs);
-      // A mark that cannot be written only shortens the time after a restart.
-      if (newsAtMs - persistedAtMs >= PERSIST_EVERY_MS) persist().catch(() => undefined);
+      persistNow();
     },
     trusted(atMs) {
       trustedAtMs = Math.max(trustedAtMs, atMs);
+      persistNow();
     },
-    knownAs: (from) =>
-      from === 'disk' || newsAtMs >= trustedAtMs ? { atMs: newsAtMs, onTrust: false } : { atMs: trustedAtMs, onTrust: true },
+    known: () => (newsAtMs >= trustedAtMs ? { atMs: newsAtMs, onTrust: false } : { atMs: trustedAtMs, onTrust: true }),
     async restore() {
       try {
-        const kept = (JSON.parse(String(await files.read(file))) as { lastNewsAtMs?: unknown } | null)?.lastNewsAtMs;
-        const agoMs = typeof kept === 'number' ? clock.nowMs() - kept : Number.NEGATIVE_INFINITY;
-        if (agoMs >= -CLOCK_CORRECTION_MS) newsAtMs = Math.max(newsAtMs, clock.monotonicMs() - Math.max(0, agoMs));
+        const kept = JSON.parse(String(await files.read(file))) as Partial<Marks> | null;
+        newsAtMs = Math.max(newsAtMs, momentOf(kept?.lastNewsAtMs));
+        trustedAtMs = Math.max(trustedAtMs, momentOf(kept?.trustedAtMs));
       } catch {
         // None kept, or unreadable: as good as no news.
       }
@@ -80,7 +94,7 @@ export function makeStaleness({ clock, budgetMs, files, file }: StalenessDeps): 
     hasEnded: () => ended,
     async end() {
       ended = true;
-      return write(0).then(
+      return write({ lastNewsAtMs: 0, trustedAtMs: 0 }).then(
         () => true,
         () => false,
       );

@@ -82,7 +82,7 @@ export function makeSnapshotStore(deps: SnapshotStoreDeps): SnapshotStore {
     bySlug.set(organisation.slug, fresh);
     byId.set(organisation.id, fresh);
     // With news, nothing is loaded below what they named.
-    organisation.known(staleness.knownAs(organisation.loadedFrom() === 'disk' ? 'disk' : 'live'));
+    organisation.known(staleness.known());
     promised(organisation.id);
     return true;
   }
