@@ -17,6 +17,7 @@ import type { World } from './world.ts';
 
 const SEALING_KEYS = createKeyring([Buffer.alloc(32, 9)]);
 const FOLDER = '/pod';
+const TRUST_ENDS_WITHIN_MS = 2_000;
 /** As packages/egress' fleet does: the next control plane is asked as well after this long. */
 const ALSO_AFTER_MS = 400;
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -44,6 +45,8 @@ export class Pod {
   heardAtMs = Number.NEGATIVE_INFINITY;
   /** When it last read the stores, likewise: while no control plane answers, it goes by them. */
   storesReadAtMs = Number.NEGATIVE_INFINITY;
+  /** What it served on the stores' word alone it may serve until then: a control plane was heard, and what is newer is on its way. */
+  #trustEndsAtMs = Number.NEGATIVE_INFINITY;
   #endedInOrder = false;
   /** How far ahead its wall clock has been since its disk is there: what was written then looks that much newer. */
   #aheadMs = 0;
@@ -76,12 +79,14 @@ export class Pod {
   /** Whether it goes by what the stores say of this organisation, and control planes confirm revisions without waiting for it. */
   goesByStores({ slug }: Organisation): boolean {
     if (this.#life === null) return false;
-    if (this.#world.scheduler.nowMs - this.heardAtMs > STALENESS_BUDGET_MS) return true;
+    const { nowMs } = this.#world.scheduler;
+    if (nowMs < this.#trustEndsAtMs || nowMs - this.heardAtMs > STALENESS_BUDGET_MS) return true;
     if (this.#life.hasCompared) return false;
     return this.#life.isAfterOrderlyEnd || this.#life.state.status().organisations.find((each) => each.slug === slug)?.from !== 'disk';
   }
 
   #heardAt(ms: number): void {
+    if (ms - this.heardAtMs > STALENESS_BUDGET_MS || this.#life?.hasCompared === false) this.#trustEndsAtMs = ms + TRUST_ENDS_WITHIN_MS;
     this.heardAtMs = ms;
     this.#aheadMs = Math.max(this.#aheadMs, this.skewMs);
   }

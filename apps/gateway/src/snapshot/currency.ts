@@ -16,7 +16,11 @@ export type Currency = {
   swapped(): void;
 };
 
-export function makeCurrency(served: () => Position | null): Currency {
+/** How long what was served on the stores' word alone is served on after a control plane has named something newer: it is on its way. */
+const TRUST_ENDS_WITHIN_MS = 2_000;
+
+/** `budgetMs`: after this since `atMs` what is served is stale. */
+export function makeCurrency(served: () => Position | null, budgetMs: number): Currency {
   let known: AsOf = { atMs: Number.NEGATIVE_INFINITY, onTrust: false };
   let surelyAtMs = Number.NEGATIVE_INFINITY;
   let newest: { readonly position: Position; readonly atMs: number } | null = null;
@@ -38,7 +42,7 @@ export function makeCurrency(served: () => Position | null): Currency {
       const isServed = !isAfter(position, served());
       if (isServed) isCurrent(atMs);
       // Only the stores have said that what is served was the newest, and it was not.
-      else if (known.onTrust) known = { atMs: surelyAtMs, onTrust: false };
+      else if (known.onTrust) known = { atMs: Math.max(surelyAtMs, atMs - budgetMs + TRUST_ENDS_WITHIN_MS), onTrust: false };
       return isServed;
     },
     swapped() {

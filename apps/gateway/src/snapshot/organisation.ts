@@ -51,6 +51,7 @@ export type OrganisationDeps = {
   readonly floors: Floors;
   readonly clock: Clock;
   readonly log: Log;
+  readonly stalenessBudgetMs: number;
   /** A position is served from now on, also after a kill. */
   promised(organisationId: OrganisationId): void;
 };
@@ -78,7 +79,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     failed: (error) => log.error({ organisationId: id, organisation: slug, err: error }, 'fetching a revision failed'),
   });
   const current = (): CompiledSnapshot | null => compilation?.snapshot ?? null;
-  const currency = makeCurrency(current);
+  const currency = makeCurrency(current, deps.stalenessBudgetMs);
   const keeper = makeKeeper(id, { ...deps, promised: () => void (closed || deps.promised(id)) });
   const isBehind = (): boolean => wanted !== null && isAfter(wanted, current());
   const floor = (): Position | null => current() ?? highWater;

@@ -53,7 +53,6 @@ export type SnapshotStoreDeps = Omit<OrganisationLoaderDeps, 'hold' | 'open'> &
     serves(organisationId: OrganisationId, position: Position): void;
     readonly misses: MissBudget;
     readonly staleness: Staleness;
-    readonly stalenessBudgetMs: number;
     readonly counters: SnapshotCounters;
     readonly clock: Clock;
   };
