@@ -1,3 +1,4 @@
+import { alignColumns } from '../support/align-columns.ts';
 import type { Row } from './check.ts';
 
 const COLUMNS = [
@@ -14,16 +15,7 @@ const COLUMNS = [
 
 /** The table's cells, one line a fault, for people who read it in a terminal. */
 export function renderTable(rows: readonly Row[]): string {
-  const lines = [COLUMNS, ...rows.map(cellsOf)];
-  const widths = COLUMNS.map((_, column) => Math.max(...lines.map((cells) => cells[column]!.length)));
-  return lines
-    .map((cells) =>
-      cells
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return alignColumns([COLUMNS, ...rows.map(cellsOf)]);
 }
 
 function cellsOf(row: Row): string[] {

@@ -1,19 +1,11 @@
+import { alignColumns } from '../support/align-columns.ts';
 import type { Comparison } from './compare.ts';
 
 const COLUMNS = ['revision', 'upstream', 'scenarios direct', 'through', 'checks direct', 'through', 'missing through'];
 
-/** One line a cell, for people who read it in a terminal. */
+/** The matrix as it is printed, one line a cell of it. */
 export function renderMatrix(comparisons: readonly Comparison[]): string {
-  const lines = [COLUMNS, ...comparisons.map(cellsOf)];
-  const widths = COLUMNS.map((_, column) => Math.max(...lines.map((cells) => cells[column]!.length)));
-  return lines
-    .map((cells) =>
-      cells
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return alignColumns([COLUMNS, ...comparisons.map(cellsOf)]);
 }
 
 function cellsOf({ revision, upstream, direct, through, missing }: Comparison): string[] {

@@ -1,21 +1,17 @@
 import { attack } from './attacker.ts';
 import { disturb } from './chaos.ts';
 import { checkHealed, HEALED_WITHIN_MS } from './healed.ts';
+import { runStages, type StagesRun } from './run-stages.ts';
 import type { Mutation } from './settings.ts';
 import { World } from './world.ts';
 
 /** What came of one seed. */
-export type Run = {
+export type Run = StagesRun & {
   readonly seed: number;
-  readonly violation: Error | null;
-  /** The last lines before it, or of the whole run. */
-  readonly trace: readonly string[];
-  readonly events: number;
   readonly calls: number;
   readonly admitted: number;
   readonly confirmations: number;
   readonly onTrust: number;
-  readonly simulatedMs: number;
 };
 
 /** `mutation`: what is broken on purpose; `happens`: what goes wrong each time, instead of anything that can. */
@@ -24,26 +20,9 @@ export type How = { mutation?: Mutation; happens?: (world: World) => void };
 /** Runs one seed: a start, a time of trouble, and healing; the rules are checked throughout. The same seed does the same. */
 export async function simulate(seed: number, { mutation, happens = disturb }: How = {}): Promise<Run> {
   const world = new World(seed, mutation);
-  const uninstall = world.scheduler.install();
-  let violation: Error | null = null;
-  // The first one counts, and what led to it.
-  world.scheduler.fault = (error) => {
-    if (violation !== null) return;
-    violation = error;
-    world.trace.note(error.message);
-    world.trace.close();
-  };
-  try {
-    await troubled(world, happens);
-    if (violation === null) await healed(world);
-  } catch (error) {
-    violation ??= error instanceof Error ? error : new Error(String(error));
-  } finally {
-    uninstall();
-  }
+  const run = await runStages(world, [() => troubled(world, happens), () => healed(world)]);
   const { calls, admitted, confirmations, onTrust } = world.invariants;
-  const { events, nowMs } = world.scheduler;
-  return { seed, violation, trace: world.trace.last(120), events, calls, admitted, confirmations, onTrust, simulatedMs: nowMs };
+  return { ...run, seed, calls, admitted, confirmations, onTrust };
 }
 
 async function troubled(world: World, happens: (world: World) => void): Promise<void> {

@@ -93,7 +93,14 @@ test('checks that read nothing fail', async () => {
 test('a catalogue entry that the page of errors does not have is found, and a page of reliability that no run wrote', async () => {
   const reliability = readFileSync(new URL('../../docs/reliability.md', import.meta.url), 'utf8');
   const checkout = makeCheckout({
-    copied: ['packages/errors/src', 'packages/errors/package.json', 'e2e/package.json', 'e2e/chaos/report.ts', 'scripts/generate-docs.mjs'],
+    copied: [
+      'packages/errors/src',
+      'packages/errors/package.json',
+      'e2e/package.json',
+      'e2e/chaos/report.ts',
+      'e2e/support/align-columns.ts',
+      'scripts/generate-docs.mjs',
+    ],
     installed: false,
   });
   checkout.write({ 'docs/reliability.md': reliability });

@@ -1,3 +1,4 @@
+import { runStages, type StagesRun } from '../run-stages.ts';
 import { disturbLimits } from './limits-chaos.ts';
 import { LimitsWorld, UNBROKEN, type LimitsMutation } from './limits-world.ts';
 import { checkSteady, HEALED_WITHIN_MS } from './steady.ts';
@@ -5,15 +6,7 @@ import { fullLoadPerSecond } from './limited.ts';
 import { load } from './load.ts';
 
 /** What came of one seed. */
-export type LimitsRun = {
-  readonly seed: number;
-  readonly violation: Error | null;
-  readonly trace: readonly string[];
-  readonly events: number;
-  readonly calls: number;
-  readonly admitted: number;
-  readonly simulatedMs: number;
-};
+export type LimitsRun = StagesRun & { readonly seed: number; readonly calls: number; readonly admitted: number };
 
 /** `mutation`: what is broken on purpose; `deeds`: how much goes wrong, where it is not for the seed to say. */
 export type HowLimits = { mutation?: LimitsMutation; deeds?: number };
@@ -21,26 +14,13 @@ export type HowLimits = { mutation?: LimitsMutation; deeds?: number };
 /** Runs one seed: calls through a time of trouble, healing, and what must hold then. The same seed does the same. */
 export async function simulateLimits(seed: number, { mutation = UNBROKEN, deeds }: HowLimits = {}): Promise<LimitsRun> {
   const world = new LimitsWorld(seed, mutation);
-  const uninstall = world.scheduler.install();
-  let violation: Error | null = null;
-  world.scheduler.fault = (error) => {
-    if (violation !== null) return;
-    violation = error;
-    world.trace.note(error.message);
-    world.trace.close();
-  };
-  try {
-    await troubled(world, deeds ?? world.random.pick([0, 4, 8, 16]));
-    if (violation === null) await healed(world);
-    if (violation === null) await checkSteady(world);
-  } catch (error) {
-    violation ??= error instanceof Error ? error : new Error(String(error));
-  } finally {
-    uninstall();
-  }
-  const { events, nowMs } = world.scheduler;
+  const run = await runStages(world, [
+    () => troubled(world, deeds ?? world.random.pick([0, 4, 8, 16])),
+    () => healed(world),
+    () => checkSteady(world),
+  ]);
   const { admitted, calls } = world.rules;
-  return { seed, violation, trace: world.trace.last(120), events, calls, admitted, simulatedMs: nowMs };
+  return { ...run, seed, calls, admitted };
 }
 
 async function troubled(world: LimitsWorld, deeds: number): Promise<void> {

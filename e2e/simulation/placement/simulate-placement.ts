@@ -1,3 +1,4 @@
+import { runStages, type StagesRun } from '../run-stages.ts';
 import { Violation } from '../trace.ts';
 import { disturbPlacement } from './placement-chaos.ts';
 import { PlacementWorld, type PlacementMutation } from './placement-world.ts';
@@ -5,15 +6,11 @@ import { keyOf } from './placing-pod.ts';
 import { checkSettled } from './settled.ts';
 
 /** What came of one seed. */
-export type PlacementRun = {
+export type PlacementRun = StagesRun & {
   readonly seed: number;
-  readonly violation: Error | null;
-  readonly trace: readonly string[];
-  readonly events: number;
   readonly calls: number;
   readonly executions: number;
   readonly moves: number;
-  readonly simulatedMs: number;
 };
 
 export type HowPlacement = { mutation?: PlacementMutation; deeds?: number };
@@ -25,34 +22,22 @@ const RENEWS_MS = 12_000;
 /** Runs one seed: calls through a time of trouble, healing, and what must hold then. The same seed does the same. */
 export async function simulatePlacement(seed: number, { mutation = (deps) => deps, deeds }: HowPlacement = {}): Promise<PlacementRun> {
   const world = new PlacementWorld(seed, mutation);
-  const uninstall = world.scheduler.install();
-  let violation: Error | null = null;
-  world.scheduler.fault = (error) => {
-    if (violation !== null) return;
-    violation = error;
-    world.trace.note(error.message);
-    world.trace.close();
-  };
-  try {
-    const { random, scheduler } = world;
-    for (const pod of world.pods) pod.start();
-    load(world);
-    const number = deeds ?? random.pick([0, 5, 10, 20]);
-    for (let deed = 0; deed < number; deed += 1) {
-      await scheduler.runUntil(scheduler.nowMs + random.between(0, 8_000));
-      disturbPlacement(world);
-    }
-    heal(world);
-    await scheduler.runUntil(scheduler.nowMs + SETTLES_MS + RENEWS_MS);
-    if (violation === null) await checkSettled(world);
-  } catch (error) {
-    violation ??= error instanceof Error ? error : new Error(String(error));
-  } finally {
-    uninstall();
-  }
-  const { events, nowMs } = world.scheduler;
+  const run = await runStages(world, [() => troubled(world, deeds), () => checkSettled(world)]);
   const { calls, executions, moves } = world.rules;
-  return { seed, violation, trace: world.trace.last(120), events, calls, executions, moves, simulatedMs: nowMs };
+  return { ...run, seed, calls, executions, moves };
+}
+
+async function troubled(world: PlacementWorld, deeds: number | undefined): Promise<void> {
+  const { pods, random, scheduler } = world;
+  for (const pod of pods) pod.start();
+  load(world);
+  const number = deeds ?? random.pick([0, 5, 10, 20]);
+  for (let deed = 0; deed < number; deed += 1) {
+    await scheduler.runUntil(scheduler.nowMs + random.between(0, 8_000));
+    disturbPlacement(world);
+  }
+  heal(world);
+  await scheduler.runUntil(scheduler.nowMs + SETTLES_MS + RENEWS_MS);
 }
 
 /** Calls at all servers, at random pods. While nothing is wrong they succeed. */
