@@ -80,7 +80,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     listeners: [forgetCredentials(credentials)],
   });
   const pools = makePools({ refusedAddresses: [...config.refusedAddresses], clock });
-  const stdio = toStdioHosts(config, { logger, store: sharedStore }, metrics);
+  const stdio = toStdioHosts(config, { logger, store: sharedStore, clock }, metrics);
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
   const recorder = makeCallMetrics(metrics);
   const limits = makeLimits({ counters: ports.counters, metrics, log: logger });
@@ -134,7 +134,7 @@ function openInternal({ controlPlaneInternalUrls: baseUrls, gatewaySecret: beare
 
 function toStdioHosts(
   { sessionSealingKeys: keyring, stdioHostUrls: urls, toStdioHostSecret: secret }: Config,
-  shared: Pick<MakeStdioDeps, 'logger' | 'store'>,
+  shared: Pick<MakeStdioDeps, 'clock' | 'logger' | 'store'>,
   metrics: Metrics,
 ): RunningStdio {
   const stdio = makeStdio({ ...shared, keyring, urls, secret, counters: makePlacementCounters(metrics) });

@@ -45,12 +45,13 @@ export class PlacingPod {
     trace.note(`${this.name} starts`);
     const owner: Owner = { name: this.name, alive: true };
     const logger = { info: () => undefined, warn: () => undefined };
+    const clock = { nowMs: () => scheduler.nowMs };
     this.#life = scheduler.as(owner, () => {
       const list = this.#world.hosts.map(({ id, name }): StdioHost => ({ id, name, basePath: '', pool: null as never }));
       const hosts = new StdioHosts({ hosts: list, probe: (host) => this.#probe(host), logger });
       const endOn = (host: StdioHost, placed: Placed, session?: { readonly id: string | null }): Promise<void> =>
         this.#endOn(host, placed, session?.id ?? null);
-      const deps = { hosts, store: store.portsOf(this.name, owner).sharedStore, keyring, endOn, counters: SILENT, logger };
+      const deps = { hosts, store: store.portsOf(this.name, owner).sharedStore, keyring, clock, endOn, counters: SILENT, logger };
       const placement = new Placement(mutation(deps));
       const ways = new Map(
         servers.map((placed) => [keyOf(placed), new StdioWays({ hosts, placement, endOn: mutation(deps).endOn }, placed)]),

@@ -23,7 +23,8 @@ const TRUST_ENDS_WITHIN_MS = 2_000;
 export function makeCurrency(served: () => Position | null, budgetMs: number): Currency {
   let known: AsOf = { atMs: Number.NEGATIVE_INFINITY, onTrust: false };
   let surelyAtMs = Number.NEGATIVE_INFINITY;
-  let newest: { readonly position: Position; readonly atMs: number } | null = null;
+  /** What control planes have named and is not served yet, oldest first. */
+  let awaited: readonly { readonly position: Position; readonly atMs: number }[] = [];
 
   function isCurrent(atMs: number): void {
     surelyAtMs = Math.max(surelyAtMs, atMs);
@@ -38,15 +39,19 @@ export function makeCurrency(served: () => Position | null, budgetMs: number): C
       if (asOf.atMs > known.atMs) known = asOf;
     },
     newestWas(position, atMs) {
-      newest = { position, atMs };
       const isServed = !isAfter(position, served());
+      // What was the newest longer ago than the budget would be stale when it came.
+      const others = awaited.filter((named) => atMs - named.atMs <= budgetMs);
+      awaited = isServed ? others : [...others.filter((named) => isAfter(position, named.position)), { position, atMs }];
       if (isServed) isCurrent(atMs);
       // Only the stores have said that what is served was the newest, and it was not.
       else if (known.onTrust) known = { atMs: Math.max(surelyAtMs, atMs - budgetMs + TRUST_ENDS_WITHIN_MS), onTrust: false };
       return isServed;
     },
     swapped() {
-      if (newest !== null && !isAfter(newest.position, served())) isCurrent(newest.atMs);
+      // Each: where changes come faster than they can be fetched, what was named last is never what is served.
+      for (const { position, atMs } of awaited) if (!isAfter(position, served())) isCurrent(atMs);
+      awaited = awaited.filter(({ position }) => isAfter(position, served()));
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Manifest, OrganisationId } from '@patchbay/contracts';
+import { within } from '../directory/within.ts';
 import type { ChangeListener } from './changes.ts';
 import { compileSnapshot, partsToFetch, type Compilation } from './compile.ts';
 import { type Floors, isOutdated } from '../pod/floors.ts';
@@ -63,6 +64,8 @@ type Taken = 'taken' | 'malformed' | 'unavailable';
 
 /** A manifest lists the invalidations of ten minutes; one minute is left for clocks that differ. */
 const INVALIDATIONS_REACH_MS = 9 * 60_000;
+/** How long a comparison waits for what it found: the next one must not wait for a source that hangs. */
+const COMPARED_WITHIN_MS = 2_000;
 
 export function makeOrganisation(identity: { id: OrganisationId; slug: string }, deps: OrganisationDeps): Organisation {
   const { id, slug } = identity;
@@ -161,7 +164,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
       if (sourced === null) return false;
       if (isNewer(sourced.manifest, current())) {
         want(sourced.manifest);
-        await refresher.settled();
+        await within(refresher.settled(), COMPARED_WITHIN_MS, undefined);
       }
       return true;
     },

@@ -33,6 +33,8 @@ export type SnapshotSource = {
   parts(organisationId: OrganisationId, rows: readonly PartRow[]): Promise<Map<PartHash, Buffer>>;
 };
 
+type Source = (organisationId: OrganisationId, rows: readonly PartRow[]) => Promise<Map<PartHash, Buffer>>;
+
 export type SnapshotSourceDeps = {
   readonly store: Parts;
   readonly controlPlane: ControlPlane;
@@ -87,8 +89,10 @@ export function makeSnapshotSource({ store, controlPlane, disk, verifier, refuse
     return disk.parts(organisationId, hashesOf(rows)).catch(() => new Map());
   }
 
-  function fromStore(organisationId: OrganisationId, rows: readonly PartRow[]): Promise<Map<PartHash, Buffer>> {
-    return within(store.getParts(organisationId, hashesOf(rows)), STORE_PARTS_TIMEOUT_MS, new Map());
+  /** A store that is slow is waited for again when the control plane has nothing either. */
+  function askStore(organisationId: OrganisationId, rows: readonly PartRow[]): { soon: Source; late: Source } {
+    const asked = within(store.getParts(organisationId, hashesOf(rows)), STORE_PARTS_TIMEOUT_MS, new Map<PartHash, Buffer>());
+    return { soon: () => within(asked, STORE_TIMEOUT_MS, new Map()), late: () => asked };
   }
 
   async function fromControlPlane(organisationId: OrganisationId, rows: readonly PartRow[]): Promise<Map<PartHash, Buffer>> {
@@ -120,15 +124,15 @@ export function makeSnapshotSource({ store, controlPlane, disk, verifier, refuse
     },
     async parts(organisationId, rows) {
       const found = new Map<PartHash, Buffer>();
-      let missing: readonly PartRow[] = rows;
       // The disk first: a hash names the same bytes everywhere, and a store that hangs must not delay what lies here.
-      for (const from of [fromDisk, fromStore, fromControlPlane]) {
-        if (missing.length === 0) return found;
+      let missing = missingOf(organisationId, rows, found, await fromDisk(organisationId, rows));
+      if (missing.length === 0) return found;
+      const { soon, late } = askStore(organisationId, missing);
+      for (const from of [soon, fromControlPlane, late]) {
         missing = missingOf(organisationId, missing, found, await from(organisationId, missing));
+        if (missing.length === 0) return found;
       }
-      if (missing.length > 0)
-        throw new Fault('internal', `${missing.length} parts are nowhere to be had, the first is ${missing[0]?.hash ?? ''}`);
-      return found;
+      throw new Fault('internal', `${missing.length} parts are nowhere to be had, the first is ${missing[0]?.hash ?? ''}`);
     },
   };
 }

@@ -254,6 +254,28 @@ describe('while no control plane answers, the stores', () => {
   });
 });
 
+describe('while the stores hang', () => {
+  test('a change is had from a control plane within seconds, and the next comparison does not wait for more', async () => {
+    const pod = await startPod(fleet);
+    await pod.call('acme', token.text);
+    acme.servers.push({ id: uuid<ServerId>(), slug: 'later', tools: ['read'] });
+    await fleet.publish(acme, { announce: false });
+    const { parts } = fleet.deps.ports;
+    const hangs = (): Promise<never> => new Promise(() => undefined);
+    Object.assign(parts, { getManifest: hangs, getParts: hangs });
+    const beganAt = performance.now();
+    await pod.state.compare();
+    expect(performance.now() - beganAt).toBeLessThan(1_000);
+    await vi.waitFor(() => expect(pod.state.snapshots.current('acme')?.revision).toBe(2), { timeout: 5_000 });
+    fleet.away.controlPlane = true;
+    acme.revision += 1;
+    const waitedFrom = performance.now();
+    await pod.state.compare();
+    expect(performance.now() - waitedFrom).toBeLessThan(5_000);
+    await pod.state.stop();
+  }, 20_000);
+});
+
 describe('no news is', () => {
   test('an announcement, however new', async () => {
     const pod = await startPod(fleet);

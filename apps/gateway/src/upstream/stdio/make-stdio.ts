@@ -1,6 +1,7 @@
 import { createInternalFetch, createInternalPool } from '@patchbay/egress';
 import type { SharedStore } from '@patchbay/ports';
 import type { Keyring, Secret } from '@patchbay/vault';
+import type { Clock } from '../../snapshot/log.ts';
 import type { Stdio } from '../upstreams.ts';
 import { makeEndOnHost } from './end-on-host.ts';
 import { hostIdOf, type StdioHost, StdioHosts, type StdioHostsDeps } from './hosts.ts';
@@ -12,6 +13,7 @@ export type MakeStdioDeps = {
   readonly secret: Secret;
   readonly store: SharedStore;
   readonly keyring: Keyring;
+  readonly clock: Pick<Clock, 'nowMs'>;
   readonly counters: PlacementCounters;
   readonly logger: StdioHostsDeps['logger'];
   /** For tests: how often a host is probed, and a lease renewed. */
@@ -24,13 +26,13 @@ const CONNECTIONS_MAX = 256;
 const PROBE = { timeoutMs: 2_000, connectTimeoutMs: 2_000, maxBytes: 1_024, connections: 1 };
 
 /** The stdio hosts with their connections, beliefs and records. Dials nothing but the probes. */
-export function makeStdio({ counters, keyring, logger, secret, store, timing = {}, urls }: MakeStdioDeps): RunningStdio {
+export function makeStdio({ clock, counters, keyring, logger, secret, store, timing = {}, urls }: MakeStdioDeps): RunningStdio {
   const pools = new Map(urls.map((url) => [hostIdOf(url), createInternalPool(url, { connections: CONNECTIONS_MAX })]));
   // Connections of their own: a probe must not wait behind calls.
   const probes = new Map(urls.map((url) => [hostIdOf(url), createInternalFetch({ baseUrl: url, bearer: secret, ...PROBE })]));
   const hosts = new StdioHosts({ hosts: hostsOf(urls, pools), probe: ({ id }) => answers(probes.get(id)), logger, ...timing });
   const endOn = makeEndOnHost(secret);
-  const placement = new Placement({ hosts, store, keyring, endOn, counters, logger, ...timing });
+  const placement = new Placement({ hosts, store, keyring, clock, endOn, counters, logger, ...timing });
   return {
     hosts,
     placement,

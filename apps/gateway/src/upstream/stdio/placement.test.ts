@@ -47,7 +47,7 @@ class Store {
 }
 
 /** A gateway with its own beliefs over one store. */
-function pod(store: Store, { names = ['a', 'b', 'c'], renewEveryMs = 0, probeEveryMs = 10, probe = async () => true } = {}) {
+function pod(store: Store, { names = ['a', 'b', 'c'], renewEveryMs = 0, probeEveryMs = 10, probe = async () => true, nowMs = 0 } = {}) {
   const counted = { moved: 0, ignored: 0, ended: [] as string[], warned: [] as string[] };
   const logger = { info: () => undefined, warn: (_: object, message: string) => counted.warned.push(message) };
   const all = names.map((name): StdioHost => ({ id: `id-${name}`, name, basePath: '', pool: {} as Dispatcher }));
@@ -57,6 +57,7 @@ function pod(store: Store, { names = ['a', 'b', 'c'], renewEveryMs = 0, probeEve
     hosts,
     store,
     keyring: KEYRING,
+    clock: { nowMs: () => nowMs },
     endOn: async ({ name }) => void counted.ended.push(name),
     counters: { moves: { inc: () => (counted.moved += 1) }, recordsIgnored: { inc: () => (counted.ignored += 1) } },
     logger,
@@ -180,7 +181,26 @@ describe('a shared server', () => {
     }
   });
 
-  // After the store lost its data records begin anew at one: there are then two of one sequence.
+  it('stays where it is when its record of before the store lost its data is put back to a gateway that knows nothing', async () => {
+    const store = new Store();
+    const before = pod(store, { nowMs: 1_000 });
+    for (let moves = 0; moves < 2; moves += 1) before.hosts.giveUp(await before.place(), 'test');
+    const left = await before.place();
+    const old = store.values.get(KEY) ?? '';
+    store.values.clear();
+    const now = await pod(store, { nowMs: 2_000 }).place();
+    expect(now.name).not.toBe(left.name);
+    const started = pod(store, { nowMs: 3_000 });
+    const here = await started.place();
+    expect(here.name).toBe(now.name);
+    store.values.set(KEY, old);
+    started.placement.holds(SHARED, here);
+    await settled();
+    expect(started.placement.holds(SHARED, here)).toBe(true);
+    expect((await pod(store).place()).name).toBe(now.name);
+  });
+
+  // Two gateways whose store lost its data between them at one moment.
   it('stays where it is when a record as new as its own, of another host, is put back', async () => {
     const store = new Store();
     const one = pod(store);

@@ -6,6 +6,7 @@ import { type Keyring, open, seal } from '@patchbay/vault';
 import { LRUCache } from 'lru-cache';
 import { within } from '../../directory/within.ts';
 import type { CompiledServer } from '../../snapshot/compiled.ts';
+import type { Clock } from '../../snapshot/log.ts';
 import type { StdioHost, StdioHosts } from './hosts.ts';
 
 /** A stdio server, as far as its place is concerned. */
@@ -21,6 +22,7 @@ export type PlacementDeps = {
   readonly store: Pick<SharedStore, 'get' | 'setIfAbsent' | 'compareAndSet'>;
   /** The fleet's session sealing keys: whoever else writes to the store cannot say where a server runs. */
   readonly keyring: Keyring;
+  readonly clock: Pick<Clock, 'nowMs'>;
   /** Ends what runs of a server on a host. Never rejects. */
   readonly endOn: (host: StdioHost, placed: Placed) => Promise<void>;
   readonly counters: PlacementCounters;
@@ -28,7 +30,10 @@ export type PlacementDeps = {
   readonly renewEveryMs?: number;
 };
 
-/** Where the one process of a shared server is, as this pod last heard. `record`: what stands in the store; null: the store was away. */
+/**
+ * Where the one process of a shared server is, as this pod last heard. `record`: what stands in the store; null: the store was away.
+ * `sequence`: the newest that this pod has seen stand.
+ */
 type Known = { readonly host: StdioHost; readonly sequence: number; readonly record: string | null; askedAtMs: number };
 
 /** What a record says. */
@@ -131,16 +136,19 @@ export class Placement {
   async #claimNow(placed: Placed, tried: ReadonlySet<unknown>, wanted: StdioHost | null): Promise<StdioHost | null> {
     const host = wanted ?? (await this.#firstChoice(placed, '', tried));
     if (host === null) return null;
-    const known = this.#known.get(cacheKeyOf(placed));
-    const sequence = (known?.sequence ?? 0) + 1;
-    return this.#stand(placed, { host, sequence, record: this.#seal(placed, host, sequence) }, tried);
+    return this.#stand(placed, this.#newClaim(placed, host), tried);
+  }
+
+  #newClaim(placed: Placed, host: StdioHost): Claim {
+    // At least the time: what a store is given after it lost its data must be above what it held before, which could be put back.
+    const sequence = Math.max((this.#known.get(cacheKeyOf(placed))?.sequence ?? 0) + 1, Math.floor(this.#deps.clock.nowMs()));
+    return { host, sequence, record: this.#seal(placed, host, sequence) };
   }
 
   async #renew(placed: Placed, known: Known): Promise<void> {
     known.askedAtMs = performance.now();
-    const { host, sequence } = known;
-    const record = known.record ?? this.#seal(placed, host, sequence);
-    await this.#stand(placed, { host, sequence, record }, new Set());
+    const { host, record, sequence } = known;
+    await this.#stand(placed, record === null ? this.#newClaim(placed, host) : { host, sequence, record }, new Set());
   }
 
   /** Makes the claim stand, or takes what stands already if that can be used and is no older than what this pod knows. */
@@ -168,7 +176,7 @@ export class Placement {
       left = isCurrent ? theirs.host : null;
     }
     this.#storeFailed();
-    return this.#keep(placed, { host: claim.host, sequence, record: null });
+    return this.#keep(placed, { host: claim.host, sequence: known?.sequence ?? 0, record: null });
   }
 
   #write(placed: Placed, expected: string | null, record: string): Promise<string | null> {
@@ -231,8 +239,8 @@ export class Placement {
 }
 
 /**
- * Of two records of one sequence the one that this pod saw stand counts: after the store lost its data sequences begin anew, and one from
- * before could be put back. What was chosen without the store gives way.
+ * Of two records of one sequence the one that this pod saw stand counts: a store that lost its data may have been given both. What was
+ * chosen without the store gives way.
  */
 function isNoOlder({ host, sequence }: Found, known: Known | undefined): boolean {
   if (known === undefined || sequence !== known.sequence) return sequence > (known?.sequence ?? 0);
