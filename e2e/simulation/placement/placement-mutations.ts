@@ -4,6 +4,9 @@ import type { PlacementMutation } from './placement-world.ts';
 /** Gateways that renew what they know too seldom, so that what others write stands for long. */
 export const seldomRenews: PlacementMutation = (deps) => ({ ...deps, renewEveryMs: 25_000 });
 
+/** Gateways that begin to count anew when the store has lost its data. */
+export const countsAnew: PlacementMutation = (deps) => ({ ...deps, clock: { nowMs: () => 0 } });
+
 /** Gateways that take what they meant to write for what stands. */
 export const hearsNothing: PlacementMutation = (deps) => {
   const { store } = deps;

@@ -8,6 +8,8 @@ import type { SimulatedHost } from './simulated-host.ts';
 const RENEWED_MS = 5_000;
 /** What an answer of the store may take. */
 const ANSWERED_MS = 2_000;
+/** What somebody else has written stands this long at most: until the next renewal, which reads it and then writes over it. */
+export const RESTORED_MS = RENEWED_MS + 2 * ANSWERED_MS;
 /** Trouble is over this long after it ended: until then beliefs may differ, and probes be on their way. */
 const SETTLED_MS = 15_000;
 
@@ -79,7 +81,7 @@ export class PlacementRules {
     this.moves += 1;
     this.#world.trace.note(`${keyOf(placed)} is recorded on ${host}`);
     const rewrittenMs = this.#rewritten.get(keyOf(placed)) ?? Number.NEGATIVE_INFINITY;
-    const wasRewritten = record.sinceMs - rewrittenMs <= RENEWED_MS + ANSWERED_MS;
+    const wasRewritten = record.sinceMs - rewrittenMs <= RESTORED_MS;
     if (this.isCalm && !wasRewritten)
       throw new Violation('no server moves without a reason', `${keyOf(placed)} from ${known.host} to ${host}`);
     return record;

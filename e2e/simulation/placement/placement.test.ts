@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hearsNothing, leavesBehind, neverGivesUp, seldomRenews, storesForEach } from './placement-mutations.ts';
+import { countsAnew, hearsNothing, leavesBehind, neverGivesUp, seldomRenews, storesForEach } from './placement-mutations.ts';
 import { simulatePlacement, type HowPlacement, type PlacementRun } from './simulate-placement.ts';
 
 /** Enough to meet everything that may happen; `main.ts --world placement --seeds` runs thousands. */
@@ -30,6 +30,12 @@ test('through partitions, lost and drained hosts, restarts and an attacker at th
 
 test('the same seed does the same', async () => {
   expect(await simulatePlacement(7)).toEqual(await simulatePlacement(7));
+}, 60_000);
+
+// A record of before the store lost its data was put back after every gateway had restarted.
+test('a record of before the store lost its data moves nothing', async () => {
+  expect(report(await simulatePlacement(3224))).toBe('');
+  expect((await simulatePlacement(3224, { mutation: countsAnew })).violation?.message).toContain('what others write moves nothing');
 }, 60_000);
 
 test.each<[string, HowPlacement, string]>([

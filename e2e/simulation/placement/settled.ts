@@ -1,5 +1,6 @@
 import { Violation } from '../trace.ts';
 import { attackRecords } from './placement-chaos.ts';
+import { RESTORED_MS } from './placement-rules.ts';
 import type { PlacementWorld } from './placement-world.ts';
 import { keyOf, type PlacingPod } from './placing-pod.ts';
 import type { SimulatedHost } from './simulated-host.ts';
@@ -42,7 +43,7 @@ async function underAttack(world: PlacementWorld): Promise<void> {
   const before = world.shared.map((placed) => world.recorded(placed));
   for (let deed = 0; deed < 4; deed += 1) {
     attackRecords(world);
-    await world.scheduler.runUntil(world.scheduler.nowMs + RENEWED_MS);
+    await world.scheduler.runUntil(world.scheduler.nowMs + RESTORED_MS);
   }
   for (const [index, placed] of world.shared.entries()) {
     const now = world.recorded(placed);
