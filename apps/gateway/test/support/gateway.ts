@@ -122,7 +122,9 @@ export async function startGateway({
   const timing = { probeEveryMs: 300, renewEveryMs: 300 };
   const urls = stdioHostUrls?.map((url) => new URL(url));
   const stdio =
-    urls === undefined ? null : makeStdio({ urls, counters: { moves, recordsIgnored }, secret, store, keyring: KEYRING, clock, logger, timing });
+    urls === undefined
+      ? null
+      : makeStdio({ urls, counters: { moves, recordsIgnored }, secret, store, keyring: KEYRING, clock, logger, timing });
   const pools = makePools({ refusedAddresses: [], clock });
   const resolveUpstream = makeResolveUpstream({ pools, stdio });
   const sessions = makeSessionRegistry({ store, keyring: KEYRING, tombstones, logger });
