@@ -37,6 +37,7 @@ test('the codes, statuses and numbers callers rely on stay put', () => {
     'tool.ambiguous 200 -32602',
     'prompt.unknown 200 -32602',
     'resource.unknown 200 -32602',
+    'resource.ambiguous 200 -32602',
     'completion.unknown 200 -32602',
     'cursor.invalid 200 -32602',
     'limit.exceeded 200 -31429',

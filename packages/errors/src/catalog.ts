@@ -69,6 +69,12 @@ export const catalog = {
   },
   'prompt.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Unknown prompt.' },
   'resource.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Resource not found.' },
+  'resource.ambiguous': {
+    http: 200,
+    rpc: -32602,
+    owner: 'caller',
+    say: 'Several servers offer this resource: use one of the full URIs.',
+  },
   'completion.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Unknown completion reference.' },
   'cursor.invalid': { http: 200, rpc: -32602, owner: 'caller', say: 'Invalid cursor.' },
   'limit.exceeded': { http: 200, rpc: -31429, owner: 'caller', say: 'A limit of your organisation is reached.' },

@@ -1,5 +1,7 @@
 export { classify, unsupportedVersion, type EraInput, type EraOutcome } from './era.ts';
 export { memberOf, sliceElements, sliceMember, sliceMembers, sliceObject, type Member, type SlicedObject } from './json-slices.ts';
+export { selectStrings, type Selected, type Selector } from './json-select.ts';
+export { foldKey } from './json-text.ts';
 export { buildNameTable, exposedName, type NamedEntry } from './names.ts';
 export { INITIALIZED_NOTIFICATION, initializeRequest, legacyErrorCode, type InitializeInput } from './rev-2025-11-25/initialize.ts';
 export { addMetaMembers, completeResult, META_KEYS, modernErrorCode, requestMeta, type RequestMeta } from './rev-2026-07-28/envelope.ts';
@@ -27,3 +29,5 @@ export { ScannedMessage, type MessageId, type MessageKind, type TypedMember } fr
 export type { Span } from './span.ts';
 export { splice, type Edit } from './splice.ts';
 export { encodeSseEvent, SseParser, type OutgoingSseEvent, type SseEvent } from './sse.ts';
+export { matchesTemplate, readUriTemplate, type UriTemplate } from './uri-template.ts';
+export { exposedUri, readExposedUri, type ExposedUri } from './uris.ts';

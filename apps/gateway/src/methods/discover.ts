@@ -13,9 +13,12 @@ export type EndpointDescription = {
   readonly instructions: string | null;
 };
 
+/** Whatever the servers of today offer: a client asks once, and what a server brings tomorrow must not be out of its reach. */
+const AGGREGATE_CAPABILITIES = { tools: {}, prompts: {}, resources: {}, completions: {} } as const;
+
 /** Describes the aggregated endpoint, or one server by what discovery accepted of it; never asks an upstream. */
 export function describeEndpoint({ endpointServer }: CallContext): EndpointDescription | null {
-  if (endpointServer === null) return { capabilities: { tools: {}, prompts: {} }, serverInfo: SERVER_INFO, instructions: null };
+  if (endpointServer === null) return { capabilities: AGGREGATE_CAPABILITIES, serverInfo: SERVER_INFO, instructions: null };
   const { catalogue } = endpointServer;
   if (catalogue === null) return null;
   return {

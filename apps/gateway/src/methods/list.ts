@@ -1,6 +1,8 @@
 import { refusal } from '@patchbay/errors';
-import { sliceMember, splice } from '@patchbay/mcp-wire';
-import { decide, fingerprint } from '@patchbay/policy';
+import { exposedUri } from '@patchbay/mcp-wire';
+import { fingerprint } from '@patchbay/policy';
+import { exposeEntry } from '../aggregate/expose-entry.ts';
+import { isPermitted } from '../aggregate/is-permitted.ts';
 import type { CallContext, Outcome } from '../pipeline/context.ts';
 import { ANSWERED } from '../pipeline/context.ts';
 import { respondResult } from '../pipeline/respond.ts';
@@ -46,11 +48,9 @@ export function notDiscovered(server: CompiledServer): string {
 }
 
 function composeServer(ctx: CallContext, server: CompiledServer, method: ListMethod): Buffer {
-  const { principal, snapshot } = ctx;
   const visible: Buffer[] = [];
   for (const entry of entriesOf(server, method)) {
-    if (principal !== null && snapshot !== null && decide(snapshot.grants, principal, server.id, entry).kind === 'allow')
-      visible.push(entry.definition);
+    if (isPermitted(ctx, server, entry)) visible.push(entry.definition);
   }
   return resultBody(ctx, method, visible, { serverInfo: server.catalogue?.serverInfo ?? SERVER_INFO, missing: null });
 }
@@ -70,27 +70,36 @@ function entriesOf({ catalogue }: CompiledServer, method: ListMethod): Iterable<
 }
 
 function composeAggregate(ctx: CallContext, snapshot: CompiledSnapshot, method: ListMethod): Buffer {
-  const { principal } = ctx;
-  const exposed = method === 'tools/list' ? snapshot.exposedTools : snapshot.exposedPrompts;
-  const visible: Buffer[] = [];
-  for (const item of exposed.values()) {
-    if (principal !== null && decide(snapshot.grants, principal, item.server.id, item.entry).kind === 'allow') visible.push(renamed(item));
-  }
+  const visible =
+    method === 'tools/list' || method === 'prompts/list'
+      ? visibleNames(ctx, method === 'tools/list' ? snapshot.exposedTools : snapshot.exposedPrompts)
+      : visibleUris(ctx, snapshot, method);
   return resultBody(ctx, method, visible, { serverInfo: SERVER_INFO, missing: missingServers(ctx, snapshot) });
 }
 
-function renamed({ entry, exposedName }: ExposedEntry): Buffer {
-  const span = sliceMember(entry.definition, ['name']);
-  if (span === null) return entry.definition;
-  return splice(entry.definition, [{ start: span.start, end: span.end, replacement: JSON.stringify(exposedName) }]);
+function visibleNames(ctx: CallContext, exposed: ReadonlyMap<string, ExposedEntry>): Buffer[] {
+  const visible: Buffer[] = [];
+  for (const { entry, exposedName, server } of exposed.values()) {
+    if (isPermitted(ctx, server, entry)) visible.push(exposeEntry(entry, server.slug, exposedName));
+  }
+  return visible;
+}
+
+function visibleUris(ctx: CallContext, snapshot: CompiledSnapshot, method: ListMethod): Buffer[] {
+  const visible: Buffer[] = [];
+  for (const server of snapshot.serversBySlug.values()) {
+    for (const entry of entriesOf(server, method)) {
+      if (isPermitted(ctx, server, entry)) visible.push(exposeEntry(entry, server.slug, exposedUri(server.slug, entry.name)));
+    }
+  }
+  return visible;
 }
 
 /** Servers that the caller may use but whose catalogue is not known yet: said, so that nobody takes a short list for the whole. */
-function missingServers({ principal }: CallContext, snapshot: CompiledSnapshot): Record<string, { status: string }> | null {
+function missingServers(ctx: CallContext, snapshot: CompiledSnapshot): Record<string, { status: string }> | null {
   const missing: Record<string, { status: string }> = {};
   for (const server of snapshot.serversBySlug.values()) {
-    if (server.catalogue !== null || principal === null) continue;
-    if (decide(snapshot.grants, principal, server.id, { kind: 'server', name: server.slug }).kind === 'allow')
+    if (server.catalogue === null && isPermitted(ctx, server, { kind: 'server', name: server.slug }))
       missing[server.slug] = { status: 'not discovered' };
   }
   return Object.keys(missing).length === 0 ? null : missing;

@@ -13,10 +13,13 @@ const UNKNOWN: Record<EntryKind, ErrorCode> = {
 
 /** The compiled grants decide; the grant that allowed the call rides along. */
 export function authorize(ctx: CallContext): Outcome {
-  const { principal, snapshot, target } = ctx;
+  const { message, principal, snapshot, target } = ctx;
   if (target === null || target.kind !== 'upstream' || principal === null || snapshot === null) return undefined;
   const decision = decide(snapshot.grants, principal, target.server.id, target.object);
-  if (decision.kind === 'deny') return refusal(UNKNOWN[target.object.kind]);
+  if (decision.kind === 'deny') {
+    const uri = message?.uri ?? null;
+    return refusal(UNKNOWN[target.object.kind], null, uri === null ? null : { uri });
+  }
   ctx.grantId = decision.grantId;
   return undefined;
 }

@@ -64,6 +64,8 @@ function snapshotWith(grants: GrantsPart['grants']): CompiledSnapshot {
     exposedPrompts: new Map(),
     bareTools: bare,
     barePrompts: new Map(),
+    resourceOwners: new Map(),
+    templateOwners: new Map(),
     revokedTokens: new Set(),
     listCache: new Map(),
   };

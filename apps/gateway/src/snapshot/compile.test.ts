@@ -160,3 +160,16 @@ test('limits are compiled once for each change of them, none when no part names 
   await expect(compileSnapshot(twice, bytes, null)).rejects.toMatchObject({ detail: expect.stringContaining('one limits part') });
   await expect(compileSnapshot(withLimits([{ ...limit, windows: [{ windowMs: 0, max: 1 }] }], '0'), bytes, null)).rejects.toThrow();
 });
+
+test('lists stand in the order of slugs, then in that of the server, whichever order the manifest has', async () => {
+  const { manifest, bytes } = wire(
+    [
+      { slug: 'b', tools: ['z', 'a'] },
+      { slug: 'a', tools: ['m'] },
+    ],
+    IDS,
+  );
+  const { snapshot } = await compileSnapshot(manifest, bytes, null);
+  expect([...snapshot.exposedTools.keys()]).toEqual(['a_m', 'b_z', 'b_a']);
+  expect([...snapshot.serversBySlug.keys()]).toEqual(['a', 'b']);
+});

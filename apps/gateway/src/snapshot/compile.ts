@@ -29,7 +29,8 @@ export async function compileSnapshot(manifest: Manifest, bytes: PartBytes, prev
   const parts = await compileParts(manifest, bytes, previous);
   const organisation = organisationOf(manifest, parts);
   const servers = serversOf(manifest, parts, previous);
-  const sources = [...servers.values()];
+  // Lists stand in the order of slugs, whenever a server was registered: what has not changed stays where it was.
+  const sources = [...servers.values()].toSorted((a, b) => (a.server.slug < b.server.slug ? -1 : 1));
   const namesKey = [...servers.keys()].toSorted().join(' ');
   const names = previous !== null && previous.namesKey === namesKey ? previous.names : nameTables(sources);
   const { grants, grantsKey } = grantsOf(manifest, parts, previous);

@@ -68,6 +68,10 @@ export type CompiledSnapshot = {
   /** Bare name → every server that offers it, the first holder first. */
   readonly bareTools: ReadonlyMap<string, readonly ExposedEntry[]>;
   readonly barePrompts: ReadonlyMap<string, readonly ExposedEntry[]>;
+  /** Resource URI, as the servers write it → every server that lists it. */
+  readonly resourceOwners: ReadonlyMap<string, readonly CompiledServer[]>;
+  /** Template string, likewise. */
+  readonly templateOwners: ReadonlyMap<string, readonly CompiledServer[]>;
   /** List bodies by permission fingerprint; dies with the snapshot. */
   readonly listCache: Map<string, Buffer>;
 };

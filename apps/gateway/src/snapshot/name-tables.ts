@@ -8,9 +8,12 @@ export type ServerSource = {
   readonly barePrompts: ReadonlySet<string>;
 };
 
-export type NameTables = Pick<CompiledSnapshot, 'exposedTools' | 'exposedPrompts' | 'bareTools' | 'barePrompts'>;
+export type NameTables = Pick<
+  CompiledSnapshot,
+  'exposedTools' | 'exposedPrompts' | 'bareTools' | 'barePrompts' | 'resourceOwners' | 'templateOwners'
+>;
 
-/** The aggregated endpoint's names: exposed name → entry, and bare name → its holders, the first holder first. */
+/** The aggregated endpoint's names: exposed name → entry, bare name → its holders, the first holder first; and who owns which URI. */
 export function nameTables(sources: readonly ServerSource[]): NameTables {
   const tools = tablesOf(
     sources,
@@ -22,7 +25,26 @@ export function nameTables(sources: readonly ServerSource[]): NameTables {
     ({ server }) => server.catalogue?.prompts,
     ({ barePrompts }) => barePrompts,
   );
-  return { exposedTools: tools.exposed, bareTools: tools.bare, exposedPrompts: prompts.exposed, barePrompts: prompts.bare };
+  return {
+    exposedTools: tools.exposed,
+    bareTools: tools.bare,
+    exposedPrompts: prompts.exposed,
+    barePrompts: prompts.bare,
+    resourceOwners: ownersOf(sources, 'resources'),
+    templateOwners: ownersOf(sources, 'templates'),
+  };
+}
+
+function ownersOf(sources: readonly ServerSource[], kind: 'resources' | 'templates'): ReadonlyMap<string, readonly CompiledServer[]> {
+  const owners = new Map<string, CompiledServer[]>();
+  for (const { server } of sources) {
+    for (const uri of server.catalogue?.[kind].keys() ?? []) {
+      const known = owners.get(uri);
+      if (known === undefined) owners.set(uri, [server]);
+      else known.push(server);
+    }
+  }
+  return owners;
 }
 
 type Tables = { exposed: Map<string, ExposedEntry>; bare: Map<string, ExposedEntry[]> };

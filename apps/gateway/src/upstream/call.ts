@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { Fault, type Refusal } from '@patchbay/errors';
 import { mcpNameOf, type MessageId, type ScannedMessage } from '@patchbay/mcp-wire';
+import { exposeOnAggregate } from '../aggregate/expose-bridge.ts';
 import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
 import type { Bridge } from './bridge/bridge.ts';
 import { makeBridge, type NextId, type UpstreamTarget } from './bridge/make-bridge.ts';
@@ -96,7 +97,8 @@ export class UpstreamCall {
     if (this.#isCancelled) return Promise.resolve({ kind: 'cancelled' });
     const { ctx, message, target } = this.#input;
     const isExclusive = session === null || (session.id !== null && ctx.session !== null);
-    const bridge = makeBridge({ ctx, isExclusive, message, nextId: this.#deps.nextId, target });
+    const own = makeBridge({ ctx, isExclusive, message, nextId: this.#deps.nextId, target });
+    const bridge = exposeOnAggregate(ctx, target, own);
     return new Promise((settle) => {
       const relay = this.#makeRelay(session, bridge, settle);
       const headers = this.#headers(session);

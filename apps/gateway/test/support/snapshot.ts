@@ -1,16 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { GrantId, type LimitsPart, OrganisationId, Revision, ServerId } from '@patchbay/contracts';
-import { buildNameTable, type Era, LEGACY_VERSIONS } from '@patchbay/mcp-wire';
+import { type Era, LEGACY_VERSIONS } from '@patchbay/mcp-wire';
 import { compileGrants } from '@patchbay/policy';
 import { compileLimits } from '../../src/limits/compile-limits.ts';
-import type {
-  CompiledCatalogue,
-  CompiledEntry,
-  CompiledServer,
-  CompiledSnapshot,
-  EntryKind,
-  ExposedEntry,
-} from '../../src/snapshot/compiled.ts';
+import { nameTables } from '../../src/snapshot/name-tables.ts';
+import type { CompiledCatalogue, CompiledEntry, CompiledServer, CompiledSnapshot, EntryKind } from '../../src/snapshot/compiled.ts';
 
 /** The one that all gateways of a test serve. */
 export const ORGANISATION = OrganisationId.parse(randomUUID());
@@ -26,6 +20,9 @@ export type ServerSpec = {
   readonly era: Era;
   readonly tools: readonly string[];
   readonly prompts?: readonly string[];
+  /** URIs. */
+  readonly resources?: readonly string[];
+  readonly templates?: readonly string[];
   readonly definitions?: Readonly<Record<string, string>>;
   readonly requestMs?: number;
   readonly hasCredential?: boolean;
@@ -36,7 +33,6 @@ export type ServerSpec = {
 /** A snapshot in which everyone may use everything. */
 export function snapshotOf(specs: readonly ServerSpec[], limits: LimitsPart['limits']): CompiledSnapshot {
   const servers = specs.map(serverOf);
-  const names = (kind: 'tools' | 'prompts'): ReadonlyMap<string, ExposedEntry> => exposedOf(servers, kind);
   const grants = servers.map(({ id }) => ({
     id: GrantId.parse(randomUUID()),
     subject: { kind: 'everyone' as const },
@@ -54,20 +50,10 @@ export function snapshotOf(specs: readonly ServerSpec[], limits: LimitsPart['lim
     serversById: new Map(servers.map((server) => [server.id, server])),
     grants: compileGrants([grants]),
     limits: compileLimits(limits),
-    exposedTools: names('tools'),
-    exposedPrompts: names('prompts'),
-    bareTools: new Map(),
-    barePrompts: new Map(),
+    ...nameTables(servers.map((server) => ({ server, bareTools: new Set<string>(), barePrompts: new Set<string>() }))),
     revokedTokens: new Set(),
     listCache: new Map(),
   };
-}
-
-function exposedOf(servers: readonly CompiledServer[], kind: 'tools' | 'prompts'): ReadonlyMap<string, ExposedEntry> {
-  const all = servers.flatMap((server) =>
-    [...(server.catalogue?.[kind].values() ?? [])].map((entry) => ({ server, entry, serverSlug: server.slug, name: entry.name })),
-  );
-  return new Map([...buildNameTable(all)].map(([exposedName, { entry, server }]) => [exposedName, { entry, exposedName, server }]));
 }
 
 function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
@@ -78,7 +64,7 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
         {
           kind,
           name,
-          definition: Buffer.from(spec.definitions?.[name] ?? JSON.stringify({ name, inputSchema: { type: 'object' } })),
+          definition: Buffer.from(spec.definitions?.[name] ?? definitionOf(kind, name)),
           contractHash: name,
         },
       ]),
@@ -91,8 +77,8 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
     instructions: null,
     tools: entries('tool', spec.tools),
     prompts: entries('prompt', spec.prompts ?? []),
-    resources: new Map(),
-    templates: new Map(),
+    resources: entries('resource', spec.resources ?? []),
+    templates: entries('template', spec.templates ?? []),
   };
   return {
     id: ServerId.parse(spec.id ?? randomUUID()),
@@ -105,4 +91,10 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
     hasCredential: spec.hasCredential ?? false,
     catalogue,
   };
+}
+
+function definitionOf(kind: EntryKind, name: string): string {
+  if (kind === 'resource') return JSON.stringify({ uri: name, name });
+  if (kind === 'template') return JSON.stringify({ uriTemplate: name, name });
+  return JSON.stringify(kind === 'tool' ? { name, inputSchema: { type: 'object' } } : { name });
 }

@@ -5,6 +5,8 @@ import {
   MODERN_VERSION,
   type MessageId,
   type ScannedMessage,
+  type Span,
+  sliceMember,
   sliceMembers,
   splice,
 } from '@patchbay/mcp-wire';
@@ -12,7 +14,7 @@ import { SERVER_INFO } from '../../methods/self.ts';
 
 /** What has to differ between the client's bytes and the upstream's; null: stays. */
 export type RequestChanges = {
-  /** The tool's or prompt's own name where the endpoint exposes it under another. */
+  /** The server's own name or URI for what the request is about, where the endpoint exposes it under another. */
   readonly name: string | null;
   /** Where others share the upstream session: one text serves as id and as progress token. */
   readonly id: MessageId | null;
@@ -21,11 +23,22 @@ export type RequestChanges = {
 };
 
 /** The edits that hold for every pair of eras. */
-function commonEdits(message: ScannedMessage, { id, name }: RequestChanges): Edit[] {
+function commonEdits(bytes: Buffer, message: ScannedMessage, { id, name }: RequestChanges): Edit[] {
   const edits: Edit[] = [];
   if (id !== null && message.idSpan !== null) edits.push({ ...message.idSpan, replacement: JSON.stringify(id) });
-  if (name !== null && message.nameSpan !== null) edits.push({ ...message.nameSpan, replacement: JSON.stringify(name) });
+  const nameSpan = name === null ? null : objectSpan(bytes, message);
+  if (nameSpan !== null) edits.push({ ...nameSpan, replacement: JSON.stringify(name) });
   return edits;
+}
+
+/** Where a request names what it is about. */
+function objectSpan(bytes: Buffer, { method, nameSpan, refSpan, uriSpan }: ScannedMessage): Span | null {
+  if (method !== 'completion/complete') return method === 'tools/call' || method === 'prompts/get' ? nameSpan : uriSpan;
+  if (refSpan === null) return null;
+  const ref = bytes.subarray(refSpan.start, refSpan.end);
+  const { type } = JSON.parse(ref.toString('utf8')) as { type?: unknown };
+  const named = sliceMember(ref, [type === 'ref/prompt' ? 'name' : 'uri']);
+  return named === null ? null : { start: refSpan.start + named.start, end: refSpan.start + named.end };
 }
 
 function metaValueEdits(message: ScannedMessage, { id, traceparent }: RequestChanges): Edit[] {
@@ -38,12 +51,12 @@ function metaValueEdits(message: ScannedMessage, { id, traceparent }: RequestCha
 
 /** Same era on both sides: the client's own buffer when nothing has to differ. */
 export function sameEraRequest(bytes: Buffer, message: ScannedMessage, changes: RequestChanges): Buffer {
-  return apply(bytes, [...commonEdits(message, changes), ...metaValueEdits(message, changes)]);
+  return apply(bytes, [...commonEdits(bytes, message, changes), ...metaValueEdits(message, changes)]);
 }
 
 /** For a legacy upstream: `_meta` without the keys of the modern envelope; progress token, trace context and foreign keys stay. */
 export function modernToLegacyRequest(bytes: Buffer, message: ScannedMessage, changes: RequestChanges): Buffer {
-  const edits = commonEdits(message, changes);
+  const edits = commonEdits(bytes, message, changes);
   if (message.metaSpan !== null) edits.push({ ...message.metaSpan, replacement: strippedMeta(bytes, message, changes) });
   return apply(bytes, edits);
 }
@@ -82,7 +95,7 @@ const ENVELOPE = [
 
 /** For a modern upstream: the envelope in `_meta`. A legacy client's own keys of that name, which mean nothing there, give way. */
 export function legacyToModernRequest(bytes: Buffer, message: ScannedMessage, changes: RequestChanges): Buffer {
-  const edits = commonEdits(message, changes);
+  const edits = commonEdits(bytes, message, changes);
   const hasEnvelopeKey = message.clientCapabilitiesSpan !== null || message.metaClientInfoSpan !== null || message.logLevel !== null;
   if (message.metaSpan !== null && hasEnvelopeKey) {
     const rest = strippedMeta(bytes, message, changes).slice(1);

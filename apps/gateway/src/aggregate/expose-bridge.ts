@@ -1,0 +1,30 @@
+import { exposedUri } from '@patchbay/mcp-wire';
+import type { CallContext } from '../pipeline/context.ts';
+import type { Bridge } from '../upstream/bridge/bridge.ts';
+import type { UpstreamTarget } from '../upstream/bridge/make-bridge.ts';
+import { type Expose, exposeUris } from './expose-uris.ts';
+
+/** The bridge of a call on the aggregated endpoint, where a server's URIs have other names; on its own endpoint the bridge as it is. */
+export function exposeOnAggregate(ctx: CallContext, target: UpstreamTarget, bridge: Bridge): Bridge {
+  if (ctx.endpointServer !== null) return bridge;
+  const expose = exposeFor(ctx, target);
+  return {
+    ...bridge,
+    // Names stand anywhere in an answer, so it is held.
+    isVerbatim: false,
+    answer(bytes, message) {
+      const answer = bridge.answer(bytes, message);
+      return 'code' in answer ? answer : exposeUris(answer, message, expose);
+    },
+    notification(bytes, message) {
+      const carried = bridge.notification(bytes, message);
+      return carried === null ? null : exposeUris(carried, message, expose);
+    },
+  };
+}
+
+/** What the client asked for keeps the client's spelling, so that who asks with a bare URI finds it in the answer. */
+function exposeFor({ message }: CallContext, { object, server }: UpstreamTarget): Expose {
+  const asked = message?.uri ?? null;
+  return (original) => (asked !== null && original === object.name ? asked : exposedUri(server.slug, original));
+}
