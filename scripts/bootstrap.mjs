@@ -22,6 +22,7 @@ const ALONE = {
   migrate: { script: 'apps/control-plane/dist/migrate.js', stays: false },
   'first-start': { script: 'apps/control-plane/dist/first-start.js', stays: false },
   keys: { script: 'apps/cli/dist/make-keys-main.js', stays: false },
+  connect: { script: 'apps/cli/dist/main.js', stays: false, command: 'connect' },
 };
 const EXAMPLES = {
   PATCHBAY_EXAMPLE_EVERYTHING: 'apps/cli/node_modules/@modelcontextprotocol/server-everything/dist/index.js',
@@ -171,12 +172,12 @@ async function alone(command, args) {
   const node = findNode();
   await generate(node);
   await build(node, PROGRAMS);
-  const { script, stays } = ALONE[command];
+  const { script, stays, command: own } = ALONE[command];
   const wantsExamples = command === 'first-start' && args[0] === '--examples';
   const examples = wantsExamples ? Object.fromEntries(Object.entries(EXAMPLES).map(([name, path]) => [name, at(path)])) : {};
   // As in `up`: the pipe closes when we are gone, however that happened.
   const env = { ...process.env, ...examples, ...(stays ? { PATCHBAY_EXIT_WITH_PARENT: '1' } : {}) };
-  return run([node, '--disable-sigusr1', at(script), ...(wantsExamples ? args.slice(1) : args)], {
+  return run([node, '--disable-sigusr1', at(script), ...(own === undefined ? [] : [own]), ...(wantsExamples ? args.slice(1) : args)], {
     cwd: process.cwd(),
     env,
     stdio: [stays ? 'pipe' : 'inherit', 'inherit', 'inherit'],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startLegacyUpstream, startModernUpstream } from '@patchbay/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connect, legacyClient, REVISIONS, textOf } from '../support/clients.ts';
+import { connect, connectCommand, legacyClient, REVISIONS, stdioClient, textOf } from '../support/clients.ts';
 import type { StartPlatform, TestPlatform } from '../support/test-platform.ts';
 import { callModern } from '../support/raw.ts';
 import { until } from '../support/until.ts';
@@ -136,6 +136,19 @@ export function mainJob(start: StartPlatform): void {
       expect(textOf(await other.callTool({ name: 'memory_search_nodes', arguments: { query: name } }))).toContain(name);
     });
   });
+
+  test.each(['1.32', '2.4'] as const)(
+    'a client %s that can only start a program reaches servers of either era through patchbay connect',
+    async (version) => {
+      const client = await stdioClient(version, connectCommand([platform.mcpUrl()], { PATCHBAY_TOKEN: platform.facts.token }));
+      clients.push(client);
+      expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(
+        expect.arrayContaining(['everything_echo', 'old_echo', 'new_echo']),
+      );
+      expect(textOf(await client.callTool({ name: 'old_echo', arguments: { message: 'hi' } }))).toBe('legacy:hi');
+      expect(textOf(await client.callTool({ name: 'new_echo', arguments: { message: 'hi' } }))).toBe('modern:hi');
+    },
+  );
 
   test('two clients of one principal with equal request ids never get each other’s answers', async () => {
     const answers = await Promise.all(

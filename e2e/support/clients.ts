@@ -1,5 +1,8 @@
+import { join } from 'node:path';
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
+import { StdioClientTransport as ModernStdio } from '@modelcontextprotocol/client/stdio';
 import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport as LegacyStdio } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as LegacyTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 
 const INFO = { name: 'patchbay-e2e', version: '1.0.0' };
@@ -39,6 +42,27 @@ export async function connect(how: (typeof REVISIONS)[number], url: string, toke
     case '2026-07-28 (client 2.4)':
       return client24(url, '2026-07-28', { token, fetcher });
   }
+}
+
+/** What a client that can only start a program is told to start. */
+export type Command = { readonly command: string; readonly args: string[]; readonly env: Record<string, string> };
+
+/** `patchbay connect`, outside of every platform's home. */
+export function connectCommand(args: readonly string[], env: Record<string, string>): Command {
+  const program = join(import.meta.dirname, '../../apps/cli/dist/main.js');
+  return { command: process.execPath, args: [program, 'connect', ...args], env: { PATCHBAY_HOME: '/nonexistent', ...env } };
+}
+
+/** An official client over stdio: 1.32 speaks 2025-11-25, 2.4 what it finds, 2026-07-28 first. */
+export async function stdioClient(version: '1.32' | '2.4', command: Command): Promise<AnyClient> {
+  if (version === '1.32') {
+    const client = new LegacyClient(INFO);
+    await client.connect(new LegacyStdio(command));
+    return asNewer(client);
+  }
+  const client = new ModernClient(INFO, { versionNegotiation: { mode: 'auto' } });
+  await client.connect(new ModernStdio(command));
+  return client;
 }
 
 /** Client 1.32 takes a result schema where the newer one takes options. */

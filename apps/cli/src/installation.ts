@@ -11,6 +11,7 @@ export const INSTALLATION = {
     firstStart: join(ROOT, 'apps/control-plane/dist/first-start.js'),
     gateway: join(ROOT, 'apps/gateway/dist/main.js'),
     stdioHost: join(ROOT, 'apps/stdio-host/dist/main.js'),
+    cli: join(import.meta.dirname, 'main.js'),
     firstCall: join(import.meta.dirname, 'first-call.js'),
   },
   migrations: join(ROOT, 'prisma/migrations'),

@@ -1,48 +1,69 @@
 import { parseArgs } from 'node:util';
-import { readConfig, type Config } from './config.ts';
-import { StartFailure } from './start-failure.ts';
+import { ConfigError } from '@patchbay/telemetry/config';
 import { listenForStop } from './stop-signals.ts';
+import { StartFailure } from './start-failure.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
-import { up } from './up.ts';
 
-const USAGE = 'usage: patchbay up [--print-secrets]';
+const USAGE = 'usage: patchbay up [--print-secrets] | patchbay connect [URL] [--server SLUG]';
 const EXIT_USAGE = 64;
 /** EX_CONFIG of sysexits.h: somebody has to change the settings. */
 const EXIT_CONFIG = 78;
 
-async function main(): Promise<number> {
-  const given = readArguments();
-  const terminal = openTerminal(given?.printSecrets === true);
-  if (given === null) {
-    terminal.problem(USAGE);
-    return EXIT_USAGE;
-  }
-  let config: Config;
+// Each command loads its own code alone: one stays for weeks, the other is started by each client.
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { up: runUp, connect: runConnect };
+
+function main(): Promise<number> {
+  const [command = '', ...args] = process.argv.slice(2);
+  const run = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
+  return run === undefined ? Promise.resolve(refuseUsage(null)) : run(args);
+}
+
+async function runUp(args: string[]): Promise<number> {
+  const given = readUpArguments(args);
+  if (given === null) return refuseUsage(null);
+  const terminal = openTerminal(given.printSecrets);
+  const [{ readConfig }, { up }] = await Promise.all([import('./config.ts'), import('./up.ts')]);
   try {
-    config = readConfig();
-  } catch (error) {
-    terminal.problem(describe(error));
-    return EXIT_CONFIG;
-  }
-  try {
+    const config = readConfig();
     await up(config, terminal, listenForStop(config.exitWithParent));
     return 0;
   } catch (error) {
     report(error, terminal);
-    return 1;
+    return error instanceof ConfigError ? EXIT_CONFIG : 1;
   }
 }
 
-function readArguments(): { printSecrets: boolean } | null {
+function readUpArguments(args: string[]): { printSecrets: boolean } | null {
   try {
-    const { positionals, values } = parseArgs({
-      allowPositionals: true,
-      options: { 'print-secrets': { type: 'boolean', default: false } },
-    });
-    return positionals.length === 1 && positionals[0] === 'up' ? { printSecrets: values['print-secrets'] } : null;
+    const { values } = parseArgs({ args, options: { 'print-secrets': { type: 'boolean', default: false } } });
+    return { printSecrets: values['print-secrets'] };
   } catch {
     return null;
   }
+}
+
+/** stdout carries the protocol alone: everything else goes to stderr. */
+async function runConnect(args: string[]): Promise<number> {
+  const { problem } = openTerminal(false);
+  const [{ readConnectConfig, UsageError }, { connect }] = await Promise.all([
+    import('./connect/config.ts'),
+    import('./connect/connect.ts'),
+  ]);
+  try {
+    await connect(readConnectConfig(args), { input: process.stdin, output: process.stdout, problem }, listenForStop(false).stop);
+    return 0;
+  } catch (error) {
+    if (error instanceof UsageError) return refuseUsage(error.message);
+    problem(describe(error));
+    return error instanceof ConfigError ? EXIT_CONFIG : 1;
+  }
+}
+
+function refuseUsage(problem: string | null): number {
+  const terminal = openTerminal(false);
+  if (problem !== null) terminal.problem(problem);
+  terminal.problem(USAGE);
+  return EXIT_USAGE;
 }
 
 function report(error: unknown, terminal: Terminal): void {

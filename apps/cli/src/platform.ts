@@ -59,7 +59,9 @@ export class Platform {
     const firstCall = await terminal.step('Making the first call', () => caller.call({ mcpUrl: facts.mcpUrl, token: facts.token, tool }));
     writeFacts(home.bootstrapFile, facts);
     const missingIsolation = await this.#missingIsolation(layout);
-    const page = { facts, firstCall, missingIsolation, bootstrapFile: home.bootstrapFile, showsSecrets: terminal.showsSecrets };
+    const stdioCommand = [process.execPath, INSTALLATION.programs.cli, 'connect'];
+    const where = { bootstrapFile: home.bootstrapFile, home: home.root, stdioCommand };
+    const page = { facts, firstCall, missingIsolation, showsSecrets: terminal.showsSecrets, ...where };
     const seconds = (performance.now() - startedAt) / 1000;
     terminal.line(renderStartPage({ ...page, adminUrl: urlsOf(layout).admin, masterKeyInHome: this.#masterKeyIsInHome(), seconds }));
   }

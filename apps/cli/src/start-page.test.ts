@@ -13,6 +13,8 @@ const page: StartPage = {
     apiToken: 'pbapi_the-api-token',
   },
   bootstrapFile: '/home/ada/.patchbay/bootstrap.json',
+  stdioCommand: ['/opt/node', '/opt/patchbay/apps/cli/dist/main.js', 'connect'],
+  home: '/home/ada/.patchbay',
   adminUrl: 'http://127.0.0.1:8472',
   showsSecrets: true,
   firstCall: { what: 'tools/call everything_echo', text: 'Echo: \u001b[31mred', ms: 12.4 },
@@ -33,6 +35,17 @@ test('on a terminal every snippet can be pasted as it stands', () => {
   expect(jsonBehind(text, 'Cursor')).toEqual({ mcpServers: { patchbay: server } });
   expect(jsonBehind(text, 'VS Code')).toEqual({ servers: { patchbay: { type: 'http', ...server } } });
   expect(text).toContain('the-password');
+});
+
+test('a client that starts a program is given one with no token in it', () => {
+  const snippet = jsonBehind(renderStartPage(page), 'Claude Desktop');
+  const server = {
+    command: '/opt/node',
+    args: ['/opt/patchbay/apps/cli/dist/main.js', 'connect'],
+    env: { PATCHBAY_HOME: '/home/ada/.patchbay' },
+  };
+  expect(snippet).toEqual({ mcpServers: { patchbay: server } });
+  expect(JSON.stringify(snippet)).not.toContain('pbpat_');
 });
 
 test('a pipe gets no secret, and learns where they are', () => {

@@ -4,6 +4,9 @@ import type { FirstCall } from './first-caller.ts';
 export type StartPage = {
   readonly facts: BootstrapFile;
   readonly bootstrapFile: string;
+  /** What a client that speaks stdio alone has to start, by absolute paths. */
+  readonly stdioCommand: readonly string[];
+  readonly home: string;
   readonly adminUrl: string;
   readonly showsSecrets: boolean;
   readonly firstCall: FirstCall;
@@ -50,6 +53,9 @@ export function renderStartPage(page: StartPage): string {
     'VS Code (.vscode/mcp.json)',
     ...json({ servers: { patchbay: { type: 'http', url: facts.mcpUrl, headers: { Authorization: authorization } } } }),
     '',
+    'Claude Desktop and other clients that start a program (claude_desktop_config.json)',
+    ...json({ mcpServers: { patchbay: stdioServer(page) } }),
+    '',
     'Inspector',
     `  npx ${INSPECTOR} --cli ${facts.mcpUrl} --transport http --header "Authorization: ${authorization}" --method tools/list`,
     '',
@@ -59,6 +65,11 @@ export function renderStartPage(page: StartPage): string {
     '',
     `Patchbay is ready (${page.seconds.toFixed(1)} s). Ctrl-C stops it.`,
   ].join('\n');
+}
+
+/** No token stands in it: the program reads it in the home. */
+function stdioServer({ home, stdioCommand: [command, ...args] }: StartPage): object {
+  return { command, args, env: { PATCHBAY_HOME: home } };
 }
 
 function json(value: object): string[] {

@@ -72,6 +72,10 @@ export const ENV = {
   stdioHostPort: 'PATCHBAY_STDIO_HOST_PORT',
   stdioProcessesMax: 'PATCHBAY_STDIO_PROCESSES_MAX',
   stdioIdleMs: 'PATCHBAY_STDIO_IDLE_MS',
+  // patchbay connect
+  tokenFile: 'PATCHBAY_TOKEN_FILE',
+  /** The same, said directly. */
+  token: 'PATCHBAY_TOKEN',
 } as const;
 
 /** Files in `PATCHBAY_HOME/keys` (0700; each 0600), made at first start. docs/architecture/trust-boundaries.md tells each one's story. */
