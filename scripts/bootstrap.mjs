@@ -244,25 +244,22 @@ async function test(args) {
   return programs.exitCodeWith(tests === 0 ? checks : tests, missing, env);
 }
 
-/** Runs faults against a scaled platform of its own; e2e/chaos/main.ts says which. */
-async function chaos(args) {
+/** A program of the tests that stands on a platform of its own, and what it needs to: what `suites` need that test the same. */
+async function onPlatform(script, suites, args) {
   const node = findNode();
-  const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH ?? ''}` };
+  const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH ?? ''}:${OWN_BIN}` };
   await generate(node);
   await build(node, []);
-  const missing = await preparePrograms(['chaos.redis-server'], env);
+  const missing = await preparePrograms([suites], env);
   if (missing.length > 0) return 1;
-  return run([node, at('e2e/chaos/main.ts'), ...args], { env, stdio: 'inherit' });
+  return run([node, at(script), ...args], { env, stdio: 'inherit' });
 }
 
-/** Runs the official conformance suite, direct and through a platform of its own; e2e/conformance/main.ts says what must hold. */
-async function conformance(args) {
-  const node = findNode();
-  const env = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH ?? ''}` };
-  await generate(node);
-  await build(node, []);
-  return run([node, at('e2e/conformance/main.ts'), ...args], { env, stdio: 'inherit' });
-}
+/** Runs faults against a scaled platform of its own; e2e/chaos/main.ts says which. */
+const chaos = (args) => onPlatform('e2e/chaos/main.ts', 'chaos.redis-server', args);
+
+/** Runs the official conformance suite, direct and through platforms of its own; e2e/conformance/main.ts says what must hold. */
+const conformance = (args) => onPlatform('e2e/conformance/main.ts', 'conformance.redis-server', args);
 
 const COMMANDS = { up, test, chaos, conformance };
 

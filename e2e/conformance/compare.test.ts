@@ -6,7 +6,7 @@ import { Baseline, belowBaseline, compare, Exceptions, UPSTREAMS } from './compa
 import type { Check, Outcomes } from './outcomes.ts';
 
 const revision = '2025-11-25';
-const cell = { revision, upstream: 'both' } as const;
+const cell = { revision, upstream: 'both', form: '1' } as const;
 const baseline = { [revision]: { scenarios: 1, checks: 2 } };
 const check = (id: string, status = 'SUCCESS'): Check => ({ id, status });
 const made = (...checks: Check[]): Outcomes => new Map([['ping', checks]]);
@@ -22,18 +22,18 @@ describe('what passes direct passes through', () => {
 
   test.each(['FAILURE', 'WARNING', 'SKIPPED'])('a check that ends with %s through us is a breach', (status) => {
     expect(breachesOf(passing, made(check('a'), check('b', status)))).toEqual([
-      `2025-11-25, upstream both: ping:b passes direct and not through: ${status}`,
+      `2025-11-25, upstream both, pods 1: ping:b passes direct and not through: ${status}`,
     ]);
   });
 
   test('a check that is not made through us, or less often, is a breach', () => {
     expect(breachesOf(passing, made(check('a')))).toEqual([
-      '2025-11-25, upstream both: ping:b passes direct and not through: it was not made',
+      '2025-11-25, upstream both, pods 1: ping:b passes direct and not through: it was not made',
     ]);
     expect(breachesOf(passing, new Map([['ping', []]]))).toHaveLength(2);
     const thrice = made(check('a'), check('a'), check('a'));
     expect(breachesOf(thrice, made(check('a'), check('a')))).toEqual([
-      '2025-11-25, upstream both: ping:a passes direct and not through: it was made 2 times, direct 3',
+      '2025-11-25, upstream both, pods 1: ping:a passes direct and not through: it was made 2 times, direct 3',
     ]);
   });
 
@@ -57,8 +57,8 @@ describe('the list of what is missing', () => {
 
   test('a listed check that passes, or that nobody knows, is a breach', () => {
     expect(breachesOf(passing, passing, listed('ping:b', 'pong:c'))).toEqual([
-      '2025-11-25, upstream both: ping:b is listed as missing, and is not',
-      '2025-11-25, upstream both: pong:c is listed as missing, and is not',
+      '2025-11-25, upstream both, pods 1: ping:b is listed as missing, and is not',
+      '2025-11-25, upstream both, pods 1: pong:c is listed as missing, and is not',
     ]);
   });
 

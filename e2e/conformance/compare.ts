@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Form } from './forms.ts';
 import { type Outcomes, tally, type Totals, totals } from './outcomes.ts';
 
 /** What the gateway has behind it: a server for both eras, or one that knows nothing of the other. */
@@ -22,10 +23,11 @@ export const Baseline = z.record(z.string(), z.strictObject({ scenarios: z.numbe
 export type Baseline = z.infer<typeof Baseline>;
 
 export type Missing = { readonly check: string; readonly reason: string | null };
-/** One cell of the matrix: a client of one revision in front of one upstream. */
+/** One cell of the matrix: a client of one revision in front of one upstream, through gateways in one form. */
 export type Comparison = {
   readonly revision: string;
   readonly upstream: Upstream;
+  readonly form: Form;
   readonly direct: Totals;
   readonly through: Totals;
   /** Checks that pass direct and not through us, listed or not. */
@@ -34,23 +36,24 @@ export type Comparison = {
   readonly breaches: readonly string[];
 };
 
-export type Runs = { readonly revision: string; readonly upstream: Upstream; readonly direct: Outcomes; readonly through: Outcomes };
+export type Runs = Pick<Comparison, 'revision' | 'upstream' | 'form'> & { readonly direct: Outcomes; readonly through: Outcomes };
 
 /** Holds one cell to: what passes direct passes through us, unless it is listed, and what is listed does not. */
-export function compare({ revision, upstream, direct, through }: Runs, exceptions: Exceptions): Comparison {
+export function compare({ revision, upstream, form, direct, through }: Runs, exceptions: Exceptions): Comparison {
   const own = exceptions.filter((each) => each.revisions.includes(revision) && each.upstreams.includes(upstream));
   const reasons = new Map(own.flatMap(({ checks, reason }) => checks.map((check) => [check, reason] as const)));
   const missing = missingChecks(direct, through);
   return {
     revision,
     upstream,
+    form,
     direct: totals(direct),
     through: totals(through),
     missing: [...missing.keys()].map((check) => ({ check, reason: reasons.get(check) ?? null })),
     breaches: [
       ...[...missing].filter(([check]) => !reasons.has(check)).map(([check, how]) => `${check} passes direct and not through: ${how}`),
       ...[...reasons.keys()].filter((check) => !missing.has(check)).map((check) => `${check} is listed as missing, and is not`),
-    ].map((breach) => `${revision}, upstream ${upstream}: ${breach}`),
+    ].map((breach) => `${revision}, upstream ${upstream}, pods ${form}: ${breach}`),
   };
 }
 

@@ -5,6 +5,7 @@ import { renderMatrix, renderPage } from './report.ts';
 const comparison: Comparison = {
   revision: '2025-11-25',
   upstream: 'both',
+  form: '3',
   direct: { scenarios: 3, checks: 14 },
   through: { scenarios: 2, checks: 12 },
   missing: [
@@ -17,8 +18,8 @@ const comparison: Comparison = {
 test('the matrix says what passes on each side, and how much is missing', () => {
   expect(renderMatrix([comparison])).toBe(
     [
-      'revision    upstream  scenarios direct  through  checks direct  through  missing through',
-      '2025-11-25  both      3                 2        14             12       2',
+      'revision    upstream  pods  scenarios direct  through  checks direct  through  missing through',
+      '2025-11-25  both      3     3                 2        14             12       2',
     ].join('\n'),
   );
 });
@@ -26,7 +27,7 @@ test('the matrix says what passes on each side, and how much is missing', () => 
 test('the page gives each reason once, with its rows and checks; and none where nothing is missing', () => {
   const legacy: Comparison = { ...comparison, upstream: 'legacy', missing: comparison.missing.slice(0, 1) };
   const page = renderPage([comparison, legacy]);
-  expect(page).toContain('| 2025-11-25 | both | 3 | 2 | 14 | 12 | 2 |\n| 2025-11-25 | legacy | 3 | 2 | 14 | 12 | 1 |');
+  expect(page).toContain('| 2025-11-25 | both | 3 | 3 | 2 | 14 | 12 | 2 |\n| 2025-11-25 | legacy | 3 | 3 | 2 | 14 | 12 | 1 |');
   expect(page).toContain('Not built yet. Rows: 2025-11-25 both, 2025-11-25 legacy.\n\n- `ping:pong`\n');
   expect(page).toContain('Not listed. Rows: 2025-11-25 both.\n\n- `ping:late`\n');
   expect(renderPage([{ ...comparison, missing: [] }])).not.toContain('Not yet');

@@ -1,24 +1,26 @@
 import { alignColumns } from '../support/align-columns.ts';
 import type { Comparison } from './compare.ts';
 
-const COLUMNS = ['revision', 'upstream', 'scenarios direct', 'through', 'checks direct', 'through', 'missing through'];
+const COLUMNS = ['revision', 'upstream', 'pods', 'scenarios direct', 'through', 'checks direct', 'through', 'missing through'];
 
 /** The matrix as it is printed, one line a cell of it. */
 export function renderMatrix(comparisons: readonly Comparison[]): string {
   return alignColumns([COLUMNS, ...comparisons.map(cellsOf)]);
 }
 
-function cellsOf({ revision, upstream, direct, through, missing }: Comparison): string[] {
-  return [revision, upstream, direct.scenarios, through.scenarios, direct.checks, through.checks, missing.length].map(String);
+function cellsOf({ revision, upstream, form, direct, through, missing }: Comparison): string[] {
+  return [revision, upstream, form, direct.scenarios, through.scenarios, direct.checks, through.checks, missing.length].map(String);
 }
 
 const HEAD = [
   '# Conformance',
   '',
   'The official suite (`@modelcontextprotocol/conformance`) against our own fixture server (`e2e/conformance/fixture`), first direct, then',
-  'through the per-server endpoint of one gateway. The column upstream says what the gateway has behind it: a server that speaks to both',
-  'eras, or one that speaks only to clients with sessions (legacy) or only to those without (modern). A scenario counts when every check in',
-  'it passes; a warning or a skipped check has not passed. What fails direct is the extension for tasks, which the fixture does not have.',
+  'through the per-server endpoint. The column upstream says what the gateway has behind it: a server that speaks to both eras, or one that',
+  'speaks only to clients with sessions (legacy) or only to those without (modern). The column pods says how the gateway runs: one pod, or',
+  'three that each request reaches at random, each on a connection of its own, with the embedded stores (3) or with Redis (3-redis). What is',
+  'missing is missing in each form. A scenario counts when every check in it passes; a warning or a skipped check has not passed. What fails',
+  'direct is the extension for tasks, which the fixture does not have.',
   '',
   '`npm run conformance` wrote this page. It fails instead when a check that passes direct fails through without being listed in',
   '`e2e/conformance/exceptions.yaml`, when a listed one passes, and when fewer pass direct than `e2e/conformance/baseline.json` says.',
@@ -27,15 +29,23 @@ const HEAD = [
 
 /** docs/conformance.md of one run; without anything that differs from run to run. */
 export function renderPage(comparisons: readonly Comparison[]): string {
-  const cells = (line: readonly string[]): string => `| ${line.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [
     ...HEAD,
-    cells(COLUMNS),
-    cells(COLUMNS.map(() => '---')),
-    ...comparisons.map((each) => cells(cellsOf(each))),
+    lineOf(COLUMNS),
+    lineOf(COLUMNS.map(() => '---')),
+    ...comparisons.map(renderRow),
     '',
     ...missingSection(comparisons),
   ].join('\n');
+}
+
+/** One cell of the matrix as the page has it. */
+export function renderRow(comparison: Comparison): string {
+  return lineOf(cellsOf(comparison));
+}
+
+function lineOf(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
 /** Each reason once, with the rows it is about and the checks. */

@@ -10,7 +10,7 @@ afterEach(async () => {
 
 async function started(handler: Parameters<typeof listen>[0]): Promise<{ gateway: Listening; shim: Listening }> {
   const gateway = await listen(handler);
-  const shim = await startShim({ port: gateway.port, token: () => 'secret' });
+  const shim = await startShim({ ports: [gateway.port], token: () => 'secret' });
   open.push(shim, gateway);
   return { gateway, shim };
 }
@@ -55,4 +55,14 @@ test('an answer streams on as it comes, and a client that goes away is gone for 
   expect(String(first)).toBe('data: 1\n\n');
   answer.destroy();
   await isGone;
+});
+
+test('each request goes to any of the gateways, and is counted', async () => {
+  const names = ['a', 'b', 'c'];
+  const gateways = await Promise.all(names.map((name) => listen((_incoming, response) => response.end(name))));
+  const shim = await startShim({ ports: gateways.map(({ port }) => port), token: () => 'secret' });
+  open.push(shim, ...gateways);
+  const said = await Promise.all(Array.from({ length: 60 }, async () => (await fetch(shim.url)).text()));
+  expect(new Set(said)).toEqual(new Set(names));
+  expect(gateways.map(({ port }) => shim.sent.get(port))).toEqual(names.map((name) => said.filter((each) => each === name).length));
 });

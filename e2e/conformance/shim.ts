@@ -1,17 +1,30 @@
 import { request as dial, type IncomingMessage, type ServerResponse } from 'node:http';
 import { listen, type Listening } from '@patchbay/testkit';
 
-export type ShimTarget = { readonly port: number; token(): string };
+export type ShimTarget = {
+  /** Of the gateways: each request goes to any of them, on a connection of its own. */
+  readonly ports: readonly number[];
+  token(): string;
+};
+
+/** `sent`: how many requests each port was sent. */
+export type Shim = Listening & { readonly sent: ReadonlyMap<number, number> };
 
 /**
- * Stands in front of the gateway because the suite cannot send a token: adds it, and passes everything else on as it came. Where a client
- * names the shim, in Host or Origin, the gateway is named instead; any other name is left for the gateway to refuse.
+ * Stands in front of the gateways because the suite cannot send a token: adds it, and passes everything else on as it came, to a gateway
+ * chosen at random. Where a client names the shim, in Host or Origin, that gateway is named instead; any other name is left for it to refuse.
  */
-export async function startShim(target: ShimTarget): Promise<Listening> {
-  return listen((incoming, response) => pass(incoming, response, target));
+export async function startShim({ ports, token }: ShimTarget): Promise<Shim> {
+  const sent = new Map<number, number>(ports.map((port) => [port, 0]));
+  const listening = await listen((incoming, response) => {
+    const port = ports[Math.floor(Math.random() * ports.length)]!;
+    sent.set(port, (sent.get(port) ?? 0) + 1);
+    pass(incoming, response, { port, token: token() });
+  });
+  return { ...listening, sent };
 }
 
-function pass(incoming: IncomingMessage, response: ServerResponse, { port, token }: ShimTarget): void {
+function pass(incoming: IncomingMessage, response: ServerResponse, { port, token }: { port: number; token: string }): void {
   const own = `127.0.0.1:${incoming.socket.localPort}`;
   const renamed = incoming.rawHeaders.map((text, index) => {
     if (index % 2 === 0) return text;
@@ -23,7 +36,7 @@ function pass(incoming: IncomingMessage, response: ServerResponse, { port, token
     port,
     method: incoming.method,
     path: incoming.url,
-    headers: [...renamed, 'authorization', `Bearer ${token()}`],
+    headers: [...renamed, 'authorization', `Bearer ${token}`],
     setHost: false,
     agent: false,
   });

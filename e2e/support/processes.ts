@@ -23,6 +23,14 @@ export function pidsOf(home: string, program: string): number[] {
     .map(({ pid }) => pid);
 }
 
+/** The variables that a process was started with. */
+export function environmentOf(pid: number): Record<string, string> {
+  const pairs = read(`/proc/${pid}/environ`)
+    .split('\0')
+    .filter((pair) => pair.includes('='));
+  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
+}
+
 /** The command line of the process that was started with this variable at this value. */
 export function commandWith(variable: string, value: string): string | null {
   for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {

@@ -1,0 +1,3 @@
+import { conformance } from './suites/conformance.ts';
+
+conformance('3', 'three gateways on the embedded stores');
