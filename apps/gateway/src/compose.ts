@@ -15,6 +15,7 @@ import { makeDeleteSession } from './methods/delete-session.ts';
 import { makeForwardNotification } from './methods/forward-notification.ts';
 import { makeInitialize } from './methods/initialize.ts';
 import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
+import { makeOpenStream } from './methods/open-stream.ts';
 import { createAdminServer } from './ops/admin-server.ts';
 import { whyNotReady } from './ops/why-not-ready.ts';
 import { makeCallMetrics } from './ops/call-metrics.ts';
@@ -32,6 +33,7 @@ import type { ChangeListener } from './snapshot/changes.ts';
 import { DISK } from './snapshot/files.ts';
 import { makeState, type State } from './snapshot/make-state.ts';
 import { makeVerifier } from './snapshot/verify.ts';
+import { ClientStreams } from './streams/client-streams.ts';
 import { makeInFlight } from './upstream/in-flight.ts';
 import { makeNextId } from './upstream/next-id.ts';
 import { makePools, type Pools } from './upstream/pool.ts';
@@ -49,6 +51,8 @@ export type Gateway = {
   readonly handshake: Handshake;
   /** Hears the other programs and takes what is needed to serve. */
   start(): Promise<void>;
+  /** Ends the streams that clients hold open, and takes no new ones: they come back to another pod. */
+  endStreams(): void;
   /** Closes what outlives a call, after the listeners have drained. */
   close(): Promise<void>;
 };
@@ -85,7 +89,8 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const recorder = makeCallMetrics(metrics);
   const limits = makeLimits({ counters: ports.counters, metrics, log: logger });
   const sessions = makeClientSessions({ bus: ports.bus, keyring: config.sessionSealingKeys, logger, store: sharedStore });
-  const steps = makeSteps({ config, credentials, limits, logger, pools, sessions, state, stdio, store: sharedStore, tracing });
+  const streams = new ClientStreams();
+  const steps = makeSteps({ config, credentials, limits, logger, pools, sessions, state, stdio, store: sharedStore, streams, tracing });
   const record = makeRecord({ calls: recorder, limits, tracing });
   const calls = createGatewayServer(makeRun({ steps, began: recorder.began, record, logger }));
   registerPodMetrics(metrics, {
@@ -93,6 +98,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     bus: ports.bus,
     handshake,
     isDraining: () => isDraining(calls),
+    streamsOpen: () => streams.count(),
     guards: { stores, control_plane: controlPlane },
     stalenessBudgetMs: config.stalenessBudgetMs,
     clock,
@@ -103,6 +109,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     admin: makeAdmin(config, { calls, metrics, state }),
     state,
     handshake,
+    endStreams: () => streams.close(),
     start: () => sessions.listen().then(() => state.start()),
     async close() {
       handshake.stop();
@@ -190,6 +197,7 @@ type StepDeps = {
   readonly state: State;
   readonly stdio: RunningStdio;
   readonly store: SharedStore;
+  readonly streams: ClientStreams;
   readonly tracing: Tracing;
 };
 
@@ -203,6 +211,7 @@ function makeSteps({
   state,
   stdio,
   store,
+  streams,
   tracing,
 }: StepDeps): ReturnType<typeof makePipeline> {
   const sealingKeys = config.sessionSealingKeys;
@@ -219,6 +228,7 @@ function makeSteps({
       initialize: makeInitialize(sessionOpener.mintFor),
       initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
+      openStream: makeOpenStream({ ...reach, sessions, streams, logger }),
       forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions }),
     },
     attachCredential: { credentials },

@@ -32,6 +32,8 @@ test('the codes, statuses and numbers callers rely on stay put', () => {
     'rpc.unsupported_version 400 -32022',
     'rpc.method_unknown 404 -32601',
     'session.gone 404 -31404',
+    'stream.position 400 -31400',
+    'stream.taken 409 -31409',
     'endpoint.forbidden 403 -31403',
     'tool.unknown 200 -32602',
     'tool.ambiguous 200 -32602',

@@ -58,6 +58,8 @@ export const catalog = {
   'rpc.unsupported_version': { http: 400, rpc: -32022, owner: 'caller', say: 'This protocol version is not supported.' },
   'rpc.method_unknown': { http: 404, rpc: -32601, owner: 'caller', say: 'Method not found.' },
   'session.gone': { http: 404, rpc: -31404, owner: 'caller', say: 'This session does not exist or has ended. Initialize again.' },
+  'stream.position': { http: 400, rpc: -31400, owner: 'caller', say: 'The stream cannot be resumed from this event.' },
+  'stream.taken': { http: 409, rpc: -31409, owner: 'caller', say: 'This session has such a stream open already.' },
   // what is asked for (unknown and not granted are one answer)
   'endpoint.forbidden': { http: 403, rpc: -31403, owner: 'caller', say: 'There is no such server, or you may not use it.' },
   'tool.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Unknown tool.' },

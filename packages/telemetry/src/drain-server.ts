@@ -8,6 +8,8 @@ export type Drain = {
   readonly limitMs: number;
   /** How long everything is still taken while `isDraining` is known to whoever asks; not at all when left away. */
   readonly announceMs?: number;
+  /** Called when no connection is taken any more: what would last longer than any call is ended here. */
+  readonly onClosing?: () => void;
 };
 
 /**
@@ -15,11 +17,13 @@ export type Drain = {
  * lost, whatever was sent on it. Then no new connections are taken, what is under way ends, and each connection is closed as it falls
  * idle. A request that still arrives on a kept connection is served: whoever handles it says `Connection: close` (`isDraining`).
  */
-export async function drainServer(server: Server, { limitMs, announceMs = 0 }: Drain): Promise<void> {
+export async function drainServer(server: Server, { limitMs, announceMs = 0, onClosing }: Drain): Promise<void> {
   if (!server.listening) return;
   draining.add(server);
   if (announceMs > 0) await new Promise((resolve) => setTimeout(resolve, announceMs));
-  await close(server, limitMs);
+  const closed = close(server, limitMs);
+  onClosing?.();
+  await closed;
 }
 
 /** Whether `drainServer` was called for it. */

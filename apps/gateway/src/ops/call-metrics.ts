@@ -134,6 +134,6 @@ function serverOf({ endpointServer, target }: CallContext): string {
 }
 
 function methodOf({ message, request }: CallContext): string {
-  if (message === null) return request.method === 'DELETE' ? 'DELETE' : 'none';
+  if (message === null) return request.method === 'DELETE' || request.method === 'GET' ? request.method : 'none';
   return METHODS.has(message.method) ? message.method : 'other';
 }

@@ -11,6 +11,7 @@ export type PodMetricsDeps = {
   readonly handshake: Pick<Handshake, 'differs'>;
   readonly guards: Readonly<Record<'stores' | 'control_plane', HangGuard>>;
   readonly isDraining: () => boolean;
+  readonly streamsOpen: () => number;
   readonly stalenessBudgetMs: number;
   readonly clock: Clock;
 };
@@ -22,7 +23,8 @@ export function registerPodMetrics(metrics: Metrics, deps: PodMetricsDeps): void
   registerSnapshotCounts(metrics, deps);
 }
 
-function registerNews(metrics: Metrics, { bus, clock, guards, handshake, isDraining, stalenessBudgetMs, state }: PodMetricsDeps): void {
+function registerNews(metrics: Metrics, deps: PodMetricsDeps): void {
+  const { bus, clock, guards, handshake, isDraining, stalenessBudgetMs, state } = deps;
   const gauge = (name: string, help: string, read: () => number): void =>
     metrics.read({ type: 'gauge', name, help, labels: [] }, () => [[{}, read()]]);
   gauge('patchbay_gateway_ready', '1 while this pod may take calls.', () => flag(state.status().ready && !isDraining()));
@@ -32,6 +34,7 @@ function registerNews(metrics: Metrics, { bus, clock, guards, handshake, isDrain
     return lastNewsAtMs === 0 ? Infinity : (clock.nowMs() - lastNewsAtMs) / 1000;
   });
   gauge('patchbay_gateway_staleness_budget_seconds', 'At which age of its news this pod refuses calls.', () => stalenessBudgetMs / 1000);
+  gauge('patchbay_gateway_streams_open', 'Streams that clients hold open.', deps.streamsOpen);
   gauge('patchbay_gateway_bus_connected', '1 while announcements arrive at once and not by comparison every 10 s.', () =>
     flag(bus.isListening()),
   );

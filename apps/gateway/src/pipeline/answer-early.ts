@@ -10,6 +10,7 @@ export type AnswerEarlyDeps = {
   /** The one list-or-open method that is not answered from the snapshot: legacy `initialize` on a legacy server's own endpoint. */
   readonly initializeForwarded: Step;
   readonly deleteSession: Step;
+  readonly openStream: Step;
   readonly forwardNotification: Step;
 };
 
@@ -28,6 +29,8 @@ export function makeAnswerEarly(deps: AnswerEarlyDeps): Step {
         return ANSWERED;
       case 'session/delete':
         return deps.deleteSession(ctx);
+      case 'stream':
+        return deps.openStream(ctx);
       case 'notification':
         return deps.forwardNotification(ctx);
       case 'tools/list':

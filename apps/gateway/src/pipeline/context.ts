@@ -34,6 +34,7 @@ export type BuiltinMethod =
   | 'resources/list'
   | 'resources/templates/list'
   | 'session/delete'
+  | 'stream'
   | 'notification';
 
 /** Everything one call accumulates. Every field exists from birth, so V8 keeps a single hidden class. */

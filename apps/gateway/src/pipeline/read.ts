@@ -19,10 +19,7 @@ export function makeRead({ bodyLimitBytes, openSession, trace }: ReadDeps): Step
     // A body is only worth reading at an endpoint that this caller may use; missing and not granted are one answer.
     if (!findEndpoint(ctx)) return refusal('endpoint.forbidden');
     const { method } = ctx.request;
-    if (method === 'GET') {
-      ctx.response.setHeader('allow', 'POST, DELETE');
-      return refusal('http.method', 'No stream is offered here: answers come on the POST that asked.');
-    }
+    if (method === 'GET') return readGet(ctx, openSession);
     if (method === 'DELETE') {
       if (ctx.request.headers['mcp-session-id'] === undefined) return refusal('session.gone');
       return useSession(ctx, openSession);
@@ -40,6 +37,17 @@ export function makeRead({ bodyLimitBytes, openSession, trace }: ReadDeps): Step
       return readMessage(ctx);
     });
   };
+}
+
+/** A stream belongs to a session: without one there is nothing that a server could have to say. */
+function readGet(ctx: CallContext, openSession: OpenSession): Outcome | Promise<Outcome> {
+  const { accept, 'mcp-session-id': sessionId } = ctx.request.headers;
+  if (sessionId === undefined) {
+    ctx.response.setHeader('allow', 'POST, DELETE');
+    return refusal('http.method', 'Without a session there is no stream: answers come on the POST that asked.');
+  }
+  const takesEvents = accept === undefined || accept.includes('text/event-stream') || accept.includes('*/*');
+  return takesEvents ? useSession(ctx, openSession) : refusal('http.not_acceptable', 'A stream is text/event-stream.');
 }
 
 function findEndpoint(ctx: CallContext): boolean {

@@ -16,7 +16,7 @@ export function makeReceive({ hosts, origins }: ReceiveDeps): Step {
     if (headers.origin !== undefined && !origins.has(headers.origin.toLowerCase())) return refusal('http.origin');
     if (!readPath(ctx, url ?? '/')) return refusal('http.not_found');
     if (method !== 'POST' && method !== 'GET' && method !== 'DELETE') {
-      ctx.response.setHeader('allow', 'POST, DELETE');
+      ctx.response.setHeader('allow', 'POST, GET, DELETE');
       return refusal('http.method');
     }
     return undefined;

@@ -28,7 +28,7 @@ export function refuse(ctx: CallContext, refusal: Refusal): void {
 
 function refuseOverHttp(ctx: CallContext, refusal: Refusal): void {
   const { http } = catalog[refusal.code];
-  const status = http === 200 ? 400 : http;
+  const status = http !== 200 ? http : refusal.code.startsWith('upstream.') ? 502 : 400;
   const { response } = ctx;
   // RFC 6750 §3.1. The same bytes for every bad token: strangers learn nothing (security.md §10).
   if (status === 401) response.setHeader('www-authenticate', 'Bearer realm="patchbay", error="invalid_token"');

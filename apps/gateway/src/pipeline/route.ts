@@ -15,7 +15,7 @@ export function route(ctx: CallContext): Outcome {
 
 function targetOf(ctx: CallContext): Target | Refusal {
   const { endpointServer, message } = ctx;
-  if (message === null) return builtin('session/delete', endpointServer);
+  if (message === null) return builtin(ctx.request.method === 'GET' ? 'stream' : 'session/delete', endpointServer);
   if (message.kind !== 'request') return builtin('notification', endpointServer);
   const own = ctx.era === 'modern' ? MODERN_BUILTINS[message.method] : LEGACY_BUILTINS[message.method];
   if (own !== undefined) return builtin(own, endpointServer);

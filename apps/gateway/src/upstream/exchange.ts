@@ -5,7 +5,7 @@ import type { Dispatcher } from 'undici';
 /** One HTTP request to an upstream; everything in it is composed by us. */
 export type ExchangeRequest = {
   readonly pool: Dispatcher;
-  readonly method: 'POST' | 'DELETE';
+  readonly method: 'POST' | 'GET' | 'DELETE';
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer | string | null;
@@ -77,6 +77,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   resume(): void {
     if (!this.#over && this.#controller?.paused === true) this.#controller.resume();
+  }
+
+  /** A stream that lasts as long as both sides want it: from here on there is no deadline. */
+  endure(): void {
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#deadline = null;
   }
 
   /** The upstream reported progress: the deadline starts anew, but never beyond ten times the timeout. */

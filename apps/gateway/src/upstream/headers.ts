@@ -22,6 +22,15 @@ export function legacyHeaders({ headers }: Upstream, session: SessionHeaders | n
   return composed;
 }
 
+/** Of a GET for a server's own stream; with `lastEventId` for the rest of one that was lost. */
+export function streamHeaders({ headers }: Upstream, session: SessionHeaders, lastEventId: string | null): Record<string, string> {
+  const composed: Record<string, string> = { ...headers, accept: 'text/event-stream', 'user-agent': COMMON['user-agent'] };
+  composed['mcp-protocol-version'] = session.protocolVersion;
+  if (session.id !== null) composed['mcp-session-id'] = session.id;
+  if (lastEventId !== null) composed['last-event-id'] = lastEventId;
+  return composed;
+}
+
 /** `name`: what the upstream calls it, after any renaming (protocol.md trap 4). */
 export function modernRequestHeaders(upstream: Upstream, method: string, name: string | null): Record<string, string> {
   return { ...upstream.headers, ...COMMON, ...modernHeaders(MODERN_VERSION, method, name) };

@@ -9,22 +9,28 @@ export type PoolsDeps = {
   readonly clock: { nowMs(): number };
 };
 
-/** Keep-alive connections to tenants' servers, one pool an organisation and origin. */
+/** What connections are for. Streams last for hours: on connections of their own they keep no call waiting. */
+export type PoolUse = 'calls' | 'streams';
+
+/** Keep-alive connections to tenants' servers, one pool an organisation, origin and use. */
 export type Pools = {
-  /** The pool for a server under the rules of this snapshot; rules that changed mean new connections. */
-  get(snapshot: CompiledSnapshot, server: CompiledServer, origin: string): Dispatcher;
-  /** Lets calls in flight end, then closes everything. */
+  /** The pool for a server under the rules of this snapshot; rules that changed mean new connections, and end streams on the old ones. */
+  get(snapshot: CompiledSnapshot, server: CompiledServer, origin: string, use?: PoolUse): Dispatcher;
+  /** Ends streams, lets calls in flight end, then closes everything. */
   close(): Promise<void>;
 };
 
 type Entry = {
   readonly pool: Dispatcher;
+  readonly use: PoolUse;
   readonly openings: readonly EgressOpening[];
   readonly openingsText: string;
   lastUsedAtMs: number;
 };
 
-const CONNECTIONS_MAX = 256;
+type Opening = { readonly origin: string; readonly timeoutMs: number; readonly use: PoolUse };
+
+const CONNECTIONS_MAX: Record<PoolUse, number> = { calls: 256, streams: 4_096 };
 /** Under the five seconds after which common servers close: a request on a connection that is being closed cannot be sent again. */
 const KEEP_ALIVE_MS = 4_000;
 const IDLE_MS = 5 * 60_000;
@@ -33,46 +39,46 @@ const SWEEP_MS = 60_000;
 export function makePools({ refusedAddresses, clock }: PoolsDeps): Pools {
   const entries = new Map<string, Entry>();
   const sweep = setInterval(() => {
-    for (const [key, entry] of entries) if (clock.nowMs() - entry.lastUsedAtMs > IDLE_MS) retire(key, entry);
+    for (const [key, entry] of entries) if (clock.nowMs() - entry.lastUsedAtMs > IDLE_MS) retire(key, entry, 'calls');
   }, SWEEP_MS);
   sweep.unref();
 
-  function retire(key: string, { pool }: Entry): void {
+  /** What is under way on it ends by itself where nothing forbids it, and nobody waits for it. */
+  function retire(key: string, { pool }: Entry, use: PoolUse): void {
     entries.delete(key);
-    // Ends when the calls on it have ended; nobody waits for it.
-    pool.close().catch(() => undefined);
+    (use === 'streams' ? pool.destroy() : pool.close()).catch(() => undefined);
   }
 
-  function open(key: string, openings: readonly EgressOpening[], connect: { origin: string; timeoutMs: number }): Entry {
-    const pool = createUpstreamPool(connect.origin, {
+  function open(key: string, openings: readonly EgressOpening[], { origin, timeoutMs, use }: Opening): Entry {
+    const pool = createUpstreamPool(origin, {
       policy: () => ({ refused: refusedAddresses, openings }),
-      connectTimeoutMs: connect.timeoutMs,
-      connections: CONNECTIONS_MAX,
+      connectTimeoutMs: timeoutMs,
+      connections: CONNECTIONS_MAX[use],
       keepAliveMs: KEEP_ALIVE_MS,
     });
-    const entry = { pool, openings, openingsText: JSON.stringify(openings), lastUsedAtMs: clock.nowMs() };
+    const entry = { pool, use, openings, openingsText: JSON.stringify(openings), lastUsedAtMs: clock.nowMs() };
     entries.set(key, entry);
     return entry;
   }
 
   return {
-    get({ organisationId, egressOpenings }, { timeouts }, origin) {
-      const key = poolKey(organisationId, origin, timeouts.connectMs);
+    get({ organisationId, egressOpenings }, { timeouts }, origin, use = 'calls') {
+      const key = `${poolKey(organisationId, origin, timeouts.connectMs)} ${use}`;
       let entry = entries.get(key);
       // A new snapshot has a new array; only a new content closes connections that an old opening allowed.
       if (entry !== undefined && entry.openings !== egressOpenings && entry.openingsText !== JSON.stringify(egressOpenings)) {
-        retire(key, entry);
+        retire(key, entry, use);
         entry = undefined;
       }
-      entry ??= open(key, egressOpenings, { origin, timeoutMs: timeouts.connectMs });
+      entry ??= open(key, egressOpenings, { origin, timeoutMs: timeouts.connectMs, use });
       entry.lastUsedAtMs = clock.nowMs();
       return entry.pool;
     },
     async close() {
       clearInterval(sweep);
-      const pools = [...entries.values()].map(({ pool }) => pool);
+      const all = [...entries.values()];
       entries.clear();
-      await Promise.all(pools.map((pool) => pool.close()));
+      await Promise.all(all.map(({ pool, use }) => (use === 'streams' ? pool.destroy() : pool.close())));
     },
   };
 }

@@ -35,7 +35,7 @@ export function makeResolveUpstream({ pools, stdio }: UpstreamsDeps): ResolveUps
     const { organisationId } = snapshot;
     if (server.url !== null) {
       const { origin, path } = addressOf(server.url);
-      const ways = new RemoteWay(pools.get(snapshot, server, origin), path);
+      const ways = new RemoteWay(pools.get(snapshot, server, origin), path, () => pools.get(snapshot, server, origin, 'streams'));
       return { organisationId, server, ways, headers: credential ?? NO_HEADERS };
     }
     if (stdio === null)

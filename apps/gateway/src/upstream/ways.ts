@@ -7,6 +7,8 @@ import { refuseFailure } from './judge.ts';
 export type Way = {
   readonly pool: Dispatcher;
   readonly path: string;
+  /** Connections of their own for streams, which last for hours. */
+  streams(): Dispatcher;
   /** The stdio host at its end; null for a remote server. */
   readonly instance: string | null;
   /** Nothing could be sent this way. True: the sessions on it are lost, and there are other ways to open new ones. */
@@ -36,10 +38,12 @@ export class RemoteWay implements Way, Ways {
   readonly path: string;
   readonly instance = null;
   readonly areSeveral = false;
+  readonly streams: () => Dispatcher;
 
-  constructor(pool: Dispatcher, path: string) {
+  constructor(pool: Dispatcher, path: string, streams: () => Dispatcher) {
     this.pool = pool;
     this.path = path;
+    this.streams = streams;
   }
 
   giveUp(): boolean {

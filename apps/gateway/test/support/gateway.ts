@@ -12,6 +12,7 @@ import { makeDeleteSession } from '../../src/methods/delete-session.ts';
 import { makeForwardNotification } from '../../src/methods/forward-notification.ts';
 import { makeInitialize } from '../../src/methods/initialize.ts';
 import { makeInitializeForwarded } from '../../src/methods/initialize-forwarded.ts';
+import { makeOpenStream } from '../../src/methods/open-stream.ts';
 import { makeAnswerEarly } from '../../src/pipeline/answer-early.ts';
 import { makeAttachCredential } from '../../src/pipeline/attach-credential.ts';
 import { authorize } from '../../src/pipeline/authorize.ts';
@@ -26,6 +27,7 @@ import { createGatewayServer } from '../../src/server.ts';
 import { makeSessionOpener } from '../../src/sessions/session-opener.ts';
 import { makeTombstones } from '../../src/sessions/tombstones.ts';
 import type { CompiledSnapshot } from '../../src/snapshot/compiled.ts';
+import { ClientStreams } from '../../src/streams/client-streams.ts';
 import { makeInFlight } from '../../src/upstream/in-flight.ts';
 import { makeNextId } from '../../src/upstream/next-id.ts';
 import { makePools } from '../../src/upstream/pool.ts';
@@ -89,6 +91,7 @@ export type TestGateway = {
   readonly outcomes: string[];
   readonly calls: CallContext[];
   readonly stdio: RunningStdio | null;
+  readonly streams: ClientStreams;
   /** What placement has counted. */
   readonly counted: { readonly moves: Counted; readonly recordsIgnored: Counted };
   readonly metrics: Metrics;
@@ -130,6 +133,7 @@ export async function startGateway({
   const sessions = makeSessionRegistry({ store, keyring: KEYRING, tombstones, logger });
   const credentials = makeCredentialResolver({ post: releaseCredential ?? (() => Promise.reject(new Error('no control plane'))) });
   const inFlight = makeInFlight();
+  const streams = new ClientStreams();
   const outcomes: string[] = [];
   const calls: CallContext[] = [];
   const steps: Step[] = [
@@ -142,6 +146,7 @@ export async function startGateway({
       initialize: makeInitialize(sessionOpener.mintFor),
       initializeForwarded: makeInitializeForwarded({ credentials, resolveUpstream, sessionOpener, sessions }),
       deleteSession: makeDeleteSession({ credentials, resolveUpstream, tombstones, sessions, logger }),
+      openStream: makeOpenStream({ credentials, resolveUpstream, sessions, streams, logger }),
       forwardNotification: makeForwardNotification({ credentials, resolveUpstream, inFlight, sessions }),
     }),
     makeAttachCredential({ credentials }),
@@ -167,9 +172,11 @@ export async function startGateway({
     outcomes,
     calls,
     stdio,
+    streams,
     counted: { moves, recordsIgnored },
     metrics,
     async close() {
+      streams.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await limits.close();

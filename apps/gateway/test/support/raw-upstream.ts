@@ -8,14 +8,21 @@ export type RawRequest = {
 };
 export type RawUpstream = Listening & { readonly seen: RawRequest[] };
 
+/** Answers a GET; without one there is no stream to be had. */
+export type OnStream = (headers: IncomingHttpHeaders, response: ServerResponse) => void;
+
 /** An upstream whose answer to everything but the handshake is written by the test, byte by byte. */
-export async function startRawUpstream(answer: (request: RawRequest, response: ServerResponse) => void): Promise<RawUpstream> {
+export async function startRawUpstream(
+  answer: (request: RawRequest, response: ServerResponse) => void,
+  onStream: OnStream | null = null,
+): Promise<RawUpstream> {
   const seen: RawRequest[] = [];
   const listening = await listen((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const text = Buffer.concat(chunks).toString();
+      if (request.method === 'GET' && onStream !== null) return onStream(request.headers, response);
       if (text === '') return void response.writeHead(405).end();
       const received: RawRequest = { headers: request.headers, text, message: JSON.parse(text) as RawRequest['message'] };
       seen.push(received);

@@ -8,6 +8,8 @@ export type StdioHost = {
   /** Its URL, for people. */
   readonly name: string;
   readonly pool: Dispatcher;
+  /** Connections of their own for streams, which last for hours. */
+  readonly streams: Dispatcher;
   /** Of its URL; without a slash at the end. */
   readonly basePath: string;
 };

@@ -22,15 +22,15 @@ export type MakeStdioDeps = {
 
 export type RunningStdio = Stdio & { close(): Promise<void> };
 
-const CONNECTIONS_MAX = 256;
+const CONNECTIONS_MAX = { calls: 256, streams: 4_096 };
 const PROBE = { timeoutMs: 2_000, connectTimeoutMs: 2_000, maxBytes: 1_024, connections: 1 };
 
 /** The stdio hosts with their connections, beliefs and records. Dials nothing but the probes. */
 export function makeStdio({ clock, counters, keyring, logger, secret, store, timing = {}, urls }: MakeStdioDeps): RunningStdio {
-  const pools = new Map(urls.map((url) => [hostIdOf(url), createInternalPool(url, { connections: CONNECTIONS_MAX })]));
+  const all = urls.map((url) => hostAt(url));
   // Connections of their own: a probe must not wait behind calls.
   const probes = new Map(urls.map((url) => [hostIdOf(url), createInternalFetch({ baseUrl: url, bearer: secret, ...PROBE })]));
-  const hosts = new StdioHosts({ hosts: hostsOf(urls, pools), probe: ({ id }) => answers(probes.get(id)), logger, ...timing });
+  const hosts = new StdioHosts({ hosts: all, probe: ({ id }) => answers(probes.get(id)), logger, ...timing });
   const endOn = makeEndOnHost(secret);
   const placement = new Placement({ hosts, store, keyring, clock, endOn, counters, logger, ...timing });
   return {
@@ -40,17 +40,16 @@ export function makeStdio({ clock, counters, keyring, logger, secret, store, tim
     secret,
     async close() {
       hosts.close();
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+      await Promise.all(all.flatMap(({ pool, streams }) => [pool.destroy(), streams.destroy()]));
       await Promise.all([...probes.values()].map((probe) => probe.close()));
     },
   };
 }
 
-function hostsOf(urls: readonly URL[], pools: ReadonlyMap<string, StdioHost['pool']>): StdioHost[] {
-  return urls.flatMap((url) => {
-    const pool = pools.get(hostIdOf(url));
-    return pool === undefined ? [] : [{ id: hostIdOf(url), name: url.href, basePath: url.pathname.replace(/\/$/, ''), pool }];
-  });
+function hostAt(url: URL): StdioHost {
+  const pool = createInternalPool(url, { connections: CONNECTIONS_MAX.calls });
+  const streams = createInternalPool(url, { connections: CONNECTIONS_MAX.streams });
+  return { id: hostIdOf(url), name: url.href, basePath: url.pathname.replace(/\/$/, ''), pool, streams };
 }
 
 async function answers(probe: ReturnType<typeof createInternalFetch> | undefined): Promise<boolean> {

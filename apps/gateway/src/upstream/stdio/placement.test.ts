@@ -50,7 +50,7 @@ class Store {
 function pod(store: Store, { names = ['a', 'b', 'c'], renewEveryMs = 0, probeEveryMs = 10, probe = async () => true, nowMs = 0 } = {}) {
   const counted = { moved: 0, ignored: 0, ended: [] as string[], warned: [] as string[] };
   const logger = { info: () => undefined, warn: (_: object, message: string) => counted.warned.push(message) };
-  const all = names.map((name): StdioHost => ({ id: `id-${name}`, name, basePath: '', pool: {} as Dispatcher }));
+  const all = names.map((name): StdioHost => ({ id: `id-${name}`, name, basePath: '', pool: {} as Dispatcher, streams: {} as Dispatcher }));
   const hosts = new StdioHosts({ hosts: all, probe, logger, probeEveryMs });
   opened.push(hosts);
   const placement = new Placement({

@@ -61,6 +61,7 @@ export class StdioWays implements Ways {
   #wayTo(host: StdioHost): Way {
     return {
       pool: host.pool,
+      streams: () => host.streams,
       path: pathOn(host, this.#placed),
       instance: host.id,
       giveUp: () => this.#deps.hosts.giveUp(host, 'nothing could be sent to it'),

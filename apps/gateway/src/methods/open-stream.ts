@@ -1,0 +1,96 @@
+import { type Refusal, refusal } from '@patchbay/errors';
+import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
+import type { ClientStreams } from '../streams/client-streams.ts';
+import { ForwardedStream } from '../streams/forwarded-stream.ts';
+import { streamHeaders } from '../upstream/headers.ts';
+import { refuseBroken, refuseFailure } from '../upstream/judge.ts';
+import { type ReachDeps, reach } from '../upstream/reach.ts';
+import type { SessionOwner, SessionRegistry, UpstreamSession } from '../upstream/session-registry.ts';
+import type { Upstream } from '../upstream/upstreams.ts';
+
+export type OpenStreamDeps = ReachDeps & {
+  readonly sessions: Pick<SessionRegistry, 'current' | 'replace'>;
+  readonly streams: ClientStreams;
+  readonly logger: { warn(fields: object, message: string): void };
+};
+
+type Opening = { readonly upstream: Upstream; readonly owner: SessionOwner; readonly forwarded: ForwardedStream };
+
+/**
+ * The stream that a client with a session asks for by GET. On a legacy server's own endpoint it is the server's: events, positions and
+ * `Last-Event-ID` pass unchanged. Returns when the stream stands; it lasts until one side ends it, or this pod stops.
+ */
+export function makeOpenStream(deps: OpenStreamDeps): Step {
+  return async function openStream(ctx: CallContext): Promise<Outcome> {
+    const { endpointServer, principal, response, session } = ctx;
+    if (session === null || principal === null) return refusal('internal');
+    if (endpointServer === null || endpointServer.catalogue?.era !== 'legacy') {
+      response.setHeader('allow', 'POST, DELETE');
+      return refusal('http.method', 'No stream is offered here: answers come on the POST that asked.');
+    }
+    const upstream = await reach(deps, ctx, endpointServer);
+    if ('code' in upstream) return upstream;
+    const forwarded = new ForwardedStream(response, {
+      over(why) {
+        takeOut?.();
+        if (why === 'crashed') deps.logger.warn({ server: endpointServer.slug }, 'a stream could not be forwarded');
+      },
+    });
+    const admitted = deps.streams.add({
+      owner: { principal, serverId: endpointServer.id, session },
+      stream: forwarded.stream,
+      end: () => forwarded.end(),
+    });
+    const takeOut = typeof admitted === 'function' ? admitted : null;
+    const refused =
+      typeof admitted === 'function' ? await openOnSession(deps, ctx, { upstream, forwarded, owner: ownerOf(ctx) }) : admitted;
+    if (refused === undefined) return ANSWERED;
+    forwarded.stream.release();
+    takeOut?.();
+    if (!response.destroyed) return refused;
+    ctx.outcome = 'cancelled';
+    return ANSWERED;
+  };
+}
+
+function ownerOf({ principal, session }: CallContext): SessionOwner {
+  if (principal === null) throw new TypeError('a call without a principal has no session');
+  return { userId: principal.userId, clientSession: session };
+}
+
+/** A session that the server no longer knows is replaced once; the new one has nothing to be resumed. */
+async function openOnSession(deps: OpenStreamDeps, ctx: CallContext, opening: Opening): Promise<Refusal | undefined> {
+  const { owner, upstream } = opening;
+  const lastEventId = ctx.request.headers['last-event-id'];
+  const first = await deps.sessions.current(upstream, owner);
+  if ('code' in first) return first;
+  const stood = await attempt(opening, first, typeof lastEventId === 'string' ? lastEventId : null);
+  if (stood !== 404 && stood !== 'gone') return conclude(opening, stood, lastEventId !== undefined);
+  const second = await deps.sessions.replace(upstream, owner, first);
+  if ('code' in second) return second;
+  return conclude(opening, await attempt(opening, second, null), false);
+}
+
+async function attempt({ forwarded, upstream }: Opening, session: UpstreamSession, lastEventId: string | null) {
+  const way = upstream.ways.to(session);
+  if (way === null) return 'gone';
+  const headers = streamHeaders(upstream, session, lastEventId);
+  return forwarded.open({ pool: way.streams(), path: way.path, headers, timeoutMs: upstream.server.timeouts.requestMs });
+}
+
+type Stood = Awaited<ReturnType<typeof attempt>>;
+
+/** A server without a stream of its own may have nothing to say; we may have (list changes), so the client's stream stands all the same. */
+function conclude({ forwarded, upstream }: Opening, stood: Stood, isResumption: boolean): Refusal | undefined {
+  const { slug } = upstream.server;
+  if (stood === true) return undefined;
+  if (stood === 405 && !isResumption) {
+    forwarded.openSilent();
+    return undefined;
+  }
+  if (stood === 401 || stood === 403) return refusal('upstream.refused', `Server "${slug}" answered HTTP ${stood}.`);
+  if (stood === 409) return refusal('stream.taken');
+  if (isResumption && (stood === 400 || stood === 405)) return refusal('stream.position');
+  if (stood === 404 || stood === 'gone') return refuseFailure('cut', slug);
+  return typeof stood === 'number' ? refuseBroken(slug, `answered HTTP ${stood} to a request for its stream`) : refuseFailure(stood, slug);
+}
