@@ -47,7 +47,9 @@ export class PlacingPod {
     const logger = { info: () => undefined, warn: () => undefined };
     const clock = { nowMs: () => scheduler.nowMs };
     this.#life = scheduler.as(owner, () => {
-      const list = this.#world.hosts.map(({ id, name }): StdioHost => ({ id, name, basePath: '', pool: null as never }));
+      const list = this.#world.hosts.map(
+        ({ id, name }): StdioHost => ({ id, name, basePath: '', pool: null as never, streams: null as never }),
+      );
       const hosts = new StdioHosts({ hosts: list, probe: (host) => this.#probe(host), logger });
       const endOn = (host: StdioHost, placed: Placed, session?: { readonly id: string | null }): Promise<void> =>
         this.#endOn(host, placed, session?.id ?? null);

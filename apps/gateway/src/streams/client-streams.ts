@@ -15,7 +15,7 @@ export type StreamOwner = {
 export type OpenStream = { readonly owner: StreamOwner; readonly stream: ClientStream; end(): void };
 
 /** Streams that one organisation may hold open on one pod (security.md §15). */
-export const STREAMS_PER_ORGANISATION_MAX = 2_000;
+const STREAMS_PER_ORGANISATION_MAX = 2_000;
 
 /** The streams that clients hold open on this pod: what must reach them is sent here, and ends with the pod. */
 export class ClientStreams {
