@@ -2,44 +2,32 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { isReadable, PODS, PROTOCOL_HEADER, VERSION, type PodId } from '@patchbay/contracts';
 import { createInternalFleet, type InternalFetch, type InternalFleet, readAll } from '@patchbay/egress';
-import { createPorts, type Ports, type SharedStore, watchErrors } from '@patchbay/ports';
+import { createPorts, type Ports, watchErrors } from '@patchbay/ports';
 import { createProgramMetrics, isDraining, type Logger, type Metrics } from '@patchbay/telemetry';
 import { messageKey } from '@patchbay/vault';
+import { loopbackHosts, makeClientSessions, makeSteps } from './compose-steps.ts';
 import type { Config } from './config.ts';
 import { type CredentialResolver, type InternalPost, makeCredentialResolver } from './credentials/resolver.ts';
 import { type ControlPlane, internalGetOver, makeControlPlane } from './directory/control-plane.ts';
 import { HangGuard } from './directory/hang-guard.ts';
 import { type Handshake, makeHandshake, ownSideOf } from './directory/handshake.ts';
-import { type Limits, makeLimits } from './limits/make-limits.ts';
-import { makeDeleteSession } from './methods/delete-session.ts';
-import { makeForwardNotification } from './methods/forward-notification.ts';
-import { makeInitialize } from './methods/initialize.ts';
-import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
-import { makeOpenStream } from './methods/open-stream.ts';
+import { makeLimits } from './limits/make-limits.ts';
 import { createAdminServer } from './ops/admin-server.ts';
 import { whyNotReady } from './ops/why-not-ready.ts';
 import { makeCallMetrics } from './ops/call-metrics.ts';
 import { registerPodMetrics } from './ops/pod-metrics.ts';
 import { makePlacementCounters, registerStdioHosts } from './ops/stdio-metrics.ts';
-import { startTracing, type Tracing } from './ops/tracing.ts';
-import { makePipeline } from './pipeline/index.ts';
+import { startTracing } from './ops/tracing.ts';
 import { makeRecord } from './pipeline/record.ts';
 import { makeRun } from './pipeline/run.ts';
 import { createGatewayServer } from './server.ts';
-import { makeEndedSessions } from './sessions/ended-sessions.ts';
-import { makeSessionOpener, type SessionOpener } from './sessions/session-opener.ts';
-import { makeTombstones, type Tombstones } from './sessions/tombstones.ts';
 import type { ChangeListener } from './snapshot/changes.ts';
 import { DISK } from './snapshot/files.ts';
 import { makeState, type State } from './snapshot/make-state.ts';
 import { makeVerifier } from './snapshot/verify.ts';
 import { ClientStreams } from './streams/client-streams.ts';
-import { makeInFlight } from './upstream/in-flight.ts';
-import { makeNextId } from './upstream/next-id.ts';
-import { makePools, type Pools } from './upstream/pool.ts';
-import { makeSessionRegistry } from './upstream/session-registry.ts';
+import { makePools } from './upstream/pool.ts';
 import { makeStdio, type MakeStdioDeps, type RunningStdio } from './upstream/stdio/make-stdio.ts';
-import { makeResolveUpstream } from './upstream/upstreams.ts';
 
 /** A gateway that is wired but does not listen yet. */
 export type Gateway = {
@@ -70,19 +58,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const [stores, controlPlane] = [new HangGuard(clock), new HangGuard(clock)];
   const sharedStore = stores.over(ports.sharedStore);
   const podId = randomUUID() as PodId;
-  const state = makeState({
-    ports: { bus: ports.bus, parts: stores.over(ports.parts), directory: stores.over(ports.directory) },
-    controlPlane: guardedControlPlane(controlPlane, internal),
-    verifier: makeVerifier(config.snapshotPublicKeys),
-    sealingKeys: config.sessionSealingKeys,
-    folder: config.folder,
-    files: DISK,
-    stalenessBudgetMs: config.stalenessBudgetMs,
-    pod: { id: podId, key: messageKey(config.gatewaySecret, PODS.keyPurpose) },
-    clock,
-    log: logger,
-    listeners: [forgetCredentials(credentials)],
-  });
+  const state = openState(config, { credentials, controlPlane: guardedControlPlane(controlPlane, internal), logger, podId, ports, stores });
   const pools = makePools({ refusedAddresses: [...config.refusedAddresses], clock });
   const stdio = toStdioHosts(config, { logger, store: sharedStore, clock }, metrics);
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
@@ -117,6 +93,31 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
       await Promise.all([pools.close(), stdio.close(), internal.close(), ports.close(), tracing.stop()]);
     },
   };
+}
+
+type OpenStateDeps = {
+  readonly controlPlane: ControlPlane;
+  readonly credentials: CredentialResolver;
+  readonly logger: Logger;
+  readonly podId: PodId;
+  readonly ports: Ports;
+  readonly stores: HangGuard;
+};
+
+function openState(config: Config, { controlPlane, credentials, logger, podId, ports, stores }: OpenStateDeps): State {
+  return makeState({
+    ports: { bus: ports.bus, parts: stores.over(ports.parts), directory: stores.over(ports.directory) },
+    controlPlane,
+    verifier: makeVerifier(config.snapshotPublicKeys),
+    sealingKeys: config.sessionSealingKeys,
+    folder: config.folder,
+    files: DISK,
+    stalenessBudgetMs: config.stalenessBudgetMs,
+    pod: { id: podId, key: messageKey(config.gatewaySecret, PODS.keyPurpose) },
+    clock,
+    log: logger,
+    listeners: [forgetCredentials(credentials)],
+  });
 }
 
 type AdminDeps = { readonly calls: Server; readonly metrics: Metrics; readonly state: State };
@@ -167,75 +168,6 @@ function openPorts(config: Config, logger: Logger, metrics: Metrics): Ports {
   });
 }
 
-type ClientSessions = { readonly sessionOpener: SessionOpener; readonly tombstones: Tombstones; listen(): Promise<void> };
-
-/** Sessions of clients: opened from memory on every pod, until one of the pods says that their client ended them. */
-function makeClientSessions({
-  bus,
-  keyring,
-  logger,
-  store,
-}: {
-  bus: Ports['bus'];
-  keyring: Config['sessionSealingKeys'];
-  logger: Logger;
-  store: SharedStore;
-}): ClientSessions {
-  const ended = makeEndedSessions({ bus, keyring });
-  const tombstones = makeTombstones({ store, clock, announce: ended.announce });
-  const sessionOpener = makeSessionOpener({ keyring, tombstones, clock, logger });
-  return { sessionOpener, tombstones, listen: () => ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened }) };
-}
-
-type StepDeps = {
-  readonly config: Config;
-  readonly credentials: CredentialResolver;
-  readonly limits: Limits;
-  readonly logger: Logger;
-  readonly pools: Pools;
-  readonly sessions: ClientSessions;
-  readonly state: State;
-  readonly stdio: RunningStdio;
-  readonly store: SharedStore;
-  readonly streams: ClientStreams;
-  readonly tracing: Tracing;
-};
-
-function makeSteps({
-  config,
-  credentials,
-  limits,
-  logger,
-  pools,
-  sessions: { sessionOpener, tombstones },
-  state,
-  stdio,
-  store,
-  streams,
-  tracing,
-}: StepDeps): ReturnType<typeof makePipeline> {
-  const sealingKeys = config.sessionSealingKeys;
-  const sessions = makeSessionRegistry({ store, keyring: sealingKeys, tombstones, logger });
-  const resolveUpstream = makeResolveUpstream({ pools, stdio });
-  const inFlight = makeInFlight();
-  const reach = { credentials, resolveUpstream };
-  return makePipeline({
-    receive: namesOf(config),
-    authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock },
-    read: { bodyLimitBytes: config.bodyLimitBytes, openSession: sessionOpener.open, trace: tracing.begin },
-    throttle: { limits },
-    answerEarly: {
-      initialize: makeInitialize(sessionOpener.mintFor),
-      initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
-      deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
-      openStream: makeOpenStream({ ...reach, sessions, streams, logger }),
-      forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions }),
-    },
-    attachCredential: { credentials },
-    dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream },
-  });
-}
-
 function guardedControlPlane(guard: HangGuard, internal: InternalFetch): ControlPlane {
   const [get, post] = [internalGetOver(internal), postOver(internal)];
   return makeControlPlane({
@@ -262,18 +194,4 @@ function forgetCredentials(credentials: CredentialResolver): ChangeListener {
       credentials.dropAll(organisationId);
     },
   };
-}
-
-/** What clients may call this listener, and where their pages may come from: loopback, and the public URL behind a balancer. */
-function namesOf({ gatewayPort, gatewayUrl }: Config): { hosts: ReadonlySet<string>; origins: ReadonlySet<string> } {
-  const loopback = [...loopbackHosts(gatewayPort)];
-  return {
-    hosts: new Set([...loopback, gatewayUrl.host]),
-    origins: new Set([...loopback.map((host) => `http://${host}`), gatewayUrl.origin]),
-  };
-}
-
-/** Listeners are on loopback only (security.md §9), so these are the only names they go by. */
-function loopbackHosts(port: number): ReadonlySet<string> {
-  return new Set(['127.0.0.1', 'localhost', '[::1]'].map((host) => `${host}:${port}`));
 }

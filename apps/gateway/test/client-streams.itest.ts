@@ -8,7 +8,7 @@ const HEADERS = { authorization: 'Bearer ada', accept: 'text/event-stream', 'mcp
 
 let upstream: RawUpstream;
 /** One session store and keys, nothing else in common. */
-let pods: TestGateway[];
+let pods: [TestGateway, TestGateway];
 let onStream: OnStream;
 let streamHeaders: IncomingHttpHeaders[];
 let abort: AbortController;
@@ -34,7 +34,7 @@ afterEach(async () => {
   await upstream.close();
 });
 
-const onPod = (index: number): TestGateway => pods[index] as TestGateway;
+const onPod = (index: 0 | 1): TestGateway => pods[index];
 
 async function initialize(slug: string | null = 'raw'): Promise<string> {
   const body =
@@ -93,7 +93,7 @@ describe('the stream of a legacy server', () => {
 
   it('is resumed where the client says that it lost it', async () => {
     onStream = (headers, response) =>
-      beginEvents(response, `id: 9\ndata: {"jsonrpc":"2.0","method":"notifications/after-${headers['last-event-id']}"}\n\n`);
+      beginEvents(response, `id: 9\ndata: {"jsonrpc":"2.0","method":"notifications/after-${String(headers['last-event-id'])}"}\n\n`);
     const response = await get(onPod(1), await initialize(), { 'last-event-id': 'stream/8' });
     expect(await read(response, 'after-')).toContain('notifications/after-stream/8');
   });

@@ -1,0 +1,110 @@
+import type { Ports, SharedStore } from '@patchbay/ports';
+import type { Logger } from '@patchbay/telemetry';
+import type { Config } from './config.ts';
+import type { CredentialResolver } from './credentials/resolver.ts';
+import type { Limits } from './limits/make-limits.ts';
+import { makeDeleteSession } from './methods/delete-session.ts';
+import { makeForwardNotification } from './methods/forward-notification.ts';
+import { makeInitialize } from './methods/initialize.ts';
+import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
+import { makeOpenStream } from './methods/open-stream.ts';
+import type { Tracing } from './ops/tracing.ts';
+import { makePipeline } from './pipeline/index.ts';
+import { makeEndedSessions } from './sessions/ended-sessions.ts';
+import { makeSessionOpener, type SessionOpener } from './sessions/session-opener.ts';
+import { makeTombstones, type Tombstones } from './sessions/tombstones.ts';
+import type { State } from './snapshot/make-state.ts';
+import type { ClientStreams } from './streams/client-streams.ts';
+import { makeInFlight } from './upstream/in-flight.ts';
+import { makeNextId } from './upstream/next-id.ts';
+import type { Pools } from './upstream/pool.ts';
+import { makeSessionRegistry } from './upstream/session-registry.ts';
+import type { RunningStdio } from './upstream/stdio/make-stdio.ts';
+import { makeResolveUpstream } from './upstream/upstreams.ts';
+
+const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
+
+/** Who has a session open on this pod, and which have ended. */
+export type ClientSessions = { readonly sessionOpener: SessionOpener; readonly tombstones: Tombstones; listen(): Promise<void> };
+
+/** Sessions of clients: opened from memory on every pod, until one of the pods says that their client ended them. */
+export function makeClientSessions({
+  bus,
+  keyring,
+  logger,
+  store,
+}: {
+  bus: Ports['bus'];
+  keyring: Config['sessionSealingKeys'];
+  logger: Logger;
+  store: SharedStore;
+}): ClientSessions {
+  const ended = makeEndedSessions({ bus, keyring });
+  const tombstones = makeTombstones({ store, clock, announce: ended.announce });
+  const sessionOpener = makeSessionOpener({ keyring, tombstones, clock, logger });
+  return { sessionOpener, tombstones, listen: () => ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened }) };
+}
+
+type StepDeps = {
+  readonly config: Config;
+  readonly credentials: CredentialResolver;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly pools: Pools;
+  readonly sessions: ClientSessions;
+  readonly state: State;
+  readonly stdio: RunningStdio;
+  readonly store: SharedStore;
+  readonly streams: ClientStreams;
+  readonly tracing: Tracing;
+};
+
+/** The pipeline of this pod, wired. */
+export function makeSteps({
+  config,
+  credentials,
+  limits,
+  logger,
+  pools,
+  sessions: { sessionOpener, tombstones },
+  state,
+  stdio,
+  store,
+  streams,
+  tracing,
+}: StepDeps): ReturnType<typeof makePipeline> {
+  const sealingKeys = config.sessionSealingKeys;
+  const sessions = makeSessionRegistry({ store, keyring: sealingKeys, tombstones, logger });
+  const resolveUpstream = makeResolveUpstream({ pools, stdio });
+  const inFlight = makeInFlight();
+  const reach = { credentials, resolveUpstream };
+  return makePipeline({
+    receive: namesOf(config),
+    authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock },
+    read: { bodyLimitBytes: config.bodyLimitBytes, openSession: sessionOpener.open, trace: tracing.begin },
+    throttle: { limits },
+    answerEarly: {
+      initialize: makeInitialize(sessionOpener.mintFor),
+      initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
+      deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
+      openStream: makeOpenStream({ ...reach, sessions, streams, logger }),
+      forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions }),
+    },
+    attachCredential: { credentials },
+    dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream },
+  });
+}
+
+/** What clients may call this listener, and where their pages may come from: loopback, and the public URL behind a balancer. */
+function namesOf({ gatewayPort, gatewayUrl }: Config): { hosts: ReadonlySet<string>; origins: ReadonlySet<string> } {
+  const loopback = [...loopbackHosts(gatewayPort)];
+  return {
+    hosts: new Set([...loopback, gatewayUrl.host]),
+    origins: new Set([...loopback.map((host) => `http://${host}`), gatewayUrl.origin]),
+  };
+}
+
+/** Listeners are on loopback only (security.md §9), so these are the only names they go by. */
+export function loopbackHosts(port: number): ReadonlySet<string> {
+  return new Set(['127.0.0.1', 'localhost', '[::1]'].map((host) => `${host}:${port}`));
+}
