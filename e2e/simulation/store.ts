@@ -200,6 +200,9 @@ export class Store {
       this.contents.shared.set(key, { value, untilMs: this.#scheduler.nowMs + ttlMs });
       return value;
     };
+    const replace = (key: string, value: string): void => {
+      this.contents.shared.set(key, { value, untilMs: this.contents.shared.get(key)?.untilMs ?? 0 });
+    };
     return {
       get: (id, key) => ask(() => read(`${id}:${key}`)),
       setIfAbsent: (id, key, value, ttlMs) => ask(() => read(`${id}:${key}`) ?? write(`${id}:${key}`, value, ttlMs)),
@@ -210,6 +213,20 @@ export class Store {
         }),
       set: (id, key, value, ttlMs) => ask(() => void write(`${id}:${key}`, value, ttlMs)),
       delete: (id, key) => ask(() => void this.contents.shared.delete(`${id}:${key}`)),
+      append: (id, key, addition, charactersMax) =>
+        ask(() => {
+          const stands = read(`${id}:${key}`);
+          if (stands === null) return 'absent';
+          if (stands.length + addition.length > charactersMax) return 'full';
+          replace(`${id}:${key}`, stands + addition);
+          return 'appended';
+        }),
+      take: (id, key) =>
+        ask(() => {
+          const stands = read(`${id}:${key}`);
+          if (stands !== null) replace(`${id}:${key}`, '');
+          return stands;
+        }),
     };
   }
 }

@@ -1,15 +1,19 @@
+import type { PodId } from '@patchbay/contracts';
 import type { Ports, SharedStore } from '@patchbay/ports';
 import type { Logger } from '@patchbay/telemetry';
 import type { Config } from './config.ts';
 import type { CredentialResolver } from './credentials/resolver.ts';
 import type { Limits } from './limits/make-limits.ts';
+import { type Mailboxes, makeMailboxes } from './mailbox/mailboxes.ts';
 import { makeDeleteSession } from './methods/delete-session.ts';
 import { makeForwardNotification } from './methods/forward-notification.ts';
 import { makeInitialize } from './methods/initialize.ts';
 import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
 import { makeOpenStream } from './methods/open-stream.ts';
+import { makeTakeAnswer } from './methods/take-answer.ts';
 import type { Tracing } from './ops/tracing.ts';
 import { makePipeline } from './pipeline/index.ts';
+import { makeFactStore } from './sessions/client-facts.ts';
 import { makeEndedSessions } from './sessions/ended-sessions.ts';
 import { makeSessionOpener, type SessionOpener } from './sessions/session-opener.ts';
 import { makeTombstones, type Tombstones } from './sessions/tombstones.ts';
@@ -18,31 +22,47 @@ import type { ClientStreams } from './streams/client-streams.ts';
 import { makeInFlight } from './upstream/in-flight.ts';
 import { makeNextId } from './upstream/next-id.ts';
 import type { Pools } from './upstream/pool.ts';
+import { makeQuestionIds } from './upstream/rounds/question-ids.ts';
 import { makeSessionRegistry } from './upstream/session-registry.ts';
 import type { RunningStdio } from './upstream/stdio/make-stdio.ts';
 import { makeResolveUpstream } from './upstream/upstreams.ts';
 
 const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 
-/** Who has a session open on this pod, and which have ended. */
-export type ClientSessions = { readonly sessionOpener: SessionOpener; readonly tombstones: Tombstones; listen(): Promise<void> };
+/** Who has a session open on this pod, which have ended, and what other pods have for the sockets of this one. */
+export type ClientSessions = {
+  readonly sessionOpener: SessionOpener;
+  readonly tombstones: Tombstones;
+  readonly mailboxes: Mailboxes;
+  listen(): Promise<void>;
+};
 
 /** Sessions of clients: opened from memory on every pod, until one of the pods says that their client ended them. */
 export function makeClientSessions({
   bus,
   keyring,
   logger,
+  podId,
   store,
 }: {
   bus: Ports['bus'];
   keyring: Config['sessionSealingKeys'];
   logger: Logger;
+  podId: PodId;
   store: SharedStore;
 }): ClientSessions {
   const ended = makeEndedSessions({ bus, keyring });
   const tombstones = makeTombstones({ store, clock, announce: ended.announce });
-  const sessionOpener = makeSessionOpener({ keyring, tombstones, clock, logger });
-  return { sessionOpener, tombstones, listen: () => ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened }) };
+  const sessionOpener = makeSessionOpener({ keyring, tombstones, facts: makeFactStore(store, keyring), clock, logger });
+  const mailboxes = makeMailboxes({ bus, keyring, store, podId, clock, logger });
+  return {
+    sessionOpener,
+    tombstones,
+    mailboxes,
+    async listen() {
+      await Promise.all([ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened }), mailboxes.listen()]);
+    },
+  };
 }
 
 type StepDeps = {
@@ -66,7 +86,7 @@ export function makeSteps({
   limits,
   logger,
   pools,
-  sessions: { sessionOpener, tombstones },
+  sessions: { mailboxes, sessionOpener, tombstones },
   state,
   stdio,
   store,
@@ -78,20 +98,21 @@ export function makeSteps({
   const resolveUpstream = makeResolveUpstream({ pools, stdio });
   const inFlight = makeInFlight();
   const reach = { credentials, resolveUpstream };
+  const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys) };
   return makePipeline({
     receive: namesOf(config),
     authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock },
     read: { bodyLimitBytes: config.bodyLimitBytes, openSession: sessionOpener.open, trace: tracing.begin },
     throttle: { limits },
     answerEarly: {
-      initialize: makeInitialize(sessionOpener.mintFor),
+      initialize: makeInitialize({ sessionOpener }),
       initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
       openStream: makeOpenStream({ ...reach, sessions, streams, logger }),
-      forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions }),
+      forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions, takeAnswer: makeTakeAnswer(rounds) }),
     },
     attachCredential: { credentials },
-    dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream },
+    dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream, rounds },
   });
 }
 

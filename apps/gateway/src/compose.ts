@@ -64,7 +64,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
   const recorder = makeCallMetrics(metrics);
   const limits = makeLimits({ counters: ports.counters, metrics, log: logger });
-  const sessions = makeClientSessions({ bus: ports.bus, keyring: config.sessionSealingKeys, logger, store: sharedStore });
+  const sessions = makeClientSessions({ bus: ports.bus, keyring: config.sessionSealingKeys, logger, podId, store: sharedStore });
   const streams = new ClientStreams();
   const steps = makeSteps({ config, credentials, limits, logger, pools, sessions, state, stdio, store: sharedStore, streams, tracing });
   const record = makeRecord({ calls: recorder, limits, tracing });
@@ -89,6 +89,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     start: () => sessions.listen().then(() => state.start()),
     async close() {
       handshake.stop();
+      sessions.mailboxes.close();
       await Promise.all([state.stop(), limits.close()]);
       await Promise.all([pools.close(), stdio.close(), internal.close(), ports.close(), tracing.stop()]);
     },

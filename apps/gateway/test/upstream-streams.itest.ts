@@ -141,7 +141,7 @@ describe('a bridged call', () => {
     expect(response.headers.get('x-accel-buffering')).toBe('no');
   });
 
-  it('cannot ask a legacy client for more, and says so', async () => {
+  it('cannot ask a client without a session for more, and says so', async () => {
     await start(
       (received, response) =>
         sendJson(
@@ -152,7 +152,9 @@ describe('a bridged call', () => {
     );
     const body = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}';
     const response = await fetch(gateway.url('raw'), { method: 'POST', headers: HEADERS, body });
-    expect(await response.json()).toMatchObject({ result: { isError: true, _meta: { 'com.patchbay/error': { code: 'upstream.era' } } } });
+    expect(await response.json()).toMatchObject({
+      result: { isError: true, _meta: { 'com.patchbay/error': { code: 'upstream.capability_missing' } } },
+    });
   });
 
   it('gives a modern server the envelope and the Mcp-Param-* headers that its tool asks for', async () => {
@@ -211,7 +213,7 @@ describe('a bridged call', () => {
 });
 
 describe('a stream that goes wrong', () => {
-  it('after the first event ends with an error event for the request, and the next call works', async () => {
+  it('after the first event ends with an event that answers the request, which the model can read, and the next call works', async () => {
     let calls = 0;
     await start((received, response) => {
       calls += 1;
@@ -220,7 +222,10 @@ describe('a stream that goes wrong', () => {
       setTimeout(() => response.destroy(), 50);
     });
     const events = (await (await call(modernBody({}, { progressToken: 'p' }))).text()).split('\n\n').filter((event) => event !== '');
-    expect(JSON.parse(events.at(-1)?.split('data: ')[1] ?? '')).toMatchObject({ id: 'mine', error: { data: { code: 'upstream.broken' } } });
+    expect(JSON.parse(events.at(-1)?.split('data: ')[1] ?? '')).toMatchObject({
+      id: 'mine',
+      result: { isError: true, _meta: { 'com.patchbay/error': { code: 'upstream.broken' } } },
+    });
     expect(await (await call()).json()).toMatchObject({ result: { content: [{ text: 'fine' }] } });
   });
 

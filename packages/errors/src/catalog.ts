@@ -60,6 +60,12 @@ export const catalog = {
   'session.gone': { http: 404, rpc: -31404, owner: 'caller', say: 'This session does not exist or has ended. Initialize again.' },
   'stream.position': { http: 400, rpc: -31400, owner: 'caller', say: 'The stream cannot be resumed from this event.' },
   'stream.taken': { http: 409, rpc: -31409, owner: 'caller', say: 'This session has such a stream open already.' },
+  'answer.unexpected': {
+    http: 400,
+    rpc: -31410,
+    owner: 'caller',
+    say: 'Nobody waits for this answer: the call that asked has ended, or the gateway that held it has stopped and the call with it.',
+  },
   // what is asked for (unknown and not granted are one answer)
   'endpoint.forbidden': { http: 403, rpc: -31403, owner: 'caller', say: 'There is no such server, or you may not use it.' },
   'tool.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Unknown tool.' },
@@ -97,6 +103,18 @@ export const catalog = {
     rpc: -31509,
     owner: 'patchbay',
     say: 'The credential for this MCP server cannot be had right now.',
+  },
+  'upstream.capability_missing': {
+    http: 200,
+    rpc: -31517,
+    owner: 'caller',
+    say: 'The MCP server needs something that this client does not offer.',
+  },
+  'upstream.unanswered': {
+    http: 200,
+    rpc: -31518,
+    owner: 'caller',
+    say: 'The MCP server asked this client for something and got no answer to go on with.',
   },
   'stdio.limit': { http: 503, rpc: -31510, owner: 'admin', say: 'No further stdio process may be started.' },
   'stdio.start_failed': { http: 502, rpc: -31511, owner: 'upstream', say: 'The stdio server could not be started.' },

@@ -2,7 +2,7 @@ import type { Bus, Topic } from './bus.ts';
 
 type Listener = Parameters<Bus['subscribe']>[1];
 
-const TOPICS: readonly Topic[] = ['revisions', 'pods', 'sessions'];
+const TOPICS: readonly Topic[] = ['revisions', 'pods', 'sessions', 'mailboxes'];
 /** What NOTIFY carries; one bound for every carrier, so that none takes what another would refuse. */
 const MESSAGE_BYTES_MAX = 7_900;
 

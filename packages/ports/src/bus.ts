@@ -1,5 +1,5 @@
-/** What a message is about; a program hears only the topics it subscribed to. `pods`: from gateways to control planes. `sessions`: among gateways. */
-export type Topic = 'revisions' | 'pods' | 'sessions';
+/** What a message is about; a program hears only the topics it subscribed to. `pods`: from gateways to control planes. `sessions`, `mailboxes`: among gateways. */
+export type Topic = 'revisions' | 'pods' | 'sessions' | 'mailboxes';
 
 /**
  * Tells every program at once that something changed. A carrier, not an authority: messages are signed by the control

@@ -4,7 +4,7 @@ export { checkPostgresUrl, createPorts, type PortsOptions } from './create-ports
 export type { Directory, NewTokenEntry } from './directory.ts';
 export type { ManifestPosition, Parts } from './parts.ts';
 export type { Ports } from './ports.ts';
-export type { SharedStore } from './shared-store.ts';
+export type { Appended, SharedStore } from './shared-store.ts';
 export { createPostgresPorts, type PostgresPortsOptions } from './postgres/create-postgres-ports.ts';
 export { ensureDatabase, ensureRoles, ROLES, type RolePasswords } from './postgres/roles.ts';
 export { migratePorts, PORTS_SCHEMA_VERSION } from './postgres/schema.ts';

@@ -2,7 +2,7 @@ import { exposedUri } from '@patchbay/mcp-wire';
 import type { CallContext } from '../pipeline/context.ts';
 import type { Bridge } from '../upstream/bridge/bridge.ts';
 import type { UpstreamTarget } from '../upstream/bridge/make-bridge.ts';
-import { type Expose, exposeUris } from './expose-uris.ts';
+import { type Expose, exposeInputRequests, exposeUris } from './expose-uris.ts';
 
 /** The bridge of a call on the aggregated endpoint, where a server's URIs have other names; on its own endpoint the bridge as it is. */
 export function exposeOnAggregate(ctx: CallContext, target: UpstreamTarget, bridge: Bridge): Bridge {
@@ -14,7 +14,8 @@ export function exposeOnAggregate(ctx: CallContext, target: UpstreamTarget, brid
     isVerbatim: false,
     answer(bytes, message) {
       const answer = bridge.answer(bytes, message);
-      return 'code' in answer ? answer : exposeUris(answer, message, expose);
+      if ('code' in answer) return answer;
+      return 'requests' in answer ? exposeInputRequests(answer, expose) : exposeUris(answer, message, expose);
     },
     notification(bytes, message) {
       const carried = bridge.notification(bytes, message);

@@ -1,4 +1,5 @@
 import { exposedUri, type ScannedMessage, type Selector, selectStrings, splice } from '@patchbay/mcp-wire';
+import type { InputRequired } from '../upstream/rounds/input-required.ts';
 
 /** An object whose named members are followed. */
 function members(named: Record<string, Selector>): Selector {
@@ -20,7 +21,8 @@ BLOCK_MEMBERS.set('content', { each: BLOCK });
 const MESSAGES: Selector = { each: members({ content: BLOCKS }) };
 /** Where a tool names its page, in the present form and in the one before (protocol.md §1.9). */
 const APP_META = members({ ui: members({ resourceUri: URI }), 'ui/resourceUri': URI });
-const INPUT_REQUESTS: Selector = { each: members({ params: members({ messages: MESSAGES }) }) };
+const INPUT_PARAMS = members({ messages: MESSAGES });
+const INPUT_REQUESTS: Selector = { each: members({ params: INPUT_PARAMS }) };
 
 const RESULT_MEMBERS = new Map<string, Selector>([
   ['content', { each: BLOCK }],
@@ -36,7 +38,7 @@ const ANSWER = members({ result: { members: RESULT_MEMBERS }, error: members({ d
 
 /** What else a server sends that holds URIs of its own; `structuredContent`, arguments and text are data, not ours to change. */
 const BY_METHOD: ReadonlyMap<string, Selector> = new Map([
-  ['sampling/createMessage', members({ params: members({ messages: MESSAGES }) })],
+  ['sampling/createMessage', members({ params: INPUT_PARAMS })],
   ['notifications/resources/updated', members({ params: members({ uri: URI }) })],
   ['notifications/tasks', members({ params: { members: RESULT_MEMBERS } })],
 ]);
@@ -51,6 +53,15 @@ export type Expose = (original: string) => string;
 export function exposeUris(bytes: Buffer, { kind, method }: Pick<ScannedMessage, 'kind' | 'method'>, expose: Expose): Buffer {
   const selector = kind === 'response' ? ANSWER : BY_METHOD.get(method);
   return selector === undefined ? bytes : exposeSelected(bytes, selector, expose);
+}
+
+/** The same for what a client is asked before there is an answer. */
+export function exposeInputRequests({ requests, requestState }: InputRequired, expose: Expose): InputRequired {
+  const exposed = requests.map(({ params, ...request }) => ({
+    ...request,
+    params: params === null ? null : exposeSelected(params, INPUT_PARAMS, expose),
+  }));
+  return { requests: exposed, requestState };
 }
 
 /** A tool's definition with its page's URI as it is exposed on the aggregated endpoint. */

@@ -68,7 +68,9 @@ async function answer(
     ctx.outcome = 'cancelled';
     return ANSWERED;
   }
-  const minted = deps.sessionOpener.mint(bindingOf(ctx), session.protocolVersion, session);
+  // Nothing could carry this server's requests back to the client yet, so its session is one without capabilities.
+  const client = { protocolVersion: session.protocolVersion, capabilities: '{}', clientInfo: null };
+  const minted = deps.sessionOpener.mint(bindingOf(ctx), client, session);
   if (minted.session.upstreamSessionId === null) {
     await deps.sessions.adopt(upstream, { userId: minted.session.userId, clientSession: minted.session }, session);
   }

@@ -1,24 +1,30 @@
 import { type Refusal, refusal } from '@patchbay/errors';
 import { negotiateLegacy } from '@patchbay/mcp-wire';
-import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
+import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import { respondResult } from '../pipeline/respond.ts';
+import { clientFactsOf } from '../sessions/client-facts.ts';
+import { bindingOf, type SessionOpener } from '../sessions/session-opener.ts';
 import { describeEndpoint } from './discover.ts';
 import { notDiscovered } from './list.ts';
 
-/** Seals a session for this caller and endpoint; the text is the `Mcp-Session-Id`. */
-export type MintSession = (ctx: CallContext, protocolVersion: string) => string;
+export type InitializeDeps = { readonly sessionOpener: Pick<SessionOpener, 'mint'> };
 
 /**
  * Answers a legacy `initialize` from the snapshot: on the aggregated endpoint and for servers that speak 2026-07-28. Upstream
  * sessions open on first use (architecture.md §5).
  */
-export function makeInitialize(mintSession: MintSession): (ctx: CallContext) => Outcome {
-  return function initialize(ctx: CallContext): Outcome {
+export function makeInitialize({ sessionOpener }: InitializeDeps): Step {
+  return async function initialize(ctx: CallContext): Promise<Outcome> {
+    const { body, message } = ctx;
     const description = describeEndpoint(ctx);
-    if (description === null) return missing(ctx);
-    const protocolVersion = negotiateLegacy(ctx.message?.protocolVersion ?? '');
+    if (message === null || description === null) return missing(ctx);
+    const facts = clientFactsOf(body, message, negotiateLegacy(message.protocolVersion ?? ''));
+    if ('code' in facts) return facts;
+    const { header, recorded } = sessionOpener.mint(bindingOf(ctx), facts, null);
+    await recorded;
+    const { protocolVersion } = facts;
     const { capabilities, instructions, serverInfo } = description;
-    ctx.response.setHeader('mcp-session-id', mintSession(ctx, protocolVersion));
+    ctx.response.setHeader('mcp-session-id', header);
     respondResult(ctx, JSON.stringify({ protocolVersion, capabilities, serverInfo, ...(instructions === null ? {} : { instructions }) }));
     return ANSWERED;
   };

@@ -1,4 +1,5 @@
 import { catalog, type ErrorCode, type Refusal, sayOf } from '@patchbay/errors';
+import { encodeSseEvent, type MessageId } from '@patchbay/mcp-wire';
 import type { CallContext } from './context.ts';
 import { respondJson } from './respond.ts';
 
@@ -7,23 +8,29 @@ const ERROR_META_KEY = 'com.patchbay/error';
 
 /**
  * Answers a refusal in the protocol's own form (architecture.md §4): HTTP before a JSON-RPC request stands; in-band after,
- * with HTTP 200 except where a revision pins a status; an `isError` result for a visible tool that could not run.
+ * with HTTP 200 except where a revision pins a status; an `isError` result for a visible tool that could not run. The last event of a
+ * stream that has begun; a body that has begun is cut.
  */
 export function refuse(ctx: CallContext, refusal: Refusal): void {
-  if (ctx.response.headersSent) {
-    ctx.response.destroy();
+  const { message, response } = ctx;
+  if (response.headersSent) {
+    const isStream = response.getHeader('content-type') === 'text/event-stream';
+    if (isStream && message?.kind === 'request') response.end(encodeSseEvent({ event: 'message', data: inBand(ctx, message.id, refusal) }));
+    else response.destroy();
     return;
   }
-  const { message } = ctx;
   if (message === null || message.kind !== 'request') {
     refuseOverHttp(ctx, refusal);
     return;
   }
-  if (isVisibleToolFailure(ctx, refusal.code)) {
-    respondJson(ctx, 200, `{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":${toolFailure(ctx, refusal)}}`);
-    return;
-  }
-  respondJson(ctx, inBandStatus(ctx, refusal.code), rpcError(ctx, JSON.stringify(message.id), refusal));
+  const status = isVisibleToolFailure(ctx, refusal.code) ? 200 : inBandStatus(ctx, refusal.code);
+  respondJson(ctx, status, inBand(ctx, message.id, refusal));
+}
+
+function inBand(ctx: CallContext, messageId: MessageId | null, refusal: Refusal): string {
+  const id = JSON.stringify(messageId);
+  if (!isVisibleToolFailure(ctx, refusal.code)) return rpcError(ctx, id, refusal);
+  return `{"jsonrpc":"2.0","id":${id},"result":${toolFailure(ctx, refusal)}}`;
 }
 
 function refuseOverHttp(ctx: CallContext, refusal: Refusal): void {

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { Fault, type Refusal } from '@patchbay/errors';
+import { Fault, type Refusal, refusal } from '@patchbay/errors';
 import { mcpNameOf, type MessageId, type ScannedMessage } from '@patchbay/mcp-wire';
 import { exposeOnAggregate } from '../aggregate/expose-bridge.ts';
 import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
@@ -13,11 +13,17 @@ import { refuseFailure } from './judge.ts';
 import { notify } from './open-session.ts';
 import { paramHeadersFor } from './param-headers.ts';
 import { Relay, type RelayEnd } from './relay.ts';
+import { InputRounds, type InputRoundsDeps } from './rounds/input-rounds.ts';
 import type { SessionOwner, SessionRegistry, UpstreamSession } from './session-registry.ts';
 import type { Upstream } from './upstreams.ts';
 import type { Way } from './ways.ts';
 
-export type CallDeps = { readonly sessions: SessionRegistry; readonly inFlight: InFlight; readonly nextId: NextId };
+export type CallDeps = {
+  readonly sessions: SessionRegistry;
+  readonly inFlight: InFlight;
+  readonly nextId: NextId;
+  readonly rounds: InputRoundsDeps;
+};
 
 export type CallInput = {
   readonly ctx: CallContext;
@@ -44,6 +50,7 @@ export class UpstreamCall {
   readonly #input: CallInput;
   readonly #downstream: Downstream;
   #attempt: Attempt | null = null;
+  #rounds: InputRounds | null = null;
   #isCancelled = false;
 
   constructor(deps: CallDeps, input: CallInput) {
@@ -67,13 +74,13 @@ export class UpstreamCall {
     } finally {
       takeOut?.();
       this.#downstream.release();
-      ctx.upstreamMs = performance.now() - ctx.upstreamStartedAtMs;
+      ctx.upstreamMs = performance.now() - ctx.upstreamStartedAtMs - (this.#rounds?.waitedMs ?? 0);
     }
   }
 
   async #runAttempts(): Promise<RelayEnd> {
     const { owner, target, upstream } = this.#input;
-    if (target.server.catalogue?.era === 'modern') return this.#runDialling(null);
+    if (target.server.catalogue?.era === 'modern') return this.#runModern();
     const found = this.#deps.sessions.current(upstream, owner);
     let session = found instanceof Promise ? await found : found;
     for (let replacements = 0; ; replacements += 1) {
@@ -83,6 +90,20 @@ export class UpstreamCall {
       // 404, or a host that could not be sent to: the message was not executed, so it may be sent again.
       session = await this.#deps.sessions.replace(upstream, owner, session);
     }
+  }
+
+  /** Only a client with a session can be asked on the stream of its call; a modern one gets the question as its answer. */
+  async #runModern(): Promise<RelayEnd> {
+    const { ctx, owner, target } = this.#input;
+    const end = await this.#runDialling(null);
+    if (end.kind !== 'input-required' || owner.clientSession === null) return end;
+    this.#rounds = new InputRounds(this.#deps.rounds, {
+      session: owner.clientSession,
+      slug: target.server.slug,
+      isAggregate: ctx.endpointServer === null,
+      downstream: this.#downstream,
+    });
+    return this.#rounds.run(end.required, () => this.#runDialling(null));
   }
 
   async #runDialling(session: UpstreamSession | null): Promise<RelayEnd> {
@@ -97,7 +118,8 @@ export class UpstreamCall {
     if (this.#isCancelled) return Promise.resolve({ kind: 'cancelled' });
     const { ctx, message, target } = this.#input;
     const isExclusive = session === null || (session.id !== null && ctx.session !== null);
-    const own = makeBridge({ ctx, isExclusive, message, nextId: this.#deps.nextId, target });
+    const continuation = this.#rounds?.continuation ?? null;
+    const own = makeBridge({ continuation, ctx, isExclusive, message, nextId: this.#deps.nextId, target });
     const bridge = exposeOnAggregate(ctx, target, own);
     return new Promise((settle) => {
       const relay = this.#makeRelay(session, bridge, settle);
@@ -110,10 +132,9 @@ export class UpstreamCall {
   }
 
   #makeRelay(session: UpstreamSession | null, bridge: Bridge, settle: (end: RelayEnd) => void): Relay {
-    const { ctx, message, target } = this.#input;
+    const { ctx, target } = this.#input;
     return new Relay({
       slug: target.server.slug,
-      clientId: JSON.stringify(message.id),
       isModernClient: ctx.era === 'modern',
       isStdio: target.server.kind === 'stdio',
       hasSession: session !== null && session.id !== null,
@@ -166,6 +187,11 @@ export class UpstreamCall {
         throw new Fault('internal', `relaying an answer of "${target.server.slug}" failed`, end.error);
       case 'gone':
         return refuseFailure('cut', target.server.slug);
+      case 'input-required':
+        return refusal(
+          'upstream.capability_missing',
+          `Server "${target.server.slug}" asks its client, which has no session to be asked in.`,
+        );
       case 'dial':
         return refuseFailure('dial', target.server.slug);
     }
@@ -179,7 +205,10 @@ export class UpstreamCall {
   /** To a modern client's server, leaving is cancelling; a legacy client that leaves may come back, so its call ends by itself. */
   #onLeft(): void {
     if (this.#input.ctx.era === 'modern') this.#cancel();
-    else this.#attempt?.exchange.resume();
+    else {
+      this.#attempt?.exchange.resume();
+      this.#rounds?.left();
+    }
   }
 
   /** The client wants no answer. The upstream is told in its own era's way: a notification, or the closed stream. */
@@ -190,6 +219,7 @@ export class UpstreamCall {
     this.#attempt?.exchange.abort();
     if (!this.#downstream.isGone) this.#downstream.endEmpty();
     this.#attempt?.relay.stop({ kind: 'cancelled' });
+    this.#rounds?.cancel();
   }
 
   #tellCancelled(reason: string): void {

@@ -1,17 +1,20 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { catalog, type Refusal, sayOf } from '@patchbay/errors';
+import type { Refusal } from '@patchbay/errors';
 import { type ScannedMessage, scanMessage, SseParser } from '@patchbay/mcp-wire';
 import type { Bridge } from './bridge/bridge.ts';
 import type { Downstream } from './downstream.ts';
 import type { ExchangeFailure, Receiver } from './exchange.ts';
 import { judgeHead, refuseBroken, refuseFailure } from './judge.ts';
+import type { InputRequired } from './rounds/input-required.ts';
 import { readErrorBody, readHostRefusal } from './upstream-error.ts';
 
 /** How a call's exchange ended. `gone`: the upstream session is, so nothing was executed. `dial`: nothing was sent. */
 export type RelayEnd =
   | { readonly kind: 'answered'; readonly isToolError: boolean }
+  /** What the server has to know before it answers. */
+  | { readonly kind: 'input-required'; readonly required: InputRequired }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
-  /** The refusal, or the break itself, has already been said on the client's stream. */
+  /** The client's body was cut, which says it. */
   | { readonly kind: 'broken-off'; readonly refusal: Refusal }
   /** A fault of ours. */
   | { readonly kind: 'crashed'; readonly error: unknown }
@@ -22,8 +25,6 @@ export type RelayEnd =
 
 export type RelayInput = {
   readonly slug: string;
-  /** The client's id, as JSON text. */
-  readonly clientId: string;
   readonly isModernClient: boolean;
   readonly isStdio: boolean;
   /** A 404 means that the session is gone, not that something is missing. */
@@ -213,6 +214,7 @@ export class Relay implements Receiver {
     const hostRefusal = isStdio && message.errorSpan !== null ? readHostRefusal(bytes) : null;
     const answer = hostRefusal ?? bridge.answer(bytes, message);
     if ('code' in answer) this.#refuse(answer);
+    else if ('requests' in answer) this.#settle({ kind: 'input-required', required: answer });
     else this.#deliver(status, answer, message.resultSpan !== null && isToolError(bytes));
   }
 
@@ -221,20 +223,14 @@ export class Relay implements Receiver {
     this.#settle({ kind: 'answered', isToolError: isError });
   }
 
-  /** Answered in its own form by the pipeline while nothing was written; on the stream itself afterwards. */
+  /** Answered by the pipeline, also on a stream that has begun; a body that has begun can only be cut. */
   #refuse(refusal: Refusal): void {
-    const { clientId, downstream } = this.#input;
-    if (!downstream.isCommitted || downstream.isGone) {
+    const { downstream } = this.#input;
+    if (this.#mode !== 'stream' || downstream.isGone) {
       this.#settle({ kind: 'refused', refusal });
       return;
     }
-    if (this.#mode === 'stream') {
-      downstream.destroy();
-    } else {
-      const error = { code: catalog[refusal.code].rpc, message: sayOf(refusal), data: { ...refusal.data, code: refusal.code } };
-      downstream.sendEvent(Buffer.from(`{"jsonrpc":"2.0","id":${clientId},"error":${JSON.stringify(error)}}`));
-      downstream.end();
-    }
+    downstream.destroy();
     this.#settle({ kind: 'broken-off', refusal });
   }
 

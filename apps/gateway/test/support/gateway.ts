@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type LimitsPart, type Principal, TokenId, UserId } from '@patchbay/contracts';
-import type { Counters, SharedStore } from '@patchbay/ports';
+import type { Bus, Counters, SharedStore } from '@patchbay/ports';
 import { createMetrics, type Metrics } from '@patchbay/telemetry';
 import { createKeyring, Secret } from '@patchbay/vault';
 import { makeCredentialResolver } from '../../src/credentials/resolver.ts';
@@ -13,17 +13,22 @@ import { makeForwardNotification } from '../../src/methods/forward-notification.
 import { makeInitialize } from '../../src/methods/initialize.ts';
 import { makeInitializeForwarded } from '../../src/methods/initialize-forwarded.ts';
 import { makeOpenStream } from '../../src/methods/open-stream.ts';
+import { makeTakeAnswer } from '../../src/methods/take-answer.ts';
 import { makeAnswerEarly } from '../../src/pipeline/answer-early.ts';
 import { makeAttachCredential } from '../../src/pipeline/attach-credential.ts';
 import { authorize } from '../../src/pipeline/authorize.ts';
 import type { CallContext, Step } from '../../src/pipeline/context.ts';
 import { makeDispatch } from '../../src/pipeline/dispatch.ts';
 import { makeRecord } from '../../src/pipeline/record.ts';
+import { makeMailboxes } from '../../src/mailbox/mailboxes.ts';
+import { memoryBus, memoryStore } from '../../src/mailbox/memory-ports.fixture.ts';
 import { makeRead } from '../../src/pipeline/read.ts';
 import { route } from '../../src/pipeline/route.ts';
 import { makeThrottle } from '../../src/pipeline/throttle.ts';
 import { makeRun } from '../../src/pipeline/run.ts';
 import { createGatewayServer } from '../../src/server.ts';
+import { makeFactStore } from '../../src/sessions/client-facts.ts';
+import { makeEndedSessions } from '../../src/sessions/ended-sessions.ts';
 import { makeSessionOpener } from '../../src/sessions/session-opener.ts';
 import { makeTombstones } from '../../src/sessions/tombstones.ts';
 import type { CompiledSnapshot } from '../../src/snapshot/compiled.ts';
@@ -31,40 +36,19 @@ import { ClientStreams } from '../../src/streams/client-streams.ts';
 import { makeInFlight } from '../../src/upstream/in-flight.ts';
 import { makeNextId } from '../../src/upstream/next-id.ts';
 import { makePools } from '../../src/upstream/pool.ts';
+import { makeQuestionIds } from '../../src/upstream/rounds/question-ids.ts';
 import { makeSessionRegistry } from '../../src/upstream/session-registry.ts';
 import { makeStdio, type RunningStdio } from '../../src/upstream/stdio/make-stdio.ts';
 import { makeResolveUpstream } from '../../src/upstream/upstreams.ts';
 import { ORGANISATION, type ServerSpec, snapshotOf } from './snapshot.ts';
 
-/** A store that several gateways of one test share, as pods share theirs. */
-export function memoryStore(): SharedStore & { readonly values: Map<string, string> } {
-  const values = new Map<string, string>();
-  const at = (organisationId: string, key: string): string => `${organisationId} ${key}`;
-  return {
-    values,
-    get: async (organisationId, key) => values.get(at(organisationId, key)) ?? null,
-    async setIfAbsent(organisationId, key, value) {
-      const stands = values.get(at(organisationId, key)) ?? value;
-      values.set(at(organisationId, key), stands);
-      return stands;
-    },
-    async compareAndSet(organisationId, key, expected, value) {
-      const stands = values.get(at(organisationId, key)) ?? null;
-      if (stands === expected) values.set(at(organisationId, key), value);
-      return stands === expected ? value : stands;
-    },
-    async set(organisationId, key, value) {
-      values.set(at(organisationId, key), value);
-    },
-    async delete(organisationId, key) {
-      values.delete(at(organisationId, key));
-    },
-  };
-}
+export { memoryStore };
 
 export type GatewaySpec = {
   readonly servers: readonly ServerSpec[];
   readonly store?: SharedStore;
+  /** What this gateway and others of a test share, as pods do; without it each hears itself alone. */
+  readonly bus?: Bus;
   readonly stdioHostUrls?: readonly string[];
   readonly limits?: LimitsPart['limits'];
   /** What this gateway and others of a test share; without it a store of its own. */
@@ -108,6 +92,7 @@ const USERS: Readonly<Record<string, UserId>> = { ada: UserId.parse(randomUUID()
 export async function startGateway({
   servers,
   store = memoryStore(),
+  bus = memoryBus(),
   releaseCredential,
   stdioHostUrls,
   ...spec
@@ -118,8 +103,9 @@ export async function startGateway({
   const limits = makeLimits({ counters: spec.counters ?? makeCounters(REAL_TIME), metrics, log });
   const clock = { nowMs: () => Date.now() };
   const logger = { info: () => undefined, warn: () => undefined };
-  const tombstones = makeTombstones({ store, clock, announce: async () => undefined });
-  const sessionOpener = makeSessionOpener({ keyring: KEYRING, tombstones, clock, logger });
+  const ended = makeEndedSessions({ bus, keyring: KEYRING });
+  const tombstones = makeTombstones({ store, clock, announce: ended.announce });
+  const sessionOpener = makeSessionOpener({ keyring: KEYRING, tombstones, facts: makeFactStore(store, KEYRING), clock, logger });
   const secret = new Secret(HOST_SECRET);
   const [moves, recordsIgnored] = [counter(), counter()];
   const timing = { probeEveryMs: 300, renewEveryMs: 300 };
@@ -134,6 +120,9 @@ export async function startGateway({
   const credentials = makeCredentialResolver({ post: releaseCredential ?? (() => Promise.reject(new Error('no control plane'))) });
   const inFlight = makeInFlight();
   const streams = new ClientStreams();
+  const mailboxes = makeMailboxes({ bus, keyring: KEYRING, store, podId: randomUUID(), clock, logger });
+  await Promise.all([mailboxes.listen(), ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened })]);
+  const rounds = { mailboxes, questionIds: makeQuestionIds(KEYRING) };
   const outcomes: string[] = [];
   const calls: CallContext[] = [];
   const steps: Step[] = [
@@ -143,14 +132,20 @@ export async function startGateway({
     authorize,
     makeThrottle({ limits }),
     makeAnswerEarly({
-      initialize: makeInitialize(sessionOpener.mintFor),
+      initialize: makeInitialize({ sessionOpener }),
       initializeForwarded: makeInitializeForwarded({ credentials, resolveUpstream, sessionOpener, sessions }),
       deleteSession: makeDeleteSession({ credentials, resolveUpstream, tombstones, sessions, logger }),
       openStream: makeOpenStream({ credentials, resolveUpstream, sessions, streams, logger }),
-      forwardNotification: makeForwardNotification({ credentials, resolveUpstream, inFlight, sessions }),
+      forwardNotification: makeForwardNotification({
+        credentials,
+        resolveUpstream,
+        inFlight,
+        sessions,
+        takeAnswer: makeTakeAnswer(rounds),
+      }),
     }),
     makeAttachCredential({ credentials }),
-    makeDispatch({ resolveUpstream, sessions, inFlight, nextId: makeNextId() }),
+    makeDispatch({ resolveUpstream, sessions, inFlight, nextId: makeNextId(), rounds }),
   ];
   const count = (ctx: CallContext): void => {
     outcomes.push(ctx.outcome);
@@ -177,6 +172,7 @@ export async function startGateway({
     metrics,
     async close() {
       streams.close();
+      mailboxes.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await limits.close();

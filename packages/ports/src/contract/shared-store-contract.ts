@@ -80,5 +80,46 @@ export function describeSharedStoreContract(name: string, make: Make<SharedStore
       expect(new Set(answers).size).toBe(1);
       expect(answers[0]).toMatch(/^pod /);
     });
+
+    test('what many pods append at one time is all there, each once, in the order of each pod', async () => {
+      const { writer, reader } = await make();
+      const organisation = freshId<OrganisationId>();
+      await reader.set(organisation, 'box', '', MINUTE);
+      const taken: string[] = [];
+      const appendAll = async (pod: SharedStore, name: string): Promise<void> => {
+        for (let k = 0; k < 25; k += 1) expect(await pod.append(organisation, 'box', `${name}${k}\n`, 10_000)).toBe('appended');
+      };
+      const takeAll = async (): Promise<void> => {
+        for (let k = 0; k < 25; k += 1) taken.push(...((await reader.take(organisation, 'box')) ?? '').split('\n'));
+      };
+      await Promise.all([appendAll(writer, 'a'), appendAll(reader, 'b'), takeAll()]);
+      taken.push(...((await writer.take(organisation, 'box')) ?? '').split('\n'));
+      for (const name of ['a', 'b'])
+        expect(taken.filter((line) => line.startsWith(name))).toEqual(Array.from({ length: 25 }, (_, k) => `${name}${k}`));
+      expect(await reader.take(organisation, 'box')).toBe('');
+    });
+
+    test('nothing is appended to or taken from what does not stand, and nothing beyond the limit', async () => {
+      const { reader } = await make();
+      const organisation = freshId<OrganisationId>();
+      expect(await reader.append(organisation, 'box', 'x', 10)).toBe('absent');
+      expect(await reader.take(organisation, 'box')).toBeNull();
+      await reader.set(organisation, 'box', 'four', MINUTE);
+      expect(await reader.append(organisation, 'box', '1234567', 10)).toBe('full');
+      expect(await reader.append(organisation, 'box', '123456', 10)).toBe('appended');
+      expect(await reader.take(organisation, 'box')).toBe('four123456');
+      await reader.delete(organisation, 'box');
+      expect(await reader.append(organisation, 'box', 'x', 10)).toBe('absent');
+    });
+
+    test('appending and taking leave the expiry', async () => {
+      const { reader } = await make();
+      const organisation = freshId<OrganisationId>();
+      await reader.set(organisation, 'box', 'x', 300);
+      expect(await reader.append(organisation, 'box', 'y', 10)).toBe('appended');
+      expect(await reader.take(organisation, 'box')).toBe('xy');
+      await vi.waitFor(async () => expect(await reader.take(organisation, 'box')).toBeNull(), 3_000);
+      expect(await reader.append(organisation, 'box', 'y', 10)).toBe('absent');
+    });
   });
 }

@@ -12,7 +12,12 @@ export type PostgresBusOptions = {
   readonly onError?: ((error: unknown) => void) | undefined;
 };
 
-const CHANNELS: Readonly<Record<Topic, string>> = { revisions: 'patchbay', pods: 'patchbay_pods', sessions: 'patchbay_sessions' };
+const CHANNELS: Readonly<Record<Topic, string>> = {
+  revisions: 'patchbay',
+  pods: 'patchbay_pods',
+  sessions: 'patchbay_sessions',
+  mailboxes: 'patchbay_mailboxes',
+};
 const BACKOFF_MS_MIN = 100;
 const BACKOFF_MS_MAX = 5_000;
 const PROBE_EVERY_MS = 10_000;

@@ -1,6 +1,6 @@
 import type { OrganisationId } from '@patchbay/contracts';
 import type { Pool } from 'pg';
-import type { SharedStore } from '../shared-store.ts';
+import type { Appended, SharedStore } from '../shared-store.ts';
 
 const PURGE_EVERY_MS = 60_000;
 const EXPIRY = `clock_timestamp() + $4::double precision * interval '1 millisecond'`;
@@ -61,6 +61,31 @@ export class PostgresSharedStore implements SharedStore {
 
   async delete(organisationId: OrganisationId, key: string): Promise<void> {
     await this.#pool.query('delete from ports.shared_store where organisation_id = $1 and key = $2', [organisationId, key]);
+  }
+
+  async append(organisationId: OrganisationId, key: string, addition: string, charactersMax: number): Promise<Appended> {
+    const { rowCount } = await this.#pool.query(
+      `update ports.shared_store set value = value || $3
+       where organisation_id = $1 and key = $2 and expires_at > clock_timestamp() and length(value) + length($3) <= $4`,
+      [organisationId, key, addition, charactersMax],
+    );
+    if (rowCount === 1) return 'appended';
+    return (await this.get(organisationId, key)) === null ? 'absent' : 'full';
+  }
+
+  async take(organisationId: OrganisationId, key: string): Promise<string | null> {
+    // Locks first: what it then reads is what the last append left.
+    const { rows } = await this.#pool.query<{ value: string }>(
+      `with before as (
+         select organisation_id, key, value from ports.shared_store
+         where organisation_id = $1 and key = $2 and expires_at > clock_timestamp() for update
+       )
+       update ports.shared_store as stored set value = ''
+       from before where stored.organisation_id = before.organisation_id and stored.key = before.key
+       returning before.value`,
+      [organisationId, key],
+    );
+    return rows[0]?.value ?? null;
   }
 
   /** Nobody waits for it; when it fails the next one does the work. */

@@ -1,5 +1,5 @@
 import type { OrganisationId } from '@patchbay/contracts';
-import type { SharedStore } from '../shared-store.ts';
+import type { Appended, SharedStore } from '../shared-store.ts';
 import type { RedisConnection } from './connection.ts';
 import { sharedKey } from './keys.ts';
 import { script } from './script.ts';
@@ -10,6 +10,20 @@ local stored = redis.call('GET', KEYS[1])
 if stored ~= ARGV[1] then return stored end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return ARGV[2]`);
+
+/** KEYS: the text. ARGV: what is added, how many characters it may have then. Sealed texts are ASCII: a character is a byte. */
+const APPEND = script(`
+local stored = redis.call('GET', KEYS[1])
+if not stored then return 'absent' end
+if #stored + #ARGV[1] > tonumber(ARGV[2]) then return 'full' end
+redis.call('SET', KEYS[1], stored .. ARGV[1], 'KEEPTTL')
+return 'appended'`);
+
+/** KEYS: the text. */
+const TAKE = script(`
+local stored = redis.call('GET', KEYS[1])
+if stored and stored ~= '' then redis.call('SET', KEYS[1], '', 'KEEPTTL') end
+return stored`);
 
 /** Strings with an expiry by Redis' clock, which all pods share. */
 export class RedisSharedStore implements SharedStore {
@@ -42,6 +56,16 @@ export class RedisSharedStore implements SharedStore {
 
   async delete(organisationId: OrganisationId, key: string): Promise<void> {
     await this.#connection.run((client) => client.unlink(sharedKey(organisationId, key)));
+  }
+
+  async append(organisationId: OrganisationId, key: string, addition: string, charactersMax: number): Promise<Appended> {
+    const answer = await this.#connection.script(APPEND, [sharedKey(organisationId, key)], [addition, charactersMax]);
+    return answer as Appended;
+  }
+
+  async take(organisationId: OrganisationId, key: string): Promise<string | null> {
+    const answer = await this.#connection.script(TAKE, [sharedKey(organisationId, key)], []);
+    return answer as string | null;
   }
 }
 

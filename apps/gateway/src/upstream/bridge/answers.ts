@@ -1,5 +1,15 @@
 import { type Refusal, refusal } from '@patchbay/errors';
-import { completeResult, type Edit, legacyErrorCode, modernErrorCode, type ScannedMessage, sliceMember, splice } from '@patchbay/mcp-wire';
+import { type InputRequired, readInputRequired } from '../rounds/input-required.ts';
+import {
+  completeResult,
+  type Edit,
+  legacyErrorCode,
+  modernErrorCode,
+  type ScannedMessage,
+  sliceMember,
+  sliceMembers,
+  splice,
+} from '@patchbay/mcp-wire';
 
 /** What an answer is changed by. `id`: the client's own id as it wrote it, or null when it is already right. */
 export type AnswerChanges = { readonly id: string | null; readonly method: string; readonly slug: string };
@@ -39,17 +49,18 @@ const MISSING_CLIENT_CAPABILITY = -32021;
 const HEADER_MISMATCH = -32020;
 const UNSUPPORTED_VERSION = -32022;
 
-/** A modern answer for a legacy client, where it is complete: what asks the client for more cannot be carried yet. */
-export function modernToLegacyAnswer(bytes: Buffer, message: ScannedMessage, changes: AnswerChanges): Buffer | Refusal {
+/** A modern answer for a legacy client, where it is complete; else what the client has to be asked first. */
+export function modernToLegacyAnswer(bytes: Buffer, message: ScannedMessage, changes: AnswerChanges): Buffer | InputRequired | Refusal {
   const edits = idEdit(message, changes.id);
   if (message.resultSpan !== null) {
     const resultType = textAt(bytes, ['result', 'resultType']);
-    if (resultType !== null && resultType !== '"complete"') return needsMore(changes.slug);
+    if (resultType === '"input_required"') return readInputRequired(bytes, changes.slug);
+    if (resultType !== null && resultType !== '"complete"') return notCarried(changes.slug);
     return apply(bytes, edits);
   }
   const error = errorOf(bytes);
   if (error === null) return refusal('upstream.broken', `Server "${changes.slug}" answered with an error that has no code.`);
-  if (error.code === MISSING_CLIENT_CAPABILITY) return needsMore(changes.slug);
+  if (error.code === MISSING_CLIENT_CAPABILITY) return capabilityMissing(bytes, changes.slug);
   if (isOfOurHop(error.code)) return refusal('upstream.broken', `Server "${changes.slug}" refused our request's headers or version.`);
   const code = legacyErrorCode(changes.method, error.code);
   if (code !== error.code) edits.push({ ...error.codeSpan, replacement: String(code) });
@@ -61,11 +72,15 @@ export function isOfOurHop(code: number): boolean {
   return code === HEADER_MISMATCH || code === UNSUPPORTED_VERSION;
 }
 
-function needsMore(slug: string): Refusal {
-  return refusal(
-    'upstream.era',
-    `Server "${slug}" asks its client for more, which your client's revision cannot be asked for through Patchbay yet.`,
-  );
+function capabilityMissing(bytes: Buffer, slug: string): Refusal {
+  const needed = sliceMembers(bytes, ['error', 'data', 'requiredCapabilities']) ?? [];
+  const names = needed.map(({ name }) => `"${name.slice(0, 64)}"`).join(', ');
+  const what = names === '' ? 'a capability' : names;
+  return refusal('upstream.capability_missing', `Server "${slug}" needs ${what}, which your client did not declare.`);
+}
+
+function notCarried(slug: string): Refusal {
+  return refusal('upstream.era', `Server "${slug}" answered with a kind of result that your client's revision does not have.`);
 }
 
 function idEdit({ idSpan }: ScannedMessage, id: string | null): Edit[] {

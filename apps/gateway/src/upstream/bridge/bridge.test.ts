@@ -3,9 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { legacyToModernAnswer, modernToLegacyAnswer } from './answers.ts';
 import { carryNotification } from './notifications.ts';
+import { envelopeOf } from './envelope.ts';
 import { legacyToModernRequest, modernToLegacyRequest, sameEraRequest } from './request-edits.ts';
 
 const NO_CHANGES = { id: null, name: null, traceparent: null };
+const TO_MODERN = { ...NO_CHANGES, envelope: envelopeOf(null), continuation: null };
 const ENVELOPE = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientCapabilities': { sampling: {} },
@@ -69,7 +71,7 @@ describe('a request', () => {
         (args, meta, hasMeta) => {
           const params = { name: 't', arguments: args, ...(hasMeta ? { _meta: meta } : {}) };
           const legacy = request(params);
-          const modern = scanned(legacyToModernRequest(legacy.bytes, legacy.message, NO_CHANGES).toString());
+          const modern = scanned(legacyToModernRequest(legacy.bytes, legacy.message, TO_MODERN).toString());
           expect(modern.message.metaProtocolVersion).toBe('2026-07-28');
           const back = modernToLegacyRequest(modern.bytes, modern.message, NO_CHANGES);
           expect(parse(back)).toEqual(
@@ -85,7 +87,7 @@ describe('a request', () => {
       name: 't',
       _meta: { 'io.modelcontextprotocol/clientCapabilities': { sampling: {} }, progressToken: 3 },
     });
-    const meta = (parse(legacyToModernRequest(bytes, message, NO_CHANGES)) as { params: { _meta: Record<string, unknown> } }).params._meta;
+    const meta = (parse(legacyToModernRequest(bytes, message, TO_MODERN)) as { params: { _meta: Record<string, unknown> } }).params._meta;
     expect(meta).toMatchObject({ 'io.modelcontextprotocol/clientCapabilities': {}, progressToken: 3 });
   });
 
@@ -148,10 +150,10 @@ describe('an answer', () => {
   });
 
   it.each([
-    ['input_required', { result: { resultType: 'input_required' } }, 'upstream.era'],
+    ['input_required and nothing to go on with', { result: { resultType: 'input_required' } }, 'upstream.broken'],
     ['a task', { result: { resultType: 'task', taskId: 't' } }, 'upstream.era'],
     ['an unknown type', { result: { resultType: 'later' } }, 'upstream.era'],
-    ['a missing client capability', { error: { code: -32021, message: 'm' } }, 'upstream.era'],
+    ['a missing client capability', { error: { code: -32021, message: 'm' } }, 'upstream.capability_missing'],
     ['a complaint about our headers', { error: { code: -32020, message: 'm' } }, 'upstream.broken'],
   ])('with %s is a refusal to a legacy client', (_what, content, code) => {
     const { bytes, message } = answer(content);

@@ -1,5 +1,6 @@
 import type { Refusal } from '@patchbay/errors';
 import type { MessageId, ScannedMessage } from '@patchbay/mcp-wire';
+import type { InputRequired } from '../rounds/input-required.ts';
 
 /** One call as the upstream gets it, and the way back: by the era of the client and the era of the upstream. */
 export type Bridge = {
@@ -9,8 +10,8 @@ export type Bridge = {
   readonly upstreamId: MessageId;
   /** The answer's bytes may go down unread: same era, same id. */
   readonly isVerbatim: boolean;
-  /** The answer for the client; a refusal when it cannot be carried between these revisions. */
-  answer(bytes: Buffer, message: ScannedMessage): Buffer | Refusal;
+  /** The answer for the client; a refusal when it cannot be carried between these revisions, or what is needed before there is one. */
+  answer(bytes: Buffer, message: ScannedMessage): Buffer | InputRequired | Refusal;
   /** A notification on the call's stream for the client; null when it is not for this client. */
   notification(bytes: Buffer, message: ScannedMessage): Buffer | null;
 };

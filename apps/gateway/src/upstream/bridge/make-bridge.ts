@@ -3,7 +3,9 @@ import type { CallContext, Target } from '../../pipeline/context.ts';
 import type { CompiledCatalogue } from '../../snapshot/compiled.ts';
 import { legacyToModernAnswer, modernToLegacyAnswer, sameEraAnswer } from './answers.ts';
 import type { Bridge } from './bridge.ts';
+import { envelopeOf } from './envelope.ts';
 import { carryNotification } from './notifications.ts';
+import type { Continuation } from '../rounds/input-rounds.ts';
 import { legacyToModernRequest, modernToLegacyRequest, sameEraRequest } from './request-edits.ts';
 
 /** A call's upstream target. */
@@ -19,13 +21,16 @@ export type BridgeInput = {
   readonly target: UpstreamTarget;
   readonly isExclusive: boolean;
   readonly nextId: NextId;
+  /** Of a call that a modern server asked something in; null: the first attempt. */
+  readonly continuation: Continuation | null;
 };
 
 /** Chooses by the pair of eras: client → upstream (protocol.md §2.2). Same era: byte for byte, but for what must differ. */
-export function makeBridge({ ctx, isExclusive, message, nextId, target }: BridgeInput): Bridge {
+export function makeBridge({ continuation, ctx, isExclusive, message, nextId, target }: BridgeInput): Bridge {
   const { catalogue, slug } = target.server;
   const upstreamEra = catalogue?.era ?? 'legacy';
-  const newId: MessageId | null = isExclusive ? null : nextId();
+  // A call that is sent again with answers is a new request (revision 2026-07-28, basic/patterns/mrtr).
+  const newId: MessageId | null = isExclusive && continuation === null ? null : nextId();
   const changes = { id: newId, name: target.renamed ? target.object.name : null, traceparent: ctx.traceparent };
   const answerChanges = { id: newId === null ? null : textOf(ctx, message.idSpan), method: message.method, slug };
   const token = newId === null ? null : { upstream: newId, client: textOf(ctx, message.progressTokenSpan) };
@@ -52,7 +57,7 @@ export function makeBridge({ ctx, isExclusive, message, nextId, target }: Bridge
   }
   return {
     ...way,
-    body: legacyToModernRequest(ctx.body, message, changes),
+    body: legacyToModernRequest(ctx.body, message, { ...changes, envelope: envelopeOf(ctx.session), continuation }),
     answer: (bytes, answered) => modernToLegacyAnswer(bytes, answered, answerChanges),
   };
 }

@@ -2,7 +2,6 @@ import {
   addMetaMembers,
   type Edit,
   META_KEYS,
-  MODERN_VERSION,
   type MessageId,
   type ScannedMessage,
   type Span,
@@ -10,7 +9,7 @@ import {
   sliceMembers,
   splice,
 } from '@patchbay/mcp-wire';
-import { SERVER_INFO } from '../../methods/self.ts';
+import type { Continuation } from '../rounds/input-rounds.ts';
 
 /** What has to differ between the client's bytes and the upstream's; null: stays. */
 export type RequestChanges = {
@@ -86,24 +85,42 @@ function strippedMeta(
   return `{${kept.join(',')}}`;
 }
 
-const ENVELOPE = [
-  `"${META_KEYS.protocolVersion}":"${MODERN_VERSION}"`,
-  // No client capabilities: nothing could carry an upstream's request back to a legacy client yet.
-  `"${META_KEYS.clientCapabilities}":{}`,
-  `"${META_KEYS.clientInfo}":${JSON.stringify({ name: SERVER_INFO.name, version: SERVER_INFO.version })}`,
-].join(',');
+export type ModernChanges = RequestChanges & {
+  /** The envelope's members, as JSON text without braces. */
+  readonly envelope: string;
+  readonly continuation: Continuation | null;
+};
 
 /** For a modern upstream: the envelope in `_meta`. A legacy client's own keys of that name, which mean nothing there, give way. */
-export function legacyToModernRequest(bytes: Buffer, message: ScannedMessage, changes: RequestChanges): Buffer {
-  const edits = commonEdits(bytes, message, changes);
+export function legacyToModernRequest(bytes: Buffer, message: ScannedMessage, changes: ModernChanges): Buffer {
+  const { continuation, envelope } = changes;
+  const edits = [...commonEdits(bytes, message, changes), ...answerEdits(message, continuation)];
   const hasEnvelopeKey = message.clientCapabilitiesSpan !== null || message.metaClientInfoSpan !== null || message.logLevel !== null;
   if (message.metaSpan !== null && hasEnvelopeKey) {
     const rest = strippedMeta(bytes, message, changes).slice(1);
-    edits.push({ ...message.metaSpan, replacement: `{${ENVELOPE}${rest === '}' ? '' : ','}${rest}` });
+    edits.push({ ...message.metaSpan, replacement: `{${envelope}${rest === '}' ? '' : ','}${rest}` });
   } else {
-    edits.push(...metaValueEdits(message, changes), addMetaMembers(bytes, message, ENVELOPE));
+    edits.push(...metaValueEdits(message, changes), addMetaMembers(bytes, message, envelope));
   }
   return apply(bytes, edits);
+}
+
+/** Calls that are asked something have parameters, a name or a URI at least. What a client says there itself answers nobody, and stays only then. */
+function answerEdits({ inputResponsesSpan, paramsSpan, requestStateSpan }: ScannedMessage, continuation: Continuation | null): Edit[] {
+  if (continuation === null || paramsSpan === null) return [];
+  const { inputResponses, requestState } = continuation;
+  const edits: Edit[] = [];
+  const added: string[] = [];
+  for (const [name, value, span] of [
+    ['inputResponses', inputResponses, inputResponsesSpan],
+    ['requestState', requestState, requestStateSpan],
+  ] as const) {
+    if (span !== null) edits.push({ ...span, replacement: value ?? (name === 'requestState' ? '""' : '{}') });
+    else if (value !== null) added.push(`,"${name}":${value}`);
+  }
+  // Behind the last member.
+  if (added.length > 0) edits.push({ start: paramsSpan.end - 1, end: paramsSpan.end - 1, replacement: added.join('') });
+  return edits;
 }
 
 function apply(bytes: Buffer, edits: Edit[]): Buffer {

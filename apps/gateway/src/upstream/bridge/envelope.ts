@@ -1,0 +1,28 @@
+import { META_KEYS, MODERN_VERSION } from '@patchbay/mcp-wire';
+import { SERVER_INFO } from '../../methods/self.ts';
+import type { ClientSession } from '../../sessions/client-session.ts';
+import { carriedCapabilities } from '../rounds/session-capabilities.ts';
+
+const OURSELVES = JSON.stringify({ name: SERVER_INFO.name, version: SERVER_INFO.version });
+const NO_SESSION = envelope('{}', OURSELVES);
+/** A session is one object for as long as this pod knows it, and says the same of its client with every call. */
+const envelopes = new WeakMap<ClientSession, string>();
+
+/** The members of `_meta` that a modern server gets with each request of this session; without one, of a client without capabilities. */
+export function envelopeOf(session: ClientSession | null): string {
+  if (session === null) return NO_SESSION;
+  let members = envelopes.get(session);
+  if (members === undefined) {
+    members = envelope(JSON.stringify(carriedCapabilities(session)), session.clientInfo ?? OURSELVES);
+    envelopes.set(session, members);
+  }
+  return members;
+}
+
+function envelope(capabilities: string, clientInfo: string): string {
+  return [
+    `"${META_KEYS.protocolVersion}":"${MODERN_VERSION}"`,
+    `"${META_KEYS.clientCapabilities}":${capabilities}`,
+    `"${META_KEYS.clientInfo}":${clientInfo}`,
+  ].join(',');
+}
