@@ -26,6 +26,7 @@ import { DISK } from './snapshot/files.ts';
 import { makeState, type State } from './snapshot/make-state.ts';
 import { makeVerifier } from './snapshot/verify.ts';
 import { ClientStreams } from './streams/client-streams.ts';
+import { makeTransports } from './transports/transports.ts';
 import { makePools } from './upstream/pool.ts';
 import { makeStdio, type MakeStdioDeps, type RunningStdio } from './upstream/stdio/make-stdio.ts';
 
@@ -39,7 +40,7 @@ export type Gateway = {
   readonly handshake: Handshake;
   /** Hears the other programs and takes what is needed to serve. */
   start(): Promise<void>;
-  /** Ends the streams that clients hold open, and takes no new ones: they come back to another pod. */
+  /** Ends the streams and connections that clients hold open, and takes no new ones: they come back to another pod. */
   endStreams(): void;
   /** Closes what outlives a call, after the listeners have drained. */
   close(): Promise<void>;
@@ -68,7 +69,10 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const streams = new ClientStreams();
   const steps = makeSteps({ config, credentials, limits, logger, pools, sessions, state, stdio, store: sharedStore, streams, tracing });
   const record = makeRecord({ calls: recorder, limits, tracing });
-  const calls = createGatewayServer(makeRun({ steps, began: recorder.began, record, logger }));
+  const run = makeRun({ steps, began: recorder.began, record, logger });
+  const { bodyLimitBytes, sessionSealingKeys: keyring } = config;
+  const transports = makeTransports({ run, keyring, bodyLimitBytes, store: sharedStore, clock, logger, metrics });
+  const calls = createGatewayServer(run, transports);
   registerPodMetrics(metrics, {
     state,
     bus: ports.bus,
@@ -85,7 +89,10 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     admin: makeAdmin(config, { calls, metrics, state }),
     state,
     handshake,
-    endStreams: () => streams.close(),
+    endStreams() {
+      streams.close();
+      void transports.drain(config.drainMs);
+    },
     start: () => sessions.listen().then(() => state.start()),
     async close() {
       handshake.stop();

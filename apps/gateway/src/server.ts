@@ -2,14 +2,16 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { performance } from 'node:perf_hooks';
 import { isDraining } from '@patchbay/telemetry';
 import { CallContext } from './pipeline/context.ts';
+import type { Transports } from './transports/transports.ts';
 
 /** Longest request head in bytes: sealed session ids and base64 `Mcp-Name` values included (protocol.md trap 32). */
 const HEADER_BYTES_MAX = 16_384;
 
 /** The data plane's listener: connection limits and timeouts here, everything about a call in the pipeline. */
-export function createGatewayServer(run: (ctx: CallContext) => Promise<void>): Server {
+export function createGatewayServer(run: (ctx: CallContext) => Promise<void>, transports: Transports): Server {
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     if (isDraining(server)) response.setHeader('connection', 'close');
+    if (transports.handle(request, response)) return;
     void run(new CallContext(request, response, performance.now()));
   };
   const server: Server = createServer(
@@ -26,5 +28,6 @@ export function createGatewayServer(run: (ctx: CallContext) => Promise<void>): S
   );
   // A client that waits for "100 Continue" is told to go on only by the read step, once it is known who asks.
   server.on('checkContinue', handle);
+  server.on('upgrade', (request, socket, head) => transports.upgrade(request, socket, head));
   return server;
 }

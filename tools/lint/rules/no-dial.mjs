@@ -2,7 +2,7 @@ const NETWORK_MODULE = /^(node:)?(net|tls|http|https|http2|dgram)$/;
 const CLIENT_LIBRARY = /^(undici|ws|axios|got|node-fetch|eventsource)(\/|$)/;
 // What listens, names or checks an address without ever opening a connection.
 const HARMLESS = new Set(
-  'createServer createSecureServer Server Http2SecureServer isIP isIPv4 isIPv6 BlockList SocketAddress STATUS_CODES METHODS maxHeaderSize validateHeaderName validateHeaderValue ServerResponse IncomingMessage constants'.split(
+  'createServer createSecureServer Server Http2SecureServer isIP isIPv4 isIPv6 BlockList SocketAddress STATUS_CODES METHODS maxHeaderSize validateHeaderName validateHeaderValue ServerResponse IncomingMessage WebSocketServer constants'.split(
     ' ',
   ),
 );
@@ -14,7 +14,8 @@ function checkImport(node, context) {
   const source = node.source.value;
   const values = node.specifiers.filter(({ importKind }) => importKind !== 'type');
   if (CLIENT_LIBRARY.test(source)) {
-    if (values.length > 0 || node.specifiers.length === 0) context.report({ node, message: `'${source}' dials. ${ADVICE}` });
+    const dials = values.filter(({ imported }) => !HARMLESS.has(imported?.name));
+    if (dials.length > 0 || node.specifiers.length === 0) context.report({ node, message: `'${source}' dials. ${ADVICE}` });
     return;
   }
   if (!NETWORK_MODULE.test(source)) return;

@@ -20,6 +20,8 @@ export async function connect({ readToken, url }: ConnectConfig, streams: Connec
   const endpoint = openEndpoint({ url, readToken, patienceMs: PATIENCE_MS });
   const channel = new Channel({
     send: endpoint.send,
+    eras: 'both',
+    requestsMax: Number.POSITIVE_INFINITY,
     deliver: async (message) => {
       if (!output.write(asLine(message))) await Promise.race([once(output, 'drain'), once(output, 'close')]).catch(() => undefined);
     },

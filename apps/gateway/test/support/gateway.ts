@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type LimitsPart, type Principal, TokenId, UserId } from '@patchbay/contracts';
+import { refusal } from '@patchbay/errors';
 import type { Bus, Counters, SharedStore } from '@patchbay/ports';
 import { createMetrics, type Metrics } from '@patchbay/telemetry';
 import { createKeyring, Secret } from '@patchbay/vault';
@@ -37,6 +38,7 @@ import { makeInFlight } from '../../src/upstream/in-flight.ts';
 import { makeNextId } from '../../src/upstream/next-id.ts';
 import { makePools } from '../../src/upstream/pool.ts';
 import { makeQuestionIds } from '../../src/upstream/rounds/question-ids.ts';
+import { makeTransports, type Transports } from '../../src/transports/transports.ts';
 import { makeSessionRegistry } from '../../src/upstream/session-registry.ts';
 import { makeStdio, type RunningStdio } from '../../src/upstream/stdio/make-stdio.ts';
 import { makeResolveUpstream } from '../../src/upstream/upstreams.ts';
@@ -53,6 +55,8 @@ export type GatewaySpec = {
   readonly limits?: LimitsPart['limits'];
   /** What this gateway and others of a test share; without it a store of its own. */
   readonly counters?: Counters;
+  /** Whom authentication turns away; null: who presents no token. Without it nobody, and who presents none is `ada`. */
+  readonly refuses?: (user: string | null) => boolean;
   /** What the control plane answers to a request for a credential. */
   readonly releaseCredential?: () => Promise<{ status: number; body: Buffer }>;
 };
@@ -79,12 +83,14 @@ export type TestGateway = {
   /** What placement has counted. */
   readonly counted: { readonly moves: Counted; readonly recordsIgnored: Counted };
   readonly metrics: Metrics;
+  readonly transports: Transports;
   close(): Promise<void>;
 };
 
 /** What the stdio hosts of a test are presented. */
 export const HOST_SECRET = 'host-secret';
 
+const BODY_LIMIT_BYTES = 1_000_000;
 const KEYRING = createKeyring([Buffer.alloc(32, 7)]);
 const USERS: Readonly<Record<string, UserId>> = { ada: UserId.parse(randomUUID()), bob: UserId.parse(randomUUID()) };
 
@@ -126,8 +132,8 @@ export async function startGateway({
   const outcomes: string[] = [];
   const calls: CallContext[] = [];
   const steps: Step[] = [
-    authenticateAs(snapshot),
-    makeRead({ bodyLimitBytes: 1_000_000, openSession: sessionOpener.open, trace: () => undefined }),
+    authenticateAs(snapshot, spec.refuses ?? (() => false)),
+    makeRead({ bodyLimitBytes: BODY_LIMIT_BYTES, openSession: sessionOpener.open, trace: () => undefined }),
     route,
     authorize,
     makeThrottle({ limits }),
@@ -152,14 +158,14 @@ export async function startGateway({
     calls.push(ctx);
   };
   const record = makeRecord({ calls: { began: () => undefined, count }, limits, tracing: { end: () => undefined } });
-  const server = createGatewayServer(
-    makeRun({
-      steps,
-      began: () => undefined,
-      record,
-      logger: { error: (...logged: unknown[]) => outcomes.push(`fault ${JSON.stringify(logged, withErrors)}`) },
-    }),
-  );
+  const run = makeRun({
+    steps,
+    began: () => undefined,
+    record,
+    logger: { error: (...logged: unknown[]) => outcomes.push(`fault ${JSON.stringify(logged, withErrors)}`) },
+  });
+  const transports = makeTransports({ run, keyring: KEYRING, store, clock, bodyLimitBytes: BODY_LIMIT_BYTES, logger, metrics });
+  const server = createGatewayServer(run, transports);
   const port = await listenOn(server);
   return {
     organisationId: ORGANISATION,
@@ -170,9 +176,11 @@ export async function startGateway({
     streams,
     counted: { moves, recordsIgnored },
     metrics,
+    transports,
     async close() {
       streams.close();
       mailboxes.close();
+      await transports.drain(0);
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await limits.close();
@@ -184,11 +192,13 @@ export async function startGateway({
 
 const withErrors = (_key: string, value: unknown): unknown => (value instanceof Error ? value.stack : value);
 
-function authenticateAs(snapshot: CompiledSnapshot): Step {
+function authenticateAs(snapshot: CompiledSnapshot, refuses: (user: string | null) => boolean): Step {
   // One for each token, as the token directory keeps them.
   const principals = new Map<string, Principal>();
   return (ctx) => {
-    const user = ctx.request.headers.authorization?.slice('Bearer '.length) ?? 'ada';
+    const presented = ctx.request.headers.authorization?.slice('Bearer '.length) ?? null;
+    if (refuses(presented)) return refusal('auth.invalid_token');
+    const user = presented ?? 'ada';
     const userId = USERS[user] ?? UserId.parse(randomUUID());
     ctx.principal = principals.get(user) ?? {
       organisationId: ORGANISATION,

@@ -1,3 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Refusal, refusal } from '@patchbay/errors';
+import { LEGACY_VERSIONS } from '../revisions.ts';
 import { scanMessage, type ScanOutcome } from '../scan.ts';
 import type { ScannedMessage } from '../scanned-message.ts';
 import { ACCEPT_BOTH, ChannelSession, sessionHeaders } from './channel-session.ts';
@@ -6,10 +9,13 @@ import { isModernMessage, type Pending, PendingRequests } from './pending.ts';
 import { discard, endedEarly, mediaTypeOf, readAnswer, readWhole, type StreamEnd } from './read-answer.ts';
 import type { ChannelAnswer, Send } from './send.ts';
 import { followServer, openStream, retryAfterMs } from './server-stream.ts';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 export type ChannelDeps = {
   readonly send: Send;
+  /** Which messages it carries; one of 2026-07-28 on a legacy channel is told so. */
+  readonly eras: 'both' | 'legacy';
+  /** How many requests may wait at a time; one more is told so. */
+  readonly requestsMax: number;
   /** One message for the client; kept when the client takes more. Must not reject. */
   readonly deliver: (message: Buffer) => Promise<void>;
   /** What the client cannot be told: no request of its own stands for it. */
@@ -52,6 +58,11 @@ export class Channel {
       return;
     }
     const pending = this.#pending.add(scanned);
+    const refused = this.#judge(pending, scanned);
+    if (refused !== null) {
+      void pending.refuse(refused);
+      return;
+    }
     const asked = this.#turn.then(() => this.#ask(bytes, scanned, pending));
     // Nothing may overtake the handshake; its answer is enough, its stream may stay open.
     if (scanned.ok && scanned.message.method === 'initialize') this.#turn = Promise.race([asked, pending.over]);
@@ -70,6 +81,17 @@ export class Channel {
     for (const pending of this.#pending.all()) pending.abort();
     this.#end.abort();
     await this.#session.close(AbortSignal.timeout(withinMs)).catch((error: unknown) => this.#deps.problem('cannot end the session', error));
+  }
+
+  #judge({ isModern }: Pending, scanned: ScanOutcome): Refusal | null {
+    if (this.#pending.all().length > this.#deps.requestsMax)
+      return refusal('http.overloaded', `${this.#deps.requestsMax} requests of this connection wait for their answers.`);
+    if (!isModern || this.#deps.eras === 'both') return null;
+    const requested = (scanned.ok ? scanned.message.metaProtocolVersion : null) ?? '';
+    return refusal('rpc.unsupported_version', 'This connection is for revisions with a handshake.', {
+      supported: LEGACY_VERSIONS,
+      requested,
+    });
   }
 
   /** A modern request is taken back by closing its connection: over HTTP nothing is sent for that (protocol.md trap 10). */
@@ -101,7 +123,9 @@ export class Channel {
       if (pending.isOver) return;
       this.#deps.problem('a request failed', error);
       const detail = 'The connection failed before the answer was complete: the request may have been executed.';
-      await (isRefusedConnection(error) ? pending.fail('upstream.unreachable', '') : pending.fail('upstream.broken', detail));
+      await (isRefusedConnection(error)
+        ? pending.refuse(refusal('upstream.unreachable'))
+        : pending.refuse(refusal('upstream.broken', detail)));
     }
   }
 

@@ -1,4 +1,4 @@
-import { catalog, type ErrorCode, refusal, sayOf } from '@patchbay/errors';
+import { catalog, type Refusal, refusal, sayOf } from '@patchbay/errors';
 import { sliceMember } from '../json-slices.ts';
 import type { MessageId, ScannedMessage } from '../scanned-message.ts';
 import type { ScanOutcome } from '../scan.ts';
@@ -49,12 +49,12 @@ export class Pending {
   /** Answers with what an HTTP error's body said, or, where that is no JSON-RPC error, with its status. */
   answerError(status: number, body: Buffer): Promise<void> {
     const error = sliceMember(body, ['error']);
-    if (error === null) return this.fail('upstream.broken', `It answered HTTP ${status}.`);
+    if (error === null) return this.refuse(refusal('upstream.broken', `It answered HTTP ${status}.`));
     return this.answer(Buffer.from(`{"jsonrpc":"2.0","id":${this.idText},"error":${body.toString('utf8', error.start, error.end)}}`));
   }
 
-  fail(code: ErrorCode, detail: string): Promise<void> {
-    const error = { code: catalog[code].rpc, message: sayOf(refusal(code, detail)), data: { code } };
+  refuse(refused: Refusal): Promise<void> {
+    const error = { code: catalog[refused.code].rpc, message: sayOf(refused), data: { ...refused.data, code: refused.code } };
     return this.answer(Buffer.from(`{"jsonrpc":"2.0","id":${this.idText},"error":${JSON.stringify(error)}}`));
   }
 

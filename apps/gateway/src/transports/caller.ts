@@ -1,0 +1,35 @@
+import type { IncomingMessage } from 'node:http';
+
+/** Who holds a connection: what its request said of itself goes with each message that comes over it. */
+export type Caller = {
+  /** The endpoint's own address: the path ends with `mcp`. */
+  readonly path: string;
+  /** Names and values as received, repeated ones too: two tokens are as wrong here as anywhere. */
+  readonly rawHeaders: readonly string[];
+  readonly remoteAddress: string;
+};
+
+export type Transport = 'sse' | 'messages' | 'ws';
+
+const ADDRESS = /^((?:\/[a-z][a-z0-9-]{0,30}){1,2})\/(sse|messages|ws)(?:\?|$)/;
+const CARRIED = new Set(['host', 'origin', 'authorization', 'user-agent']);
+
+/** Which transport a path names, and of which endpoint; null for all others. */
+export function transportOf(url: string): { readonly transport: Transport; readonly path: string } | null {
+  const [, endpoint, transport] = ADDRESS.exec(url) ?? [];
+  return endpoint === undefined || transport === undefined ? null : { transport: transport as Transport, path: `${endpoint}/mcp` };
+}
+
+export function callerOf({ rawHeaders, socket }: IncomingMessage, path: string): Caller {
+  const carried: string[] = [];
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const [name = '', value = ''] = rawHeaders.slice(index, index + 2);
+    if (CARRIED.has(name.toLowerCase())) carried.push(name, value);
+  }
+  return { path, rawHeaders: carried, remoteAddress: socket.remoteAddress ?? '' };
+}
+
+/** The same with this token, for a connection whose request could not carry one. */
+export function withAuthorization(caller: Caller, authorization: string): Caller {
+  return { ...caller, rawHeaders: [...caller.rawHeaders, 'authorization', authorization] };
+}

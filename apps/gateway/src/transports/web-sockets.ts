@@ -1,0 +1,185 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { STATUS_CODES } from 'node:http';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { type Admission, admit } from './admission.ts';
+import { type Caller, withAuthorization } from './caller.ts';
+import type { ConnectionBook } from './connection-book.ts';
+import { openChannel, type OpenChannelDeps } from './open-channel.ts';
+import { TICKET_LIFETIME_MS, type Tickets } from './tickets.ts';
+
+export type WebSocketsDeps = OpenChannelDeps & {
+  readonly tickets: Tickets;
+  readonly book: ConnectionBook;
+  readonly bodyLimitBytes: number;
+};
+
+type Asked = { readonly socket: Duplex; readonly head: Buffer; readonly caller: Caller };
+
+export type WebSockets = {
+  /** Takes a connection that asked to become a WebSocket. Never rejects. */
+  upgrade(request: IncomingMessage, asked: Asked): Promise<void>;
+  /** Answers a request for a ticket. */
+  giveTicket(response: ServerResponse, caller: Caller): Promise<void>;
+};
+
+/** Close codes of ours: the HTTP status that says the same, behind 4000. */
+const UNAUTHORISED = 4401;
+const GOING_AWAY = 1001;
+const UNSUPPORTED_DATA = 1003;
+const POLICY = 1008;
+
+/** Shorter than the minute after which balancers cut what is silent. */
+const BEAT_MS = 15_000;
+const TICKET_WAIT_MS = 5_000;
+/** Before we know who asks, little is held for few: this many connections, this much of each. */
+const STRANGERS_MAX = 64;
+const STRANGER_BYTES_MAX = 1024 * 1024;
+/** What may lie unsent before the server is asked to wait. */
+const BUFFERED_BYTES_MAX = 1024 * 1024;
+
+/** MCP over WebSocket, a message a frame: outside the specification, for revisions up to 2025-11-25. */
+export function makeWebSockets({ bodyLimitBytes, book, tickets, ...deps }: WebSocketsDeps): WebSockets {
+  const common = {
+    noServer: true,
+    perMessageDeflate: false,
+    handleProtocols: (names: Set<string>) => (names.has('mcp') ? 'mcp' : false),
+  } as const;
+  const known = new WebSocketServer({ ...common, maxPayload: bodyLimitBytes });
+  const unknown = new WebSocketServer({ ...common, maxPayload: Math.min(bodyLimitBytes, STRANGER_BYTES_MAX) });
+  let strangers = 0;
+
+  function serve(socket: WebSocket, caller: Caller): void {
+    const close = (code: number) => (): void => socket.close(code);
+    const channel = openChannel(deps, { caller, deliver: (message) => send(socket, message), onUnauthorised: close(UNAUTHORISED) });
+    const leave = book.enter('ws', {
+      settle: (withinMs) => channel.settle(withinMs),
+      end: close(GOING_AWAY),
+      cut: () => socket.terminate(),
+    });
+    keepAlive(socket);
+    socket.on('message', (data, isBinary) => {
+      if (isBinary) socket.close(UNSUPPORTED_DATA, 'One JSON-RPC message a text frame.');
+      else channel.take(asBuffer(data));
+    });
+    socket.once('close', () => {
+      leave();
+      void channel.close(BEAT_MS);
+    });
+  }
+
+  function awaitTicket(socket: WebSocket, caller: Caller): void {
+    strangers += 1;
+    const late = setTimeout(() => socket.close(POLICY, 'No ticket came.'), TICKET_WAIT_MS);
+    const isOver = (): void => {
+      clearTimeout(late);
+      strangers -= 1;
+    };
+    socket.once('close', isOver);
+    socket.on('error', () => undefined);
+    socket.once('message', (data) => {
+      // What came with it is handed on to whoever serves; the rest stays in the socket until then.
+      socket.pause();
+      const early: Parameters<typeof keepEarly>[] = [];
+      const keepEarly = (frame: RawData, isBinary: boolean): void => void early.push([frame, isBinary]);
+      socket.on('message', keepEarly);
+      void redeem(asBuffer(data), caller).then((redeemed) => {
+        socket.off('message', keepEarly);
+        socket.off('close', isOver);
+        isOver();
+        if (redeemed === null) socket.close(UNAUTHORISED);
+        else serve(socket, redeemed);
+        for (const frame of early) socket.emit('message', ...frame);
+        socket.resume();
+      });
+    });
+  }
+
+  async function redeem(frame: Buffer, caller: Caller): Promise<Caller | null> {
+    const ticket = ticketIn(frame);
+    const authorization = ticket === null ? null : await tickets.redeem(ticket, caller.path).catch(() => null);
+    if (authorization === null) return null;
+    const known = withAuthorization(caller, authorization);
+    const admission = await admit(deps.callInside, known).catch(() => null);
+    return admission?.status === 200 ? known : null;
+  }
+
+  return {
+    async upgrade(request, { caller, head, socket }) {
+      socket.on('error', () => socket.destroy());
+      const isStranger = request.headers.authorization === undefined;
+      const admission = await admit(deps.callInside, caller).catch(() => null);
+      // Without a token the pipeline gets as far as asking for one: Host, Origin and path are right then.
+      const mayEnter = admission?.status === (isStranger ? 401 : 200) && !(isStranger && request.headers.origin === undefined);
+      if (!mayEnter || (isStranger && strangers >= STRANGERS_MAX)) refuse(socket, mayEnter ? null : admission);
+      else if (isStranger) unknown.handleUpgrade(request, socket, head, (opened) => awaitTicket(opened, caller));
+      else known.handleUpgrade(request, socket, head, (opened) => serve(opened, caller));
+    },
+    async giveTicket(response, caller) {
+      const admission = await admit(deps.callInside, caller).catch(() => null);
+      const organisationId = admission?.ctx.principal?.organisationId;
+      const isAdmitted = admission?.status === 200 && organisationId !== undefined;
+      const ticket = isAdmitted ? tickets.mint(organisationId, caller.path, authorizationOf(caller)) : null;
+      const body = ticket === null ? (admission?.body ?? '') : JSON.stringify({ ticket, expiresInMs: TICKET_LIFETIME_MS });
+      response.writeHead(ticket === null ? (admission?.status ?? 503) : 200, {
+        ...(ticket === null ? headersOf(admission) : { 'content-type': 'application/json', 'cache-control': 'no-store' }),
+        'content-length': Buffer.byteLength(body),
+      });
+      response.end(body);
+    },
+  };
+}
+
+/** Resolves when more may come. */
+function send(socket: WebSocket, message: Buffer): Promise<void> {
+  if (socket.readyState !== socket.OPEN) return Promise.resolve();
+  const sent = new Promise<void>((resolve) => socket.send(message, { binary: false }, () => resolve()));
+  return socket.bufferedAmount > BUFFERED_BYTES_MAX ? sent : Promise.resolve();
+}
+
+/** A connection whose other end is gone without a word is cut after two beats. */
+function keepAlive(socket: WebSocket): void {
+  let isAlive = true;
+  const beat = setInterval(() => {
+    if (!isAlive) return socket.terminate();
+    isAlive = false;
+    socket.ping();
+  }, BEAT_MS);
+  beat.unref();
+  socket.on('pong', () => void (isAlive = true));
+  socket.once('close', () => clearInterval(beat));
+  // What is wrong with a frame is said in the close code that follows.
+  socket.on('error', () => undefined);
+}
+
+/** The pipeline's own refusal as HTTP; null: too busy. */
+function refuse(socket: Duplex, admission: Admission | null): void {
+  const status = admission === null || admission.status < 400 ? 503 : admission.status;
+  const body = admission?.body ?? Buffer.alloc(0);
+  const headers = { ...headersOf(admission), 'content-length': String(body.length), connection: 'close' };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(Buffer.concat([Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n`), body]));
+}
+
+function headersOf(admission: Admission | null): Record<string, string> {
+  const headers = Object.entries(admission?.headers ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return Object.fromEntries(headers);
+}
+
+function authorizationOf({ rawHeaders }: Caller): string {
+  const at = rawHeaders.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === 'authorization');
+  return rawHeaders[at + 1] ?? '';
+}
+
+function ticketIn(frame: Buffer): string | null {
+  try {
+    const value: unknown = JSON.parse(frame.toString('utf8'));
+    return typeof value === 'object' && value !== null && 'ticket' in value && typeof value.ticket === 'string' ? value.ticket : null;
+  } catch {
+    return null;
+  }
+}
+
+function asBuffer(data: RawData): Buffer {
+  return Array.isArray(data) ? Buffer.concat(data) : Buffer.isBuffer(data) ? data : Buffer.from(data);
+}

@@ -1,0 +1,211 @@
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { WebSocketClientTransport } from '@modelcontextprotocol/sdk/client/websocket.js';
+import { type LegacyUpstream, startLegacyUpstream } from '@patchbay/testkit';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { WebSocket as Socket } from 'ws';
+import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+
+let upstream: LegacyUpstream;
+let gateway: TestGateway;
+/** Another pod: same keys and store. */
+let otherPod: TestGateway;
+const revoked = new Set<string>();
+const sockets: Socket[] = [];
+
+beforeEach(async () => {
+  revoked.clear();
+  upstream = await startLegacyUpstream();
+  const server = {
+    id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c11',
+    slug: 'old',
+    url: upstream.url,
+    era: 'legacy',
+    tools: ['count', 'echo', 'sleep', 'steps'],
+  } as const;
+  const spec = { servers: [server], store: memoryStore(), refuses: (user: string | null) => user === null || revoked.has(user) };
+  gateway = await startGateway(spec);
+  otherPod = await startGateway(spec);
+});
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.terminate();
+  await gateway.close();
+  await otherPod.close();
+  await upstream.close();
+});
+
+const address = (pod: TestGateway, slug: string | null): string => pod.url(slug).replace(/^http/, 'ws').replace(/mcp$/, 'ws');
+
+type Said = { id?: number; method?: string; result?: Record<string, unknown>; error?: { code: number; data?: Record<string, unknown> } };
+
+/** A connection with what it says laid open. */
+async function open(url: string, headers: Record<string, string> = { authorization: 'Bearer ada' }) {
+  const socket = new Socket(url, { headers });
+  sockets.push(socket);
+  const heard: Said[] = [];
+  socket.on('message', (data: Buffer) => heard.push(JSON.parse(data.toString()) as Said));
+  const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+  socket.on('error', () => undefined);
+  const opened = await new Promise<number>((resolve) => {
+    socket.once('open', () => resolve(101));
+    socket.once('unexpected-response', (_request, response) => resolve(response.statusCode ?? 0));
+    socket.once('close', () => resolve(0));
+  });
+  const say = (message: object | string): void => socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+  const answerTo = (id: number): Promise<Said> => waitFor(() => heard.find((each) => each.id === id && each.method === undefined));
+  return { socket, heard, closed, opened, say, answerTo };
+}
+
+async function waitFor<T>(look: () => T | undefined): Promise<T> {
+  for (const deadline = Date.now() + 5_000; ; await new Promise((resolve) => setTimeout(resolve, 10))) {
+    const found = look();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new Error('it did not come');
+  }
+}
+
+const INITIALIZE = {
+  jsonrpc: '2.0',
+  id: 0,
+  method: 'initialize',
+  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
+};
+const call = (id: number, name: string, args: object = {}) => ({
+  jsonrpc: '2.0',
+  id,
+  method: 'tools/call',
+  params: { name, arguments: args },
+});
+
+async function initialized(url = address(gateway, 'old')): Promise<Awaited<ReturnType<typeof open>>> {
+  const connection = await open(url);
+  connection.say(INITIALIZE);
+  await connection.answerTo(0);
+  connection.say({ jsonrpc: '2.0', method: 'notifications/initialized' });
+  return connection;
+}
+
+test.each(['old', null])('the official client works over a WebSocket at %s, each message through the pipeline', async (slug) => {
+  const client = new Client({ name: 'test', version: '1.0.0' });
+  const Native = globalThis.WebSocket;
+  // The transport leaves no place for headers, which only a browser lacks.
+  globalThis.WebSocket = class extends Native {
+    constructor(url: string, protocols: string) {
+      super(url, { protocols, headers: { authorization: 'Bearer ada' } } as unknown as string);
+    }
+  } as typeof Native;
+  try {
+    await client.connect(new WebSocketClientTransport(new URL(address(gateway, slug))));
+  } finally {
+    globalThis.WebSocket = Native;
+  }
+  const prefix = slug === null ? 'old_' : '';
+  expect((await client.listTools()).tools.map(({ name }) => name)).toContain(`${prefix}echo`);
+  const progress: number[] = [];
+  const onprogress = (each: { progress: number }): void => void progress.push(each.progress);
+  await client.callTool({ name: `${prefix}steps`, arguments: { steps: 3 } }, undefined, { onprogress });
+  expect(progress.slice(0, 2)).toEqual([1, 2]);
+  await client.callTool({ name: `${prefix}count` });
+  expect(await client.callTool({ name: `${prefix}count` })).toMatchObject({ content: [{ text: '2' }] });
+  expect(gateway.calls.map(({ message }) => message?.method)).toContain('tools/call');
+  expect(gateway.calls.every(({ principal }) => principal !== null)).toBe(true);
+  await client.close();
+  await waitFor(() => (upstream.sessions().length === 0 ? true : undefined));
+});
+
+test('a token that is not good gets 401 before there is a WebSocket, and no token without an Origin too', async () => {
+  revoked.add('eve');
+  expect((await open(address(gateway, 'old'), { authorization: 'Bearer eve' })).opened).toBe(401);
+  expect((await open(address(gateway, 'old'), {})).opened).toBe(401);
+  expect((await open(address(gateway, 'unheard-of'))).opened).toBe(403);
+});
+
+test('a token that ends, ends its connections, and nothing more is done for it', async () => {
+  const connection = await initialized();
+  revoked.add('ada');
+  connection.say(call(1, 'echo', { message: 'x' }));
+  expect((await connection.answerTo(1)).error?.data).toMatchObject({ code: 'auth.invalid_token' });
+  expect(await connection.closed).toBe(4401);
+});
+
+async function ticketFrom(pod: TestGateway, slug: string | null, user = 'ada'): Promise<{ status: number; ticket: string }> {
+  const url = pod.url(slug).replace(/mcp$/, 'ws');
+  const answer = await fetch(url, { method: 'POST', headers: { authorization: `Bearer ${user}` } });
+  return { status: answer.status, ...((await answer.json()) as { ticket: string }) };
+}
+
+test('a browser trades a ticket of any pod for its first frame, once, at the endpoint it is for', async () => {
+  const browser = { origin: 'https://app.example' };
+  const { ticket } = await ticketFrom(otherPod, 'old');
+  expect(ticket).not.toContain('ada');
+  const wrongPlace = await open(address(gateway, null), browser);
+  wrongPlace.say({ ticket });
+  expect(await wrongPlace.closed).toBe(4401);
+  const connection = await open(address(gateway, 'old'), browser);
+  connection.say({ ticket });
+  // What follows at once waits for the ticket.
+  connection.say(INITIALIZE);
+  expect((await connection.answerTo(0)).result).toMatchObject({ protocolVersion: '2025-11-25' });
+  expect(gateway.calls.at(-1)?.request.headers.authorization).toBe('Bearer ada');
+  const again = await open(address(otherPod, 'old'), browser);
+  again.say({ ticket });
+  expect(await again.closed).toBe(4401);
+});
+
+test('a ticket is given only to who may use the endpoint, and ends with the token that it stands for', async () => {
+  const { ticket } = await ticketFrom(gateway, 'old');
+  revoked.add('ada');
+  expect((await ticketFrom(gateway, 'old')).status).toBe(401);
+  const connection = await open(address(gateway, 'old'), { origin: 'https://app.example' });
+  connection.say({ ticket });
+  expect(await connection.closed).toBe(4401);
+});
+
+test('it is for revisions with a handshake: a message of 2026-07-28 is told which', async () => {
+  const connection = await open(address(gateway, 'old'));
+  const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
+  connection.say({ jsonrpc: '2.0', id: 1, method: 'server/discover', params: { _meta: meta } });
+  const { error } = await connection.answerTo(1);
+  expect(error).toMatchObject({ code: -32022, data: { requested: '2026-07-28', supported: expect.arrayContaining(['2025-11-25']) } });
+});
+
+test('what is no message is answered or ends the connection, and more than the limit is not read', async () => {
+  const connection = await open(address(gateway, 'old'));
+  connection.say('no json');
+  expect((await waitFor(() => connection.heard[0])).error?.code).toBe(-32700);
+  connection.socket.send(Buffer.from('{}'), { binary: true });
+  expect(await connection.closed).toBe(1003);
+  const large = await open(address(gateway, 'old'));
+  large.say(JSON.stringify({ ...call(1, 'echo'), padding: 'x'.repeat(1_000_000) }));
+  expect(await large.closed).toBe(1009);
+});
+
+test('more requests than may wait at a time are told so, and take nothing from the others', async () => {
+  const connection = await initialized();
+  for (let id = 1; id <= 256; id += 1) connection.say(call(id, 'sleep', { ms: 300 }));
+  connection.say(call(257, 'sleep', { ms: 0 }));
+  expect((await connection.answerTo(257)).error?.data).toMatchObject({ code: 'http.overloaded' });
+  expect((await connection.answerTo(256)).result).toBeDefined();
+});
+
+test('a pod that drains lets a call end, then tells the client to connect anew', async () => {
+  const connection = await initialized();
+  connection.say(call(1, 'sleep', { ms: 200 }));
+  await waitFor(() => (gateway.outcomes.length > 2 ? true : undefined));
+  const drained = gateway.transports.drain(5_000);
+  expect(await connection.closed).toBe(1001);
+  expect(connection.heard.find(({ id }) => id === 1)?.result).toBeDefined();
+  await drained;
+});
+
+test('a client that is cut off takes its session with it', async () => {
+  const connection = await initialized();
+  await waitFor(() => (upstream.sessions().length === 1 ? true : undefined));
+  connection.socket.terminate();
+  await waitFor(() => (upstream.sessions().length === 0 ? true : undefined));
+});
+
+test('the pod says how many connections it holds', async () => {
+  await initialized();
+  expect((await gateway.metrics.render()).text).toContain('patchbay_gateway_connections{transport="ws"} 1');
+});
