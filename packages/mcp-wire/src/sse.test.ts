@@ -9,6 +9,35 @@ const parse = (...chunks: (string | Buffer)[]): SseEvent[] => {
 };
 const plain = { event: 'message', id: null, retry: null };
 
+/** The standard's algorithm for a stream that is there as a whole: what is left of its last event is dropped. */
+function readWhole(text: string): SseEvent[] {
+  const events: SseEvent[] = [];
+  const blank = (): { event: string; data: string[]; id: string | null; retry: number | null } => ({
+    event: '',
+    data: [],
+    id: null,
+    retry: null,
+  });
+  let open = blank();
+  for (const line of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r\n|\r|\n/)
+    .slice(0, -1)) {
+    if (line === '') {
+      const { data, event, id, retry } = open;
+      if (data.length > 0 || id !== null || retry !== null) events.push({ event: event || 'message', data: data.join('\n'), id, retry });
+      open = blank();
+      continue;
+    }
+    const [, field = '', value = ''] = /^([^:]*)(?:: ?([^]*))?$/.exec(line) ?? [];
+    if (field === 'data') open.data.push(value);
+    if (field === 'event') open.event = value;
+    if (field === 'id' && !value.includes('\0')) open.id = value;
+    if (field === 'retry' && /^\d{1,9}$/.test(value)) open.retry = Number(value);
+  }
+  return events;
+}
+
 describe('reading a stream', () => {
   test('every line end the standard allows ends a line, also one split between chunks', () => {
     for (const end of ['\n', '\r', '\r\n'])
@@ -54,18 +83,52 @@ describe('reading a stream', () => {
     expect(quiet.push(Buffer.from('data: x\n\n'))).toEqual([{ ...plain, data: 'x' }]);
   });
 
-  test('what is read does not depend on where chunks begin and end', () => {
-    const piece = fc.constantFrom('data: ', 'data:é😀', 'id: 1', 'event: e', ': c', '\n', '\r', '\r\n', '\n\n', 'retry: 5', '\uFEFF', 'x');
+  // Empty pieces are chunks too, and a border may fall inside a character or a line end.
+  const piece = fc.constantFrom(
+    'data: ',
+    'data:é😀',
+    'data',
+    'id: 1',
+    'id:\0',
+    'event: e',
+    'event',
+    ': c',
+    '\n',
+    '\r',
+    '\r\n',
+    '\n\n',
+    'retry: 5',
+    '\uFEFF',
+    'x',
+  );
+  const inPieces = (bytes: Buffer, sizes: readonly number[]): Buffer[] => {
+    let from = 0;
+    return [...sizes.map((size) => bytes.subarray(from, (from += size))), bytes.subarray(from)];
+  };
+
+  test('what is read does not depend on where chunks begin and end, and is what the standard says of the whole (trap 12)', () => {
     fc.assert(
-      fc.property(fc.array(piece, { maxLength: 40 }), fc.array(fc.nat({ max: 6 })), (pieces, cuts) => {
-        const bytes = Buffer.from(pieces.join(''));
-        const chunks: Buffer[] = [];
-        let from = 0;
-        for (const size of cuts) chunks.push(bytes.subarray(from, (from += size)));
-        chunks.push(bytes.subarray(from));
-        expect(parse(...chunks)).toEqual(parse(bytes));
+      fc.property(fc.array(piece, { maxLength: 40 }), fc.array(fc.nat({ max: 6 })), (pieces, sizes) => {
+        const text = pieces.join('');
+        expect(parse(...inPieces(Buffer.from(text), sizes))).toEqual(readWhole(text));
       }),
-      { numRuns: 500 },
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('bytes of any kind are read as the standard reads them, bad UTF-8 included, or are too many', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), fc.array(fc.nat({ max: 20 })), (array, sizes) => {
+        const bytes = Buffer.from(array);
+        expect(parse(...inPieces(bytes, sizes))).toEqual(readWhole(bytes.toString('utf8')));
+        const bounded = new SseParser(64);
+        try {
+          for (const each of inPieces(bytes, sizes)) bounded.push(each);
+        } catch (error) {
+          expect(error).toBeInstanceOf(Fault);
+        }
+      }),
+      { numRuns: 1_000 },
     );
   });
 });
