@@ -261,7 +261,10 @@ const chaos = (args) => onPlatform('e2e/chaos/main.ts', 'chaos.redis-server', ar
 /** Runs the official conformance suite, direct and through platforms of its own; e2e/conformance/main.ts says what must hold. */
 const conformance = (args) => onPlatform('e2e/conformance/main.ts', 'conformance.redis-server', args);
 
-const COMMANDS = { up, test, chaos, conformance };
+/** Sends malformed bodies and answers to a gateway of its own; e2e/fuzz/main.ts says what must hold. */
+const fuzz = (args) => onPlatform('e2e/fuzz/main.ts', 'fuzz.e2e', args);
+
+const COMMANDS = { up, test, chaos, conformance, fuzz };
 
 async function main() {
   const [command, ...args] = process.argv.slice(2);

@@ -36,7 +36,11 @@ export class Platform implements TestPlatform {
 
   static async start(env: Record<string, string> = {}): Promise<Platform> {
     const platform = await Platform.prepare();
-    await platform.up(env);
+    await platform.up(env).catch(async (error: unknown) => {
+      // Nobody else knows of it yet.
+      await platform.dispose();
+      throw error;
+    });
     return platform;
   }
 
