@@ -19,6 +19,7 @@ import { makeSessionOpener, type SessionOpener } from './sessions/session-opener
 import { makeTombstones, type Tombstones } from './sessions/tombstones.ts';
 import type { State } from './snapshot/make-state.ts';
 import type { ClientStreams } from './streams/client-streams.ts';
+import { makeRequestStates } from './upstream/asking/request-state.ts';
 import { makeInFlight } from './upstream/in-flight.ts';
 import { makeNextId } from './upstream/next-id.ts';
 import type { Pools } from './upstream/pool.ts';
@@ -99,6 +100,7 @@ export function makeSteps({
   const inFlight = makeInFlight();
   const reach = { credentials, resolveUpstream };
   const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys) };
+  const asking = { states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };
   return makePipeline({
     receive: namesOf(config),
     authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock },
@@ -112,7 +114,7 @@ export function makeSteps({
       forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions, takeAnswer: makeTakeAnswer(rounds) }),
     },
     attachCredential: { credentials },
-    dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream, rounds },
+    dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream, asking, rounds },
   });
 }
 

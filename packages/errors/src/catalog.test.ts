@@ -29,6 +29,7 @@ test('the codes, statuses and numbers callers rely on stay put', () => {
     'rpc.too_complex 400 -32600',
     'rpc.params 400 -32602',
     'rpc.header_mismatch 400 -32020',
+    'rpc.capability_missing 400 -32021',
     'rpc.unsupported_version 400 -32022',
     'rpc.method_unknown 404 -32601',
     'session.gone 404 -31404',
@@ -51,6 +52,7 @@ test('the codes, statuses and numbers callers rely on stay put', () => {
     'upstream.era 200 -31507',
     'upstream.egress 200 -31508',
     'upstream.credential_unavailable 200 -31509',
+    'upstream.call_lost 200 -31515',
     'upstream.capability_missing 200 -31517',
     'upstream.unanswered 200 -31518',
     'stdio.limit 503 -31510',
@@ -69,7 +71,7 @@ test('the codes, statuses and numbers callers rely on stay put', () => {
 });
 
 test('our own JSON-RPC numbers lie outside the range that the specification reserves', () => {
-  const ofTheProtocol = new Set([-32700, -32600, -32601, -32602, -32020, -32022]);
+  const ofTheProtocol = new Set([-32700, -32600, -32601, -32602, -32020, -32021, -32022]);
   for (const [code, { rpc }] of Object.entries(catalog)) {
     expect(ofTheProtocol.has(rpc) || rpc > -32000 || rpc < -32768, `${code} ${rpc}`).toBe(true);
   }

@@ -55,6 +55,12 @@ export const catalog = {
   'rpc.too_complex': { http: 400, rpc: -32600, owner: 'caller', say: 'The message is nested too deeply or has too many elements.' },
   'rpc.params': { http: 400, rpc: -32602, owner: 'caller', say: 'The parameters are not valid.' },
   'rpc.header_mismatch': { http: 400, rpc: -32020, owner: 'caller', say: 'A header is missing or contradicts the body.' },
+  'rpc.capability_missing': {
+    http: 400,
+    rpc: -32021,
+    owner: 'caller',
+    say: 'The client did not declare a capability that this request needs.',
+  },
   'rpc.unsupported_version': { http: 400, rpc: -32022, owner: 'caller', say: 'This protocol version is not supported.' },
   'rpc.method_unknown': { http: 404, rpc: -32601, owner: 'caller', say: 'Method not found.' },
   'session.gone': { http: 404, rpc: -31404, owner: 'caller', say: 'This session does not exist or has ended. Initialize again.' },
@@ -103,6 +109,12 @@ export const catalog = {
     rpc: -31509,
     owner: 'patchbay',
     say: 'The credential for this MCP server cannot be had right now.',
+  },
+  'upstream.call_lost': {
+    http: 200,
+    rpc: -31515,
+    owner: 'upstream',
+    say: 'The call waited for an answer and cannot be continued. It may have run in part: call again if that is safe.',
   },
   'upstream.capability_missing': {
     http: 200,

@@ -1,5 +1,14 @@
 export { classify, unsupportedVersion, type EraInput, type EraOutcome } from './era.ts';
-export { memberOf, sliceElements, sliceMember, sliceMembers, sliceObject, type Member, type SlicedObject } from './json-slices.ts';
+export {
+  memberOf,
+  sliceElements,
+  sliceMember,
+  sliceMembers,
+  sliceObject,
+  withoutMembers,
+  type Member,
+  type SlicedObject,
+} from './json-slices.ts';
 export { selectStrings, type Selected, type Selector } from './json-select.ts';
 export { foldKey } from './json-text.ts';
 export { buildNameTable, exposedName, type NamedEntry } from './names.ts';

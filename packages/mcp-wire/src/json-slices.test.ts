@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { sliceElements, sliceMember, sliceMembers } from './json-slices.ts';
+import { sliceElements, sliceMember, sliceMembers, withoutMembers } from './json-slices.ts';
 import { splice } from './splice.ts';
 
 const list = Buffer.from(
@@ -59,4 +59,12 @@ test('a splice changes the spans named and nothing else, and refuses edits it co
   expect(() => splice(bytes, edits.toReversed())).toThrow(RangeError);
   expect(() => splice(bytes, [{ start: 3, end: 2, replacement: '' }])).toThrow(RangeError);
   expect(() => splice(bytes, [{ start: 3, end: 11, replacement: '' }])).toThrow(RangeError);
+});
+
+test('an object without some of its members keeps the others to the byte, however the names are spelled', () => {
+  const bytes = Buffer.from('{ "a" : 1.0 , "\\u0062":[ 2 ],"c":{"b":1} }');
+  expect(withoutMembers(bytes, new Set(['b']))?.toString()).toBe('{"a" : 1.0,"c":{"b":1}}');
+  expect(withoutMembers(bytes, new Set(['a', 'b', 'c']))?.toString()).toBe('{}');
+  expect(withoutMembers(bytes, new Set(['d']))).toBe(bytes);
+  expect(withoutMembers(Buffer.from('[1]'), new Set(['b']))).toBeNull();
 });

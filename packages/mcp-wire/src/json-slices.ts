@@ -72,6 +72,14 @@ export function sliceElements(bytes: Buffer, path: readonly string[]): Span[] | 
   }
 }
 
+/** A document that is one object, without some of its members; the others keep their bytes. Null when it is something else. */
+export function withoutMembers(bytes: Buffer, names: ReadonlySet<string>): Buffer | null {
+  const object = sliceObject(bytes);
+  if (object === null || !object.members.some(({ name }) => names.has(name))) return object === null ? null : bytes;
+  const kept = object.members.filter(({ name }) => !names.has(name));
+  return Buffer.from(`{${kept.map(({ nameSpan, valueSpan }) => bytes.toString('utf8', nameSpan.start, valueSpan.end)).join(',')}}`);
+}
+
 function objectAt(walker: JsonWalker, start: number): SlicedObject | null {
   const { bytes } = walker;
   const members: Member[] = [];

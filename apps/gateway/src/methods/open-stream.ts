@@ -54,7 +54,7 @@ export function makeOpenStream(deps: OpenStreamDeps): Step {
 }
 
 function ownerOf({ principal, session }: CallContext): SessionOwner {
-  if (principal === null) throw new TypeError('a call without a principal has no session');
+  if (principal === null || session === null) throw new TypeError('a call without a principal has no session');
   return { userId: principal.userId, clientSession: session };
 }
 

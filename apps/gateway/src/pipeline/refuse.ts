@@ -63,7 +63,7 @@ const PINNED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'endpoint.forbidden',
 ]);
 /** Statuses that revision 2026-07-28 pins (streamable HTTP) and the earlier ones do not. */
-const PINNED_MODERN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['rpc.method_unknown', 'rpc.params']);
+const PINNED_MODERN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['rpc.method_unknown', 'rpc.params', 'rpc.capability_missing']);
 
 function inBandStatus(ctx: CallContext, code: ErrorCode): number {
   return PINNED.has(code) || (ctx.era === 'modern' && PINNED_MODERN.has(code)) ? catalog[code].http : 200;

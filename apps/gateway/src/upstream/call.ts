@@ -3,6 +3,8 @@ import { Fault, type Refusal, refusal } from '@patchbay/errors';
 import { mcpNameOf, type MessageId, type ScannedMessage } from '@patchbay/mcp-wire';
 import { exposeOnAggregate } from '../aggregate/expose-bridge.ts';
 import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
+import type { Asking, Resumed } from './asking/asking.ts';
+import { AskingAttempt, TAKES_NO_REQUESTS } from './asking/asking-attempt.ts';
 import type { Bridge } from './bridge/bridge.ts';
 import { makeBridge, type NextId, type UpstreamTarget } from './bridge/make-bridge.ts';
 import { Downstream } from './downstream.ts';
@@ -31,13 +33,17 @@ export type CallInput = {
   readonly target: UpstreamTarget;
   readonly upstream: Upstream;
   readonly owner: SessionOwner;
+  /** Only of a modern client's call at a legacy server. */
+  readonly asking: Asking | null;
 };
 
 type Attempt = {
-  readonly exchange: Exchange;
+  /** null: no connection stands at this moment. */
+  exchange: Exchange | null;
   readonly relay: Relay;
   readonly upstreamId: MessageId;
   readonly session: UpstreamSession | null;
+  readonly asking: AskingAttempt | null;
 };
 
 const GONE: RelayEnd = { kind: 'gone' };
@@ -57,7 +63,7 @@ export class UpstreamCall {
     this.#deps = deps;
     this.#input = input;
     this.#downstream = new Downstream(input.ctx.response, {
-      drained: () => this.#attempt?.exchange.resume(),
+      drained: () => this.#attempt?.exchange?.resume(),
       left: () => this.#onLeft(),
     });
   }
@@ -73,14 +79,16 @@ export class UpstreamCall {
       return this.#conclude(await this.#runAttempts());
     } finally {
       takeOut?.();
+      this.#input.asking?.stop();
       this.#downstream.release();
       ctx.upstreamMs = performance.now() - ctx.upstreamStartedAtMs - (this.#rounds?.waitedMs ?? 0);
     }
   }
 
   async #runAttempts(): Promise<RelayEnd> {
-    const { owner, target, upstream } = this.#input;
+    const { asking, owner, target, upstream } = this.#input;
     if (target.server.catalogue?.era === 'modern') return this.#runModern();
+    if (asking !== null && asking.resumed !== null) return this.#resume(asking.resumed);
     const found = this.#deps.sessions.current(upstream, owner);
     let session = found instanceof Promise ? await found : found;
     for (let replacements = 0; ; replacements += 1) {
@@ -116,19 +124,41 @@ export class UpstreamCall {
 
   #runOnce(session: UpstreamSession | null, { path, pool }: Way): Promise<RelayEnd> {
     if (this.#isCancelled) return Promise.resolve({ kind: 'cancelled' });
-    const { ctx, message, target } = this.#input;
-    const isExclusive = session === null || (session.id !== null && ctx.session !== null);
-    const continuation = this.#rounds?.continuation ?? null;
-    const own = makeBridge({ continuation, ctx, isExclusive, message, nextId: this.#deps.nextId, target });
-    const bridge = exposeOnAggregate(ctx, target, own);
+    const isExclusive = session === null || (session.id !== null && this.#input.ctx.session !== null);
+    const bridge = this.#bridge(isExclusive, this.#deps.nextId);
     return new Promise((settle) => {
-      const relay = this.#makeRelay(session, bridge, settle);
+      const attempt = this.#begin(session, bridge, settle);
       const headers = this.#headers(session);
-      const timeoutMs = target.server.timeouts.requestMs;
-      const exchange = new Exchange({ pool, method: 'POST', path, headers, body: bridge.body, timeoutMs }, relay);
-      this.#attempt = { exchange, relay, session, upstreamId: bridge.upstreamId };
-      exchange.start();
+      const timeoutMs = this.#input.target.server.timeouts.requestMs;
+      attempt.exchange = new Exchange({ pool, method: 'POST', path, headers, body: bridge.body, timeoutMs }, attempt.relay);
+      attempt.exchange.start();
     });
+  }
+
+  /** The call waits at its server: nothing is sent but the answers that it waits for. */
+  #resume(resumed: Resumed): Promise<RelayEnd> {
+    const bridge = this.#bridge(false, () => resumed.call.upstreamId);
+    return new Promise((settle) => this.#begin({ ...resumed.call.session, record: null }, bridge, settle).asking?.resume(resumed));
+  }
+
+  #bridge(isExclusive: boolean, nextId: NextId): Bridge {
+    const { asking, ctx, message, target } = this.#input;
+    const continuation = this.#rounds?.continuation ?? null;
+    const bridge = exposeOnAggregate(ctx, target, makeBridge({ continuation, ctx, isExclusive, message, nextId, target }));
+    return asking?.over(bridge) ?? bridge;
+  }
+
+  #begin(session: UpstreamSession | null, bridge: Bridge, settle: (end: RelayEnd) => void): Attempt {
+    const { asking, upstream } = this.#input;
+    const { upstreamId } = bridge;
+    const relay = this.#makeRelay(session, bridge, settle);
+    const onConnection = (exchange: Exchange): void => void (attempt.exchange = exchange);
+    const letGo = (): void => attempt.exchange?.abort();
+    const ofAsking =
+      asking === null || session === null ? null : new AskingAttempt({ asking, letGo, onConnection, relay, session, upstream, upstreamId });
+    const attempt: Attempt = { exchange: null, relay, session, upstreamId, asking: ofAsking };
+    this.#attempt = attempt;
+    return attempt;
   }
 
   #makeRelay(session: UpstreamSession | null, bridge: Bridge, settle: (end: RelayEnd) => void): Relay {
@@ -141,11 +171,15 @@ export class UpstreamCall {
       bridge,
       downstream: this.#downstream,
       control: {
-        pause: () => this.#attempt?.exchange.pause(),
-        extend: () => this.#attempt?.exchange.extend(),
-        leave: () => this.#attempt?.exchange.linger(),
+        pause: () => this.#attempt?.exchange?.pause(),
+        extend: () => {
+          this.#attempt?.exchange?.extend();
+          this.#attempt?.asking?.extend();
+        },
+        leave: () => this.#attempt?.exchange?.linger(),
       },
-      onRequest: (request) => this.#answerUpstream(request),
+      onRequest: (bytes, request) => this.#answerUpstream(bytes, request),
+      onCut: (lastEventId) => this.#attempt?.asking?.takeUp(lastEventId) ?? false,
       settle,
     });
   }
@@ -206,7 +240,7 @@ export class UpstreamCall {
   #onLeft(): void {
     if (this.#input.ctx.era === 'modern') this.#cancel();
     else {
-      this.#attempt?.exchange.resume();
+      this.#attempt?.exchange?.resume();
       this.#rounds?.left();
     }
   }
@@ -216,7 +250,7 @@ export class UpstreamCall {
     if (this.#isCancelled) return;
     this.#isCancelled = true;
     this.#tellCancelled('The client cancelled the request.');
-    this.#attempt?.exchange.abort();
+    this.#attempt?.exchange?.abort();
     if (!this.#downstream.isGone) this.#downstream.endEmpty();
     this.#attempt?.relay.stop({ kind: 'cancelled' });
     this.#rounds?.cancel();
@@ -230,11 +264,14 @@ export class UpstreamCall {
     void notify(this.#input.upstream, session, JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params }));
   }
 
-  /** We declared no client capabilities, so `ping` is all that a server may ask; anything else must not leave it waiting. */
-  #answerUpstream({ id, method }: ScannedMessage): void {
-    const session = this.#attempt?.session ?? null;
+  /** A server must not be left waiting for what nothing could carry back. */
+  #answerUpstream(bytes: Buffer, message: ScannedMessage): void {
+    const { asking = null, session = null } = this.#attempt ?? {};
     if (session === null) return;
-    const answer = method === 'ping' ? { result: {} } : { error: { code: -32601, message: 'This client takes no requests.' } };
+    const { id, method } = message;
+    const refused = method === 'ping' ? null : asking === null ? TAKES_NO_REQUESTS : asking.take(bytes, message);
+    if (refused === null && method !== 'ping') return;
+    const answer = refused === null ? { result: {} } : { error: refused };
     void notify(this.#input.upstream, session, JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
   }
 }

@@ -1,6 +1,7 @@
 import { type Refusal, refusal } from '@patchbay/errors';
 import { INITIALIZED_NOTIFICATION, initializeRequest, isLegacyVersion, sliceMember } from '@patchbay/mcp-wire';
 import { SERVER_INFO } from '../methods/self.ts';
+import type { Declared } from './asking/declared.ts';
 import { ask, type Asked, type AskOptions } from './ask.ts';
 import { legacyHeaders } from './headers.ts';
 import { refuseBroken } from './judge.ts';
@@ -10,20 +11,29 @@ import type { LocatedSession, Way } from './ways.ts';
 
 /** `initialize` of our own goes out under this id; nothing else is in flight on a session that does not exist yet. */
 const INITIALIZE_ID = 'patchbay-initialize';
+const SET_LEVEL_ID = 'patchbay-set-level';
 const NEWEST_LEGACY = '2025-11-25';
 /** Longer ones would not come through as a header. */
 const SESSION_ID_FORM = /^[\x21-\x7e]{1,1024}$/;
 
-/** Opens a session with a legacy server by a real `initialize`, without client capabilities, and `notifications/initialized`. */
-export async function openSession(upstream: Upstream, way: Way): Promise<LocatedSession | Refusal> {
-  const body = initializeRequest({ id: INITIALIZE_ID, protocolVersion: NEWEST_LEGACY, clientInfo: SERVER_INFO });
+/** Opens a session with a legacy server by a real `initialize` with what its client declared, and `notifications/initialized`. */
+export async function openSession(upstream: Upstream, way: Way, { capabilities, logLevel }: Declared): Promise<LocatedSession | Refusal> {
+  const body = initializeRequest({ id: INITIALIZE_ID, protocolVersion: NEWEST_LEGACY, capabilities, clientInfo: SERVER_INFO });
   const answered = await sendInitialize(upstream, way, { body, id: INITIALIZE_ID });
   if ('code' in answered) return answered;
   const session = readSession(upstream, way, answered);
   if ('code' in session) return session;
   // On the way that opened it, whatever is thought of its host by now: failing there, another host is tried.
   const notified = await ask({ ...over(way, upstream, { session, body: INITIALIZED_NOTIFICATION }), id: null });
-  return 'code' in notified ? notified : session;
+  if ('code' in notified) return notified;
+  if (logLevel !== null && sliceMember(answered.body, ['result', 'capabilities', 'logging']) !== null)
+    await ask({ ...over(way, upstream, { session, body: setLevel(logLevel) }), id: SET_LEVEL_ID });
+  return session;
+}
+
+/** A server that takes no level logs as it likes; the call is no worse for it. */
+function setLevel(level: string): string {
+  return JSON.stringify({ jsonrpc: '2.0', id: SET_LEVEL_ID, method: 'logging/setLevel', params: { level } });
 }
 
 /** Sends an `initialize` that stands ready as bytes, our own or a client's. */

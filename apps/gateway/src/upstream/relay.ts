@@ -34,7 +34,9 @@ export type RelayInput = {
   /** The exchange this relay listens to. */
   readonly control: { pause(): void; extend(): void; leave(): void };
   /** A request that the upstream sends to its client. */
-  readonly onRequest: (message: ScannedMessage) => void;
+  readonly onRequest: (bytes: Buffer, message: ScannedMessage) => void;
+  /** The upstream let go of a stream whose events are numbered. True: another exchange brings the rest. */
+  readonly onCut: (lastEventId: string) => boolean;
   readonly settle: (end: RelayEnd) => void;
 };
 
@@ -51,6 +53,10 @@ const OPEN_OBJECT = 0x7b;
 /** Carries an upstream's answer to the client: judges the head, streams or rewrites the body, and says exactly once how it ended. */
 export class Relay implements Receiver {
   upstreamStatus = 0;
+  /** Where the stream can be taken up again; null: its events are not numbered. */
+  lastEventId: string | null = null;
+  /** Milliseconds that the upstream wants to be left alone for after it has let go of the stream. */
+  retryMs: number | null = null;
   readonly #input: RelayInput;
   #mode: Mode = 'head';
   #chunks: Buffer[] = [];
@@ -59,6 +65,10 @@ export class Relay implements Receiver {
 
   constructor(input: RelayInput) {
     this.#input = input;
+  }
+
+  get isOver(): boolean {
+    return this.#mode === 'over';
   }
 
   head(status: number, headers: IncomingHttpHeaders): void {
@@ -91,7 +101,7 @@ export class Relay implements Receiver {
     if (this.#mode === 'buffer') {
       this.#finishHeld(Buffer.concat(this.#chunks));
     } else if (this.#mode === 'events') {
-      this.#refuse(refuseBroken(slug, 'ended its stream without an answer'));
+      if (!this.#isTakenUp()) this.#refuse(refuseBroken(slug, 'ended its stream without an answer'));
     } else if (this.#mode === 'stream') {
       downstream.end();
       this.#settle({ kind: 'answered', isToolError: false });
@@ -101,7 +111,7 @@ export class Relay implements Receiver {
   }
 
   failed(failure: ExchangeFailure): void {
-    if (this.#mode === 'over') return;
+    if (this.#mode === 'over' || (this.#mode === 'events' && failure === 'cut' && this.#isTakenUp())) return;
     if (failure === 'dial') this.#settle({ kind: 'dial' });
     else this.#refuse(refuseFailure(failure, this.#input.slug));
   }
@@ -113,6 +123,23 @@ export class Relay implements Receiver {
   /** Ends it from our side: what comes from the upstream no longer matters. */
   stop(end: RelayEnd): void {
     this.#settle(end);
+  }
+
+  /** The same, with an answer of ours. */
+  finish(answer: Buffer): void {
+    if (this.#mode !== 'over') this.#deliver(200, answer, false);
+  }
+
+  /** The same, with a refusal. */
+  refuse(refusal: Refusal): void {
+    if (this.#mode !== 'over') this.#refuse(refusal);
+  }
+
+  /** The rest begins with a head of its own. */
+  #isTakenUp(): boolean {
+    if (this.lastEventId === null || !this.#input.onCut(this.lastEventId)) return false;
+    this.#mode = 'head';
+    return true;
   }
 
   #hold(chunk: Buffer): void {
@@ -177,8 +204,10 @@ export class Relay implements Receiver {
       this.#refuse(refuseBroken(this.#input.slug, `sent an event of more than ${HELD_BYTES_MAX} bytes`));
       return;
     }
-    for (const { data, event } of events) {
-      // Events without data carry a position to resume from, which no client is offered yet.
+    for (const { data, event, id, retry } of events) {
+      this.lastEventId = id ?? this.lastEventId;
+      this.retryMs = retry ?? this.retryMs;
+      // Events without data only carry a position to resume from.
       if (data === '' || event !== 'message') continue;
       this.#readEvent(Buffer.from(data));
       if (this.#mode !== 'events') return;
@@ -197,7 +226,7 @@ export class Relay implements Receiver {
     if (message.kind === 'response') {
       this.#answer(bytes, message);
     } else if (message.kind === 'request') {
-      onRequest(message);
+      onRequest(bytes, message);
     } else {
       if (message.method === 'notifications/progress') control.extend();
       const carried = bridge.notification(bytes, message);

@@ -6,6 +6,7 @@ import { LRUCache } from 'lru-cache';
 import { within } from '../directory/within.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import type { Tombstones } from '../sessions/tombstones.ts';
+import { type Declared, NOTHING_DECLARED } from './asking/declared.ts';
 import { closeSession, openSession } from './open-session.ts';
 import type { Upstream } from './upstreams.ts';
 import { type LocatedSession, openOnOne } from './ways.ts';
@@ -18,8 +19,10 @@ export type SessionRegistryDeps = {
   readonly logger: { warn(fields: object, message: string): void };
 };
 
-/** Whose upstream session: of one client session, or shared by all clients of a user that have none. */
-export type SessionOwner = { readonly userId: UserId; readonly clientSession: ClientSession | null };
+/** Whose upstream session: of one client session, or shared by all clients of a user that have none and declare the same. */
+export type SessionOwner =
+  | { readonly userId: UserId; readonly clientSession: ClientSession }
+  | { readonly userId: UserId; readonly clientSession: null; readonly declared: Declared };
 
 /** A session with a legacy server. `record`: what the store holds of it; null while it is in the client's sealed id only. */
 export type UpstreamSession = LocatedSession & { readonly record: string | null };
@@ -46,8 +49,14 @@ function keyOf({ server }: Upstream, owner: SessionOwner): string {
   return `upstream-session/${server.id}/${server.generation}/${nameOf(owner)}`;
 }
 
-function nameOf({ clientSession, userId }: SessionOwner): string {
-  return clientSession === null ? `p/${userId}` : `s/${clientSession.key}`;
+function nameOf(owner: SessionOwner): string {
+  if (owner.clientSession !== null) return `s/${owner.clientSession.key}`;
+  const { declared, userId } = owner;
+  return declared.digest === '' ? `p/${userId}` : `p/${userId}/${declared.digest}`;
+}
+
+function declaredBy(owner: SessionOwner): Declared {
+  return owner.clientSession === null ? owner.declared : NOTHING_DECLARED;
 }
 
 export function makeSessionRegistry(deps: SessionRegistryDeps): SessionRegistry {
@@ -140,7 +149,7 @@ class StoredSessions implements SessionRegistry {
 
   async #open(upstream: Upstream, owner: SessionOwner, expected: string | null): Promise<UpstreamSession | Refusal> {
     const { slug } = upstream.server;
-    const outcome = await openOnOne(upstream.ways, { owner: nameOf(owner), slug }, (way) => openSession(upstream, way));
+    const outcome = await openOnOne(upstream.ways, { owner: nameOf(owner), slug }, (way) => openSession(upstream, way, declaredBy(owner)));
     return 'code' in outcome ? outcome : this.#record(upstream, owner, outcome.opened, expected);
   }
 

@@ -34,6 +34,7 @@ import { makeSessionOpener } from '../../src/sessions/session-opener.ts';
 import { makeTombstones } from '../../src/sessions/tombstones.ts';
 import type { CompiledSnapshot } from '../../src/snapshot/compiled.ts';
 import { ClientStreams } from '../../src/streams/client-streams.ts';
+import { makeRequestStates } from '../../src/upstream/asking/request-state.ts';
 import { makeInFlight } from '../../src/upstream/in-flight.ts';
 import { makeNextId } from '../../src/upstream/next-id.ts';
 import { makePools } from '../../src/upstream/pool.ts';
@@ -91,6 +92,9 @@ export type TestGateway = {
 export const HOST_SECRET = 'host-secret';
 
 const BODY_LIMIT_BYTES = 1_000_000;
+/** What no upstream may send people to. */
+const OWN_ORIGIN = 'https://patchbay.example';
+
 const KEYRING = createKeyring([Buffer.alloc(32, 7)]);
 const USERS: Readonly<Record<string, UserId>> = { ada: UserId.parse(randomUUID()), bob: UserId.parse(randomUUID()) };
 
@@ -129,6 +133,7 @@ export async function startGateway({
   const mailboxes = makeMailboxes({ bus, keyring: KEYRING, store, podId: randomUUID(), clock, logger });
   await Promise.all([mailboxes.listen(), ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened })]);
   const rounds = { mailboxes, questionIds: makeQuestionIds(KEYRING) };
+  const asking = { states: makeRequestStates(KEYRING, clock), ownOrigin: OWN_ORIGIN };
   const outcomes: string[] = [];
   const calls: CallContext[] = [];
   const steps: Step[] = [
@@ -151,7 +156,7 @@ export async function startGateway({
       }),
     }),
     makeAttachCredential({ credentials }),
-    makeDispatch({ resolveUpstream, sessions, inFlight, nextId: makeNextId(), rounds }),
+    makeDispatch({ asking, resolveUpstream, sessions, inFlight, nextId: makeNextId(), rounds }),
   ];
   const count = (ctx: CallContext): void => {
     outcomes.push(ctx.outcome);

@@ -4,12 +4,14 @@ import type { LegacyVersion } from '../revisions.ts';
 export type InitializeInput = {
   readonly id: MessageId;
   readonly protocolVersion: LegacyVersion;
+  /** JSON text of an object: what the upstream may ask its client for. */
+  readonly capabilities: string;
   readonly clientInfo: { readonly name: string; readonly version: string };
 };
 
-/** Opens an upstream session without client capabilities, so that the upstream sends us no requests. */
-export function initializeRequest({ id, protocolVersion, clientInfo }: InitializeInput): string {
-  const params = { protocolVersion, capabilities: {}, clientInfo: { name: clientInfo.name, version: clientInfo.version } };
+/** Opens an upstream session. */
+export function initializeRequest({ capabilities, clientInfo: { name, version }, id, protocolVersion }: InitializeInput): string {
+  const params = { protocolVersion, capabilities: JSON.parse(capabilities) as unknown, clientInfo: { name, version } };
   return JSON.stringify({ jsonrpc: '2.0', id, method: 'initialize', params });
 }
 

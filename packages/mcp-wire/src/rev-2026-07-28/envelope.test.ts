@@ -85,7 +85,7 @@ describe('requests of ours', () => {
 
   test('a session opens without capabilities, so that no upstream sends us requests', () => {
     const request: unknown = JSON.parse(
-      initializeRequest({ id: 0, protocolVersion: '2025-11-25', clientInfo: { name: 'patchbay', version: '1' } }),
+      initializeRequest({ id: 0, protocolVersion: '2025-11-25', capabilities: '{}', clientInfo: { name: 'patchbay', version: '1' } }),
     );
     expect(request).toEqual({
       jsonrpc: '2.0',

@@ -19,8 +19,6 @@ export function sameEraAnswer(bytes: Buffer, message: ScannedMessage, { id }: An
   return apply(bytes, idEdit(message, id));
 }
 
-const URL_ELICITATION_REQUIRED = -32042;
-
 /** A legacy answer for a modern client: results completed, codes that the revision retired replaced. */
 export function legacyToModernAnswer(
   bytes: Buffer,
@@ -38,8 +36,6 @@ export function legacyToModernAnswer(
   }
   const error = errorOf(bytes);
   if (error === null) return refusal('upstream.broken', `Server "${changes.slug}" answered with an error that has no code.`);
-  if (error.code === URL_ELICITATION_REQUIRED)
-    return refusal('upstream.era', `Server "${changes.slug}" asks its user to open a link first.`);
   const code = modernErrorCode(error.code);
   if (code !== error.code) edits.push({ ...error.codeSpan, replacement: String(code) });
   return apply(bytes, edits);

@@ -12,7 +12,7 @@ import { legacyToModernRequest, modernToLegacyRequest, sameEraRequest } from './
 export type UpstreamTarget = Extract<Target, { kind: 'upstream' }>;
 
 /** Ids that are unique among everything in flight on an upstream session, whichever pods share it. */
-export type NextId = () => string;
+export type NextId = () => MessageId;
 
 /** Whether the upstream session belongs to one client session alone: then its ids and progress tokens pass unchanged. */
 export type BridgeInput = {
@@ -34,7 +34,7 @@ export function makeBridge({ continuation, ctx, isExclusive, message, nextId, ta
   const changes = { id: newId, name: target.renamed ? target.object.name : null, traceparent: ctx.traceparent };
   const answerChanges = { id: newId === null ? null : textOf(ctx, message.idSpan), method: message.method, slug };
   const token = newId === null ? null : { upstream: newId, client: textOf(ctx, message.progressTokenSpan) };
-  const rules = { token, crossesEras: ctx.era !== upstreamEra };
+  const rules = { token, crossesEras: ctx.era !== upstreamEra, wantsLogs: message.logLevel !== null };
   const way = {
     upstreamId: newId ?? message.id ?? 0,
     isVerbatim: !rules.crossesEras && newId === null,

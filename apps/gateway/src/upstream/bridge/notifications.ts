@@ -4,14 +4,21 @@ import { type MessageId, type ScannedMessage, sliceMember, splice } from '@patch
 export type NotificationRules = {
   readonly token: { readonly upstream: MessageId; readonly client: string | null } | null;
   readonly crossesEras: boolean;
+  /** Between eras: whether this request asked for log messages. */
+  readonly wantsLogs: boolean;
 };
 
 /**
  * What of an upstream's notifications on a call's stream reaches its client. List changes never do: clients hear of them after the
- * catalogue (architecture.md §5). Between eras only progress means the same on both sides.
+ * catalogue (architecture.md §5). Between eras only progress and log messages mean the same on both sides.
  */
-export function carryNotification(bytes: Buffer, { method }: ScannedMessage, { crossesEras, token }: NotificationRules): Buffer | null {
+export function carryNotification(
+  bytes: Buffer,
+  { method }: ScannedMessage,
+  { crossesEras, token, wantsLogs }: NotificationRules,
+): Buffer | null {
   if (method === 'notifications/progress') return token === null ? bytes : restoreToken(bytes, token);
+  if (method === 'notifications/message' && crossesEras) return wantsLogs ? bytes : null;
   if (crossesEras || method.endsWith('/list_changed')) return null;
   return bytes;
 }

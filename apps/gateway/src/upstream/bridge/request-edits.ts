@@ -8,6 +8,7 @@ import {
   sliceMember,
   sliceMembers,
   splice,
+  withoutMembers,
 } from '@patchbay/mcp-wire';
 import type { Continuation } from '../rounds/input-rounds.ts';
 
@@ -53,11 +54,21 @@ export function sameEraRequest(bytes: Buffer, message: ScannedMessage, changes: 
   return apply(bytes, [...commonEdits(bytes, message, changes), ...metaValueEdits(message, changes)]);
 }
 
-/** For a legacy upstream: `_meta` without the keys of the modern envelope; progress token, trace context and foreign keys stay. */
+/** For a legacy upstream: without answers, and `_meta` without the keys of the modern envelope; progress token, trace context and foreign keys stay. */
 export function modernToLegacyRequest(bytes: Buffer, message: ScannedMessage, changes: RequestChanges): Buffer {
   const edits = commonEdits(bytes, message, changes);
   if (message.metaSpan !== null) edits.push({ ...message.metaSpan, replacement: strippedMeta(bytes, message, changes) });
-  return apply(bytes, edits);
+  const edited = apply(bytes, edits);
+  return message.inputResponsesSpan === null && message.requestStateSpan === null ? edited : withoutInput(edited);
+}
+
+const INPUT: ReadonlySet<string> = new Set(['inputResponses', 'requestState']);
+
+/** Answers to what the server asked reach it as responses of their own. */
+function withoutInput(bytes: Buffer): Buffer {
+  const span = sliceMember(bytes, ['params']);
+  const kept = span === null ? null : withoutMembers(bytes.subarray(span.start, span.end), INPUT);
+  return span === null || kept === null ? bytes : splice(bytes, [{ ...span, replacement: kept }]);
 }
 
 const ENVELOPE_KEYS: ReadonlySet<string> = new Set([

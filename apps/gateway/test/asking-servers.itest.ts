@@ -1,0 +1,310 @@
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type AskingUpstream, startAskingUpstream } from './support/asking-upstream.ts';
+import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+
+let upstream: AskingUpstream;
+let pods: TestGateway[];
+
+afterEach(async () => {
+  await Promise.all(pods.map((pod) => pod.close()));
+  await upstream.close();
+});
+
+const TOOLS = ['ask', 'ask_twice', 'ask_three', 'progress_and_ask', 'falls_back', 'log', 'cut', 'link'];
+
+async function start(isNumbered = true): Promise<void> {
+  upstream = await startAskingUpstream({ isNumbered });
+  const store = memoryStore();
+  const server = { id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c12', slug: 'asking', url: upstream.url, era: 'legacy', tools: TOOLS } as const;
+  pods = [await startGateway({ servers: [server], store }), await startGateway({ servers: [server], store })];
+}
+
+let turn = 0;
+
+/** Each request on another pod. */
+const podByPod: typeof fetch = (input, init) => {
+  turn += 1;
+  const pod = pods[turn % pods.length];
+  const { pathname } = new URL(input instanceof Request ? input.url : input);
+  return fetch(new URL(pathname, pod?.url(null)), init);
+};
+
+type Answering = { readonly name?: string; readonly action?: 'accept' | 'decline'; readonly capabilities?: object };
+
+async function connect(slug: string | null, { action = 'accept', capabilities, name = 'Ada' }: Answering = {}): Promise<Client> {
+  const client = new Client(
+    { name: 'test', version: '1' },
+    {
+      versionNegotiation: { mode: { pin: '2026-07-28' } },
+      capabilities: capabilities ?? { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} },
+    },
+  );
+  client.setRequestHandler('elicitation/create', async ({ params }) => {
+    asked.push(params.message);
+    return action === 'decline' || 'url' in params ? { action } : { action, content: { name } };
+  });
+  client.setRequestHandler('sampling/createMessage', async () => ({
+    role: 'assistant',
+    model: 'm',
+    content: { type: 'text', text: 'Good day' },
+  }));
+  client.setRequestHandler('roots/list', async () => ({ roots: [{ uri: 'file:///home/ada' }] }));
+  const requestInit = { headers: { authorization: 'Bearer ada' } };
+  await client.connect(new StreamableHTTPClientTransport(new URL(pods[0]?.url(slug) ?? ''), { requestInit, fetch: podByPod }));
+  return client;
+}
+
+let asked: string[] = [];
+
+async function call(client: Client, name: string): Promise<string> {
+  asked = [];
+  const result = await client.callTool({ name, arguments: {} });
+  return (result.content as { text: string }[])[0]?.text ?? '';
+}
+
+describe('what a legacy server asks for while a modern client calls it', () => {
+  it('is asked by one pod and answered by another, and the tool runs once', async () => {
+    await start();
+    expect(await call(await connect('asking'), 'ask')).toBe('Hello Ada');
+    expect(asked).toEqual(['Your name?']);
+    expect(upstream.executed.get('ask')).toBe(1);
+  });
+
+  it('may be asked in several rounds', async () => {
+    await start();
+    expect(await call(await connect('asking'), 'ask_twice')).toBe('Ada Ada');
+    expect(asked).toEqual(['First name?', 'Last name?']);
+    expect(upstream.executed.get('ask_twice')).toBe(1);
+  });
+
+  it('may be a form, a completion and the roots at once', async () => {
+    await start();
+    expect(await call(await connect('asking'), 'ask_three')).toBe('Good day Ada of file:///home/ada');
+    expect(upstream.executed.get('ask_three')).toBe(1);
+  });
+});
+
+type Sent = { readonly status: number; readonly json: { result?: Record<string, unknown>; error?: { code: number; data?: unknown } } };
+type Asks = Record<string, { method: string; params: { message: string } }>;
+
+type Sending = { readonly capabilities?: object; readonly pod?: number; readonly slug?: string | null; readonly user?: string };
+const CAPABILITIES = { elicitation: {}, sampling: {}, roots: {} };
+
+async function send(params: object, { capabilities = CAPABILITIES, pod = 0, slug = 'asking', user = 'ada' }: Sending = {}): Promise<Sent> {
+  const name = (params as { name: string }).name;
+  const response = await fetch(pods[pod]?.url(slug) ?? '', {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${user}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': 'tools/call',
+      'mcp-name': name,
+    },
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: {
+        arguments: {},
+        ...params,
+        _meta: {
+          'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+          'io.modelcontextprotocol/clientCapabilities': capabilities,
+          ...('_meta' in params ? (params._meta as object) : {}),
+        },
+      },
+    }),
+  });
+  const text = await response.text();
+  const isStream = response.headers.get('content-type') === 'text/event-stream';
+  return { status: response.status, json: JSON.parse(isStream ? (text.split('data: ').at(-1) ?? '') : text) as Sent['json'] };
+}
+
+const accept = (name: string): object => ({ action: 'accept', content: { name } });
+
+/** The first answer of a tool that asks: its state, and its one key. */
+async function askedBy(name: string, slug: string | null = 'asking'): Promise<{ requestState: string; key: string; message: string }> {
+  const { json } = await send({ name }, { slug });
+  expect(json.result).toMatchObject({ resultType: 'input_required' });
+  const asks = json.result?.['inputRequests'] as Asks;
+  const key = Object.keys(asks)[0] ?? '';
+  return { requestState: json.result?.['requestState'] as string, key, message: asks[key]?.params.message ?? '' };
+}
+
+const textOf = ({ json }: Sent): string | undefined => (json.result?.['content'] as { text: string }[] | undefined)?.[0]?.text;
+
+describe('the state of a call that waits', () => {
+  it('opens on any pod, for who was asked and what was asked', async () => {
+    await start();
+    const { key, requestState } = await askedBy('ask');
+    const answered = await send({ name: 'ask', inputResponses: { [key]: accept('Grace') }, requestState }, { pod: 1 });
+    expect(answered.json.result).toMatchObject({
+      resultType: 'complete',
+      _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'asking' } },
+    });
+    expect(textOf(answered)).toBe('Hello Grace');
+  });
+
+  it.each([
+    ['by another user', {}, { user: 'bob' }],
+    ['at another endpoint', { name: 'asking_ask' }, { slug: null }],
+    ['with another tool', { name: 'ask_twice' }, {}],
+    ['with other arguments', { arguments: { more: 1 } }, {}],
+  ])('does not open when it is sent %s', async (_how, params, options) => {
+    await start();
+    const { key, requestState } = await askedBy('ask');
+    const sent = await send({ name: 'ask', inputResponses: { [key]: accept('Eve') }, requestState, ...params }, options);
+    expect([sent.status, sent.json.error?.code]).toEqual([400, -32602]);
+    expect(upstream.seen.filter(({ method }) => method === 'GET')).toEqual([]);
+  });
+
+  it.each(['', 'x', 'AQ', 'tampered'])('does not open when it is not ours: %j', async (how) => {
+    await start();
+    const { requestState } = await askedBy('ask');
+    const sent = await send({ name: 'ask', inputResponses: {}, requestState: how === 'tampered' ? `${requestState}-TAMPERED` : how });
+    expect(sent.json.error?.code).toBe(-32602);
+  });
+
+  it('shows nothing of the session with the server', async () => {
+    await start();
+    const { requestState } = await askedBy('ask');
+    expect(Buffer.from(requestState, 'base64url').toString('latin1')).not.toContain('session');
+  });
+
+  it.each([
+    ['no answer', {}],
+    ['an answer to something else', { other: accept('Eve') }],
+    ['a number', { KEY: 12 }],
+    ['an unknown action', { KEY: { action: 'maybe' } }],
+  ])('asks again for %s, and the server hears nothing', async (_what, responses) => {
+    await start();
+    const { key, requestState } = await askedBy('ask');
+    const inputResponses = Object.fromEntries(Object.entries(responses).map(([name, value]) => [name === 'KEY' ? key : name, value]));
+    const again = await send({ name: 'ask', inputResponses, requestState }, { pod: 1 });
+    expect(again.json.result).toMatchObject({ resultType: 'input_required', inputRequests: { [key]: { method: 'elicitation/create' } } });
+    const state = again.json.result?.['requestState'] as string;
+    expect(textOf(await send({ name: 'ask', inputResponses: { [key]: accept('Ada') }, requestState: state }))).toBe('Hello Ada');
+    expect(upstream.executed.get('ask')).toBe(1);
+  });
+
+  it.each([
+    ['inputResponses', { inputResponses: null }],
+    ['requestState', { requestState: 7 }],
+  ])('is refused with %s of the wrong type', async (_what, params) => {
+    await start();
+    expect((await send({ name: 'ask', ...params })).json.error?.code).toBe(-32602);
+  });
+
+  it('of a server that forgot the call is a failed tool, and the tool is not run again', async () => {
+    await start();
+    const { key, requestState } = await askedBy('ask');
+    upstream.forgetSessions();
+    const sent = await send({ name: 'ask', inputResponses: { [key]: accept('Ada') }, requestState }, { pod: 1 });
+    expect(sent.json.result).toMatchObject({ isError: true, _meta: { 'com.patchbay/error': { code: 'upstream.call_lost' } } });
+    expect(upstream.executed.get('ask')).toBe(1);
+  });
+
+  it('on the aggregated endpoint says which server asks (trap 25)', async () => {
+    await start();
+    const { key, message, requestState } = await askedBy('asking_ask', null);
+    expect(message).toBe('Server "asking" asks: Your name?');
+    const answered = await send({ name: 'asking_ask', inputResponses: { [key]: accept('Ada') }, requestState }, { slug: null, pod: 1 });
+    expect(textOf(answered)).toBe('Hello Ada');
+  });
+
+  it('answers that nothing asked for do not reach the server', async () => {
+    await start();
+    const { json } = await send({ name: 'ask', inputResponses: { 0: accept('Eve') } });
+    expect(json.result).toMatchObject({ resultType: 'input_required' });
+    expect(upstream.seen.map(({ body }) => body).join(' ')).not.toContain('Eve');
+  });
+});
+
+describe('a client', () => {
+  it('that declines is told to the server as one', async () => {
+    await start();
+    expect(await call(await connect('asking', { action: 'decline' }), 'ask')).toBe('decline');
+  });
+
+  it('is never said to have more than it declared, and shares sessions with what declares the same (trap 13)', async () => {
+    await start();
+    await send({ name: 'falls_back' }, { capabilities: { sampling: {}, roots: { listChanged: true }, tasks: {} } });
+    await send({ name: 'falls_back' }, { capabilities: { roots: { listChanged: true }, sampling: {} }, pod: 1 });
+    await send({ name: 'falls_back' }, { capabilities: {} });
+    expect(upstream.opened).toEqual([{ sampling: {}, roots: {} }, {}]);
+  });
+
+  it('without what the server needs gets −32021 with its name, and status 400', async () => {
+    await start();
+    const sent = await send({ name: 'ask' }, { capabilities: { sampling: {} } });
+    expect([sent.status, sent.json.error]).toMatchObject([
+      400,
+      { code: -32021, data: { requiredCapabilities: { elicitation: { form: {} } } } },
+    ]);
+  });
+
+  it('without what the server can do without gets its answer', async () => {
+    await start();
+    expect(textOf(await send({ name: 'falls_back' }, { capabilities: { sampling: {} } }))).toBe('without a name');
+  });
+
+  it('is asked to open links, and the call is made anew', async () => {
+    await start();
+    expect(await call(await connect('asking'), 'link')).toBe('linked');
+    expect(asked).toEqual(['Connect first']);
+  });
+
+  it('that opens no links is told so', async () => {
+    await start();
+    const result = await (await connect('asking', { action: 'decline' })).callTool({ name: 'link', arguments: {} });
+    expect(result).toMatchObject({ isError: true, _meta: { 'com.patchbay/error': { code: 'upstream.unanswered' } } });
+    expect(upstream.executed.get('link')).toBe(1);
+  });
+
+  it('that cannot open links gets −32021', async () => {
+    await start();
+    expect((await send({ name: 'link' })).json.error).toMatchObject({
+      code: -32021,
+      data: { requiredCapabilities: { elicitation: { url: {} } } },
+    });
+  });
+
+  it('that wants log messages gets them at its level; another gets none', async () => {
+    await start();
+    const logs: unknown[] = [];
+    const client = await connect('asking');
+    client.setNotificationHandler('notifications/message', ({ params }) => void logs.push(params.data));
+    await call(client, 'log');
+    expect([logs, upstream.levels]).toEqual([[], []]);
+    await client.callTool({ name: 'log', arguments: {}, _meta: { 'io.modelcontextprotocol/logLevel': 'info' } });
+    expect([logs, upstream.levels]).toEqual([['logged'], ['info']]);
+  });
+
+  it('gets progress from before and after it was asked, under its own token', async () => {
+    await start();
+    const seen: number[] = [];
+    const client = await connect('asking');
+    const result = await client.callTool(
+      { name: 'progress_and_ask', arguments: {} },
+      { onprogress: ({ progress }) => void seen.push(progress) },
+    );
+    // Client 2.4 reports progress of its own between the rounds.
+    expect([[...new Set(seen)], result.content]).toEqual([[1, 2], [{ type: 'text', text: 'Ada' }]]);
+  });
+
+  it('gets the answer of a server that let go of its stream meanwhile', async () => {
+    await start();
+    expect(await call(await connect('asking'), 'cut')).toBe('after the cut');
+    expect(upstream.executed.get('cut')).toBe(1);
+  });
+});
+
+describe('a server whose streams cannot be taken up', () => {
+  it('is told that its client cannot be asked', async () => {
+    await start(false);
+    expect(await call(await connect('asking'), 'falls_back')).toBe('without a name');
+  });
+});
