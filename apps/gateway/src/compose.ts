@@ -71,7 +71,8 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const record = makeRecord({ calls: recorder, limits, tracing });
   const run = makeRun({ steps, began: recorder.began, record, logger });
   const { bodyLimitBytes, sessionSealingKeys: keyring } = config;
-  const transports = makeTransports({ run, keyring, bodyLimitBytes, store: sharedStore, clock, logger, metrics });
+  const { mailboxes } = sessions;
+  const transports = makeTransports({ run, keyring, bodyLimitBytes, mailboxes, store: sharedStore, clock, logger, metrics });
   const calls = createGatewayServer(run, transports);
   registerPodMetrics(metrics, {
     state,

@@ -20,6 +20,8 @@ export type MailboxesDeps = {
 export type OpenMailbox = {
   /** Where any pod posts to; opens nothing by itself. */
   readonly address: string;
+  /** Resolves when what was posted before has been delivered. Rejects when the store is away. */
+  fetch(): Promise<void>;
   /** Nothing is delivered any more, and whoever posts is told so. */
   close(): void;
 };
@@ -66,7 +68,7 @@ class PodMailboxes implements Mailboxes {
     } catch (error) {
       this.#deps.logger.warn({ err: error, organisationId }, 'cannot record a mailbox: only this pod can post to it');
     }
-    return { address, close: () => this.#closeBox(box) };
+    return { address, fetch: () => box.fetch(), close: () => this.#closeBox(box) };
   }
 
   async post(organisationId: OrganisationId, address: string, letter: string): Promise<Posted> {

@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events';
+import type { OrganisationId } from '@patchbay/contracts';
 import type { Metrics } from '@patchbay/telemetry';
 
 export type ConnectionTransport = 'sse' | 'ws';
@@ -15,17 +16,19 @@ export type OpenConnection = {
 
 /** Which connections this pod holds, so that it can let go of them. */
 export type ConnectionBook = {
-  /** Returns what takes it out again. */
-  enter(transport: ConnectionTransport, connection: OpenConnection): () => void;
+  /** Returns what takes it out again; null when its organisation has its share on this pod (security.md §15). */
+  enter(transport: ConnectionTransport, organisationId: OrganisationId, connection: OpenConnection): (() => void) | null;
   /** Ends each as soon as nothing of it waits, and whatever happens within `withinMs`. New ones are ended at once. */
   drain(withinMs: number): Promise<void>;
 };
 
+const CONNECTIONS_PER_ORGANISATION_MAX = 2_000;
 /** For a client that does not answer to the end of its connection. */
 const GRACE_MS = 1_000;
 
 export function makeConnectionBook(metrics: Pick<Metrics, 'read'>): ConnectionBook {
   const open = { sse: new Set<OpenConnection>(), ws: new Set<OpenConnection>() };
+  const shares = new Map<OrganisationId, number>();
   const left = new EventEmitter();
   let isDraining = false;
   metrics.read(
@@ -41,11 +44,17 @@ export function makeConnectionBook(metrics: Pick<Metrics, 'read'>): ConnectionBo
     ],
   );
   return {
-    enter(transport, connection) {
+    enter(transport, organisationId, connection) {
+      const share = shares.get(organisationId) ?? 0;
+      if (share >= CONNECTIONS_PER_ORGANISATION_MAX) return null;
+      shares.set(organisationId, share + 1);
       open[transport].add(connection);
       if (isDraining) connection.end();
       return () => {
         open[transport].delete(connection);
+        const others = (shares.get(organisationId) ?? 1) - 1;
+        if (others === 0) shares.delete(organisationId);
+        else shares.set(organisationId, others);
         if (open.sse.size + open.ws.size === 0) left.emit('empty');
       };
     },

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
+import type { OrganisationId } from '@patchbay/contracts';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import { type Admission, admit } from './admission.ts';
+import { type Admission, admit, passOn } from './admission.ts';
 import { type Caller, withAuthorization } from './caller.ts';
 import type { ConnectionBook } from './connection-book.ts';
 import { openChannel, type OpenChannelDeps } from './open-channel.ts';
@@ -14,6 +15,7 @@ export type WebSocketsDeps = OpenChannelDeps & {
   readonly bodyLimitBytes: number;
 };
 
+type Known = { readonly caller: Caller; readonly organisationId: OrganisationId };
 type Asked = { readonly socket: Duplex; readonly head: Buffer; readonly caller: Caller };
 
 export type WebSockets = {
@@ -28,6 +30,7 @@ const UNAUTHORISED = 4401;
 const GOING_AWAY = 1001;
 const UNSUPPORTED_DATA = 1003;
 const POLICY = 1008;
+const TRY_AGAIN_LATER = 1013;
 
 /** Shorter than the minute after which balancers cut what is silent. */
 const BEAT_MS = 15_000;
@@ -49,15 +52,16 @@ export function makeWebSockets({ bodyLimitBytes, book, tickets, ...deps }: WebSo
   const unknown = new WebSocketServer({ ...common, maxPayload: Math.min(bodyLimitBytes, STRANGER_BYTES_MAX) });
   let strangers = 0;
 
-  function serve(socket: WebSocket, caller: Caller): void {
+  function serve(socket: WebSocket, { caller, organisationId }: Known): void {
     const close = (code: number) => (): void => socket.close(code);
     const channel = openChannel(deps, { caller, deliver: (message) => send(socket, message), onUnauthorised: close(UNAUTHORISED) });
-    const leave = book.enter('ws', {
-      settle: (withinMs) => channel.settle(withinMs),
-      end: close(GOING_AWAY),
-      cut: () => socket.terminate(),
-    });
+    const connection = { settle: (ms: number) => channel.settle(ms), end: close(GOING_AWAY), cut: () => socket.terminate() };
     keepAlive(socket);
+    const leave = book.enter('ws', organisationId, connection);
+    if (leave === null) {
+      socket.close(TRY_AGAIN_LATER);
+      return;
+    }
     socket.on('message', (data, isBinary) => {
       if (isBinary) socket.close(UNSUPPORTED_DATA, 'One JSON-RPC message a text frame.');
       else channel.take(asBuffer(data));
@@ -95,34 +99,36 @@ export function makeWebSockets({ bodyLimitBytes, book, tickets, ...deps }: WebSo
     });
   }
 
-  async function redeem(frame: Buffer, caller: Caller): Promise<Caller | null> {
+  async function redeem(frame: Buffer, caller: Caller): Promise<Known | null> {
     const ticket = ticketIn(frame);
     const authorization = ticket === null ? null : await tickets.redeem(ticket, caller.path).catch(() => null);
     if (authorization === null) return null;
     const known = withAuthorization(caller, authorization);
-    const admission = await admit(deps.callInside, known).catch(() => null);
-    return admission?.status === 200 ? known : null;
+    const { principal } = await admit(deps.callInside, known);
+    return principal === null ? null : { caller: known, organisationId: principal.organisationId };
   }
 
   return {
     async upgrade(request, { caller, head, socket }) {
       socket.on('error', () => socket.destroy());
-      const isStranger = request.headers.authorization === undefined;
-      const admission = await admit(deps.callInside, caller).catch(() => null);
+      const admission = await admit(deps.callInside, caller);
+      const { principal, status } = admission;
       // Without a token the pipeline gets as far as asking for one: Host, Origin and path are right then.
-      const mayEnter = admission?.status === (isStranger ? 401 : 200) && !(isStranger && request.headers.origin === undefined);
-      if (!mayEnter || (isStranger && strangers >= STRANGERS_MAX)) refuse(socket, mayEnter ? null : admission);
-      else if (isStranger) unknown.handleUpgrade(request, socket, head, (opened) => awaitTicket(opened, caller));
-      else known.handleUpgrade(request, socket, head, (opened) => serve(opened, caller));
+      const mayBringTicket = status === 401 && request.headers.authorization === undefined && request.headers.origin !== undefined;
+      if (principal !== null)
+        known.handleUpgrade(request, socket, head, (opened) => serve(opened, { caller, organisationId: principal.organisationId }));
+      else if (!mayBringTicket) refuse(socket, admission);
+      else if (strangers >= STRANGERS_MAX) refuse(socket, { status: 503, headers: {}, body: Buffer.alloc(0) });
+      else unknown.handleUpgrade(request, socket, head, (opened) => awaitTicket(opened, caller));
     },
     async giveTicket(response, caller) {
-      const admission = await admit(deps.callInside, caller).catch(() => null);
-      const organisationId = admission?.ctx.principal?.organisationId;
-      const isAdmitted = admission?.status === 200 && organisationId !== undefined;
-      const ticket = isAdmitted ? tickets.mint(organisationId, caller.path, authorizationOf(caller)) : null;
-      const body = ticket === null ? (admission?.body ?? '') : JSON.stringify({ ticket, expiresInMs: TICKET_LIFETIME_MS });
-      response.writeHead(ticket === null ? (admission?.status ?? 503) : 200, {
-        ...(ticket === null ? headersOf(admission) : { 'content-type': 'application/json', 'cache-control': 'no-store' }),
+      const admission = await admit(deps.callInside, caller);
+      if (admission.principal === null) return passOn(response, admission);
+      const ticket = tickets.mint(admission.principal.organisationId, caller.path, authorizationOf(caller));
+      const body = JSON.stringify({ ticket, expiresInMs: TICKET_LIFETIME_MS });
+      response.writeHead(200, {
+        'content-type': 'application/json',
+        'cache-control': 'no-store',
         'content-length': Buffer.byteLength(body),
       });
       response.end(body);
@@ -152,18 +158,11 @@ function keepAlive(socket: WebSocket): void {
   socket.on('error', () => undefined);
 }
 
-/** The pipeline's own refusal as HTTP; null: too busy. */
-function refuse(socket: Duplex, admission: Admission | null): void {
-  const status = admission === null || admission.status < 400 ? 503 : admission.status;
-  const body = admission?.body ?? Buffer.alloc(0);
-  const headers = { ...headersOf(admission), 'content-length': String(body.length), connection: 'close' };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+/** The pipeline's own refusal as HTTP: there is no response object for a connection that asked to become something else. */
+function refuse(socket: Duplex, { body, headers, status }: Pick<Admission, 'body' | 'headers' | 'status'>): void {
+  const all = { ...headers, 'content-length': String(body.length), connection: 'close' };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(Buffer.concat([Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n`), body]));
-}
-
-function headersOf(admission: Admission | null): Record<string, string> {
-  const headers = Object.entries(admission?.headers ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
-  return Object.fromEntries(headers);
 }
 
 function authorizationOf({ rawHeaders }: Caller): string {

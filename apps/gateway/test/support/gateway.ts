@@ -169,7 +169,7 @@ export async function startGateway({
     record,
     logger: { error: (...logged: unknown[]) => outcomes.push(`fault ${JSON.stringify(logged, withErrors)}`) },
   });
-  const transports = makeTransports({ run, keyring: KEYRING, store, clock, bodyLimitBytes: BODY_LIMIT_BYTES, logger, metrics });
+  const transports = makeTransports({ run, keyring: KEYRING, store, mailboxes, clock, bodyLimitBytes: BODY_LIMIT_BYTES, logger, metrics });
   const server = createGatewayServer(run, transports);
   const port = await listenOn(server);
   return {
