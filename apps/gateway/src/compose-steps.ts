@@ -20,7 +20,7 @@ import { makeTombstones, type Tombstones } from './sessions/tombstones.ts';
 import type { State } from './snapshot/make-state.ts';
 import type { ClientStreams } from './streams/client-streams.ts';
 import { makeRequestStates } from './upstream/asking/request-state.ts';
-import { makeInFlight } from './upstream/in-flight.ts';
+import { type InFlight, makeInFlight } from './upstream/in-flight.ts';
 import { makeNextId } from './upstream/next-id.ts';
 import type { Pools } from './upstream/pool.ts';
 import { makeQuestionIds } from './upstream/rounds/question-ids.ts';
@@ -35,6 +35,7 @@ export type ClientSessions = {
   readonly sessionOpener: SessionOpener;
   readonly tombstones: Tombstones;
   readonly mailboxes: Mailboxes;
+  readonly inFlight: InFlight;
   listen(): Promise<void>;
 };
 
@@ -56,12 +57,15 @@ export function makeClientSessions({
   const tombstones = makeTombstones({ store, clock, announce: ended.announce });
   const sessionOpener = makeSessionOpener({ keyring, tombstones, facts: makeFactStore(store, keyring), clock, logger });
   const mailboxes = makeMailboxes({ bus, keyring, store, podId, clock, logger });
+  const inFlight = makeInFlight({ bus, keyring, clock, logger });
   return {
     sessionOpener,
     tombstones,
     mailboxes,
+    inFlight,
     async listen() {
-      await Promise.all([ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened }), mailboxes.listen()]);
+      const ends = ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened });
+      await Promise.all([ends, mailboxes.listen(), inFlight.listen()]);
     },
   };
 }
@@ -87,7 +91,7 @@ export function makeSteps({
   limits,
   logger,
   pools,
-  sessions: { mailboxes, sessionOpener, tombstones },
+  sessions: { inFlight, mailboxes, sessionOpener, tombstones },
   state,
   stdio,
   store,
@@ -97,7 +101,6 @@ export function makeSteps({
   const sealingKeys = config.sessionSealingKeys;
   const sessions = makeSessionRegistry({ store, keyring: sealingKeys, tombstones, logger });
   const resolveUpstream = makeResolveUpstream({ pools, stdio });
-  const inFlight = makeInFlight();
   const reach = { credentials, resolveUpstream };
   const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys) };
   const asking = { states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };

@@ -228,3 +228,17 @@ describe('an answer', () => {
     expect(((await refused.json()) as { error: { message: string } }).error.message).toContain('has stopped');
   });
 });
+
+describe('a call that its client takes back', () => {
+  const cancelled = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } };
+
+  it('ends on the pod that holds it, whichever pod was told, and its question is answered by nobody', async () => {
+    const session = await sessionOf('ada');
+    const { question, rest } = await heldCall(session);
+    expect((await post(cancelled, { session: await sessionOf('ada') })).status).toBe(202);
+    expect((await post(cancelled, { session })).status).toBe(202);
+    expect(await rest()).toBe('');
+    expect((await post({ jsonrpc: '2.0', id: question.id, result: { action: 'cancel' } }, { session })).status).toBe(400);
+    expect(upstream.called).toEqual(['ask_name']);
+  });
+});

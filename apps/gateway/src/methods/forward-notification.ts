@@ -1,3 +1,4 @@
+import type { MessageId } from '@patchbay/mcp-wire';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import { respondAccepted } from '../pipeline/respond.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
@@ -8,7 +9,7 @@ import { isQuestionId } from '../upstream/rounds/question-ids.ts';
 import type { SessionRegistry } from '../upstream/session-registry.ts';
 
 export type ForwardNotificationDeps = ReachDeps & {
-  readonly inFlight: Pick<InFlight, 'cancel'>;
+  readonly inFlight: Pick<InFlight, 'cancel' | 'cancelElsewhere'>;
   readonly sessions: Pick<SessionRegistry, 'find'>;
   /** What a client responds to a question of ours. */
   readonly takeAnswer: Step;
@@ -25,17 +26,20 @@ export function makeForwardNotification(deps: ForwardNotificationDeps): Step {
     // A modern client cancels by closing its stream; another response is awaited by nobody.
     if (era === 'legacy' && session !== null && message?.kind === 'notification') {
       if (message.method === 'notifications/initialized') return passOn(deps, ctx, session).then(() => accept(ctx));
-      if (
-        message.method === 'notifications/cancelled' &&
-        message.requestId !== null &&
-        !deps.inFlight.cancel(session.key, message.requestId)
-      ) {
-        // The call may wait on another pod: its server knows it by the same id, for the session is this client's alone.
-        return passOn(deps, ctx, session).then(() => accept(ctx));
-      }
+      if (message.method === 'notifications/cancelled' && message.requestId !== null) return cancel(deps, ctx, session, message.requestId);
     }
     return accept(ctx);
   };
+}
+
+/**
+ * The call may wait on another pod. Its server is told as well where it knows the call by the same id, for the session is this client's
+ * alone: that pod may be gone.
+ */
+async function cancel(deps: ForwardNotificationDeps, ctx: CallContext, session: ClientSession, id: MessageId): Promise<Outcome> {
+  if (!deps.inFlight.cancel(session.key, id))
+    await Promise.all([deps.inFlight.cancelElsewhere(session.key, id), passOn(deps, ctx, session)]);
+  return accept(ctx);
 }
 
 function accept(ctx: CallContext): Outcome {

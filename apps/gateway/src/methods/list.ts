@@ -7,6 +7,7 @@ import type { CallContext, Outcome } from '../pipeline/context.ts';
 import { ANSWERED } from '../pipeline/context.ts';
 import { respondResult } from '../pipeline/respond.ts';
 import type { CompiledEntry, CompiledServer, CompiledSnapshot, ExposedEntry } from '../snapshot/compiled.ts';
+import { listedEntry } from './listed-entry.ts';
 import { SERVER_INFO, SERVER_INFO_META_KEY, SERVERS_META_KEY } from './self.ts';
 
 /** The four lists and the member of their result that holds the entries. */
@@ -50,7 +51,7 @@ export function notDiscovered(server: CompiledServer): string {
 function composeServer(ctx: CallContext, server: CompiledServer, method: ListMethod): Buffer {
   const visible: Buffer[] = [];
   for (const entry of entriesOf(server, method)) {
-    if (isPermitted(ctx, server, entry)) visible.push(entry.definition);
+    if (isPermitted(ctx, server, entry)) visible.push(listedEntry(ctx, server, entry).definition);
   }
   return resultBody(ctx, method, visible, { serverInfo: server.catalogue?.serverInfo ?? SERVER_INFO, missing: null });
 }
@@ -80,7 +81,7 @@ function composeAggregate(ctx: CallContext, snapshot: CompiledSnapshot, method: 
 function visibleNames(ctx: CallContext, exposed: ReadonlyMap<string, ExposedEntry>): Buffer[] {
   const visible: Buffer[] = [];
   for (const { entry, exposedName, server } of exposed.values()) {
-    if (isPermitted(ctx, server, entry)) visible.push(exposeEntry(entry, server.slug, exposedName));
+    if (isPermitted(ctx, server, entry)) visible.push(exposeEntry(listedEntry(ctx, server, entry), server.slug, exposedName));
   }
   return visible;
 }

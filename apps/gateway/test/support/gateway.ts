@@ -128,10 +128,14 @@ export async function startGateway({
   const resolveUpstream = makeResolveUpstream({ pools, stdio });
   const sessions = makeSessionRegistry({ store, keyring: KEYRING, tombstones, logger });
   const credentials = makeCredentialResolver({ post: releaseCredential ?? (() => Promise.reject(new Error('no control plane'))) });
-  const inFlight = makeInFlight();
+  const inFlight = makeInFlight({ bus, keyring: KEYRING, clock, logger });
   const streams = new ClientStreams();
   const mailboxes = makeMailboxes({ bus, keyring: KEYRING, store, podId: randomUUID(), clock, logger });
-  await Promise.all([mailboxes.listen(), ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened })]);
+  await Promise.all([
+    mailboxes.listen(),
+    inFlight.listen(),
+    ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened }),
+  ]);
   const rounds = { mailboxes, questionIds: makeQuestionIds(KEYRING) };
   const asking = { states: makeRequestStates(KEYRING, clock), ownOrigin: OWN_ORIGIN };
   const outcomes: string[] = [];
