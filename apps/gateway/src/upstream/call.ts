@@ -6,6 +6,7 @@ import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts
 import type { Asking, Resumed } from './asking/asking.ts';
 import { AskingAttempt, TAKES_NO_REQUESTS } from './asking/asking-attempt.ts';
 import type { Bridge } from './bridge/bridge.ts';
+import { fitRevision } from './bridge/fit-revision.ts';
 import { makeBridge, type NextId, type UpstreamTarget } from './bridge/make-bridge.ts';
 import { Downstream } from './downstream.ts';
 import { Exchange } from './exchange.ts';
@@ -144,7 +145,8 @@ export class UpstreamCall {
   #bridge(isExclusive: boolean, nextId: NextId): Bridge {
     const { asking, ctx, message, target } = this.#input;
     const continuation = this.#rounds?.continuation ?? null;
-    const bridge = exposeOnAggregate(ctx, target, makeBridge({ continuation, ctx, isExclusive, message, nextId, target }));
+    const own = makeBridge({ continuation, ctx, isExclusive, message, nextId, target });
+    const bridge = fitRevision(ctx, target, exposeOnAggregate(ctx, target, own));
     return asking?.over(bridge) ?? bridge;
   }
 
