@@ -97,8 +97,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     start: () => sessions.listen().then(() => state.start()),
     async close() {
       handshake.stop();
-      sessions.mailboxes.close();
-      await Promise.all([state.stop(), limits.close()]);
+      await Promise.all([state.stop(), limits.close(), sessions.mailboxes.close()]);
       await Promise.all([pools.close(), stdio.close(), internal.close(), ports.close(), tracing.stop()]);
     },
   };

@@ -8,6 +8,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { MODERN_ASKING_TOOLS, type ModernAskingUpstream, startModernAskingUpstream } from '@patchbay/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type HeldCall, openHeldCall } from './support/held-call.ts';
 import { type Pods, startPods } from './support/pods.ts';
 
 let upstream: ModernAskingUpstream;
@@ -170,33 +171,16 @@ async function sessionOf(user: string, slug: string | null = 'new'): Promise<str
   return response.headers.get('mcp-session-id') ?? '';
 }
 
-type Held = { readonly question: { id: string }; readonly rest: () => Promise<string> };
-
-/** A call that holds its stream, and the question on it. */
-async function heldCall(session: string): Promise<Held> {
-  const response = await post({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'ask_name' } }, { session });
-  const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
-  let text = '';
-  while (!text.includes('\n\n')) text += (await reader.read()).value ?? '';
-  const question = JSON.parse(text.split('data: ')[1] ?? '') as Held['question'];
-  const rest = async (): Promise<string> => {
-    let more = '';
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return more;
-      more += value;
-    }
-  };
-  return { question, rest };
+function heldCall(): Promise<HeldCall> {
+  return openHeldCall(gateways.pods[0]?.url('new') ?? '', { fetch: gateways.fetch });
 }
 
 describe('an answer', () => {
   const answer = (id: string, value = 'mine'): object => ({ jsonrpc: '2.0', id, result: { action: 'accept', content: { value } } });
 
   it('is taken from its own session alone, once; any other is refused and changes nothing', async () => {
-    const [session, ofAnother, elsewhere] = [await sessionOf('ada'), await sessionOf('ada'), await sessionOf('ada', null)];
-    const ofBob = await sessionOf('bob');
-    const { question, rest } = await heldCall(session);
+    const [ofAnother, elsewhere, ofBob] = [await sessionOf('ada'), await sessionOf('ada', null), await sessionOf('bob')];
+    const { question, rest, session } = await heldCall();
     const forged = `${question.id.slice(0, -2)}AA`;
     for (const [id, options] of [
       [question.id, { session: ofAnother }],
@@ -217,8 +201,7 @@ describe('an answer', () => {
   });
 
   it('to a call whose pod died is refused in words that say so', async () => {
-    const session = await sessionOf('ada');
-    const { question } = await heldCall(session);
+    const { question, session } = await heldCall();
     // What is left of a pod that was killed, once its lease has run out.
     for (const key of gateways.store.values.keys()) if (key.includes('mailbox-owner/')) gateways.store.values.delete(key);
     const holder = gateways.served.at(-1);
@@ -233,8 +216,7 @@ describe('a call that its client takes back', () => {
   const cancelled = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } };
 
   it('ends on the pod that holds it, whichever pod was told, and its question is answered by nobody', async () => {
-    const session = await sessionOf('ada');
-    const { question, rest } = await heldCall(session);
+    const { question, rest, session } = await heldCall();
     expect((await post(cancelled, { session: await sessionOf('ada') })).status).toBe(202);
     expect((await post(cancelled, { session })).status).toBe(202);
     expect(await rest()).toBe('');

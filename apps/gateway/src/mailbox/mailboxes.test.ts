@@ -51,6 +51,13 @@ test('a box that was closed, one of another organisation and one of a pod that d
   expect(letters).toEqual([]);
 });
 
+test('a pod that stops has nobody in its boxes at once', async () => {
+  const [a, b] = [await pod('a'), await pod('b')];
+  const box = await a.open(ORGANISATION, () => undefined);
+  await a.close();
+  for (const pod of [a, b]) expect(await pod.post(ORGANISATION, box.address, 'x')).toBe('absent');
+});
+
 test('a letter whose wake was lost is found when the bus is back', async () => {
   const a = await pod('a');
   const b = await pod('b', { bus: { publish: async () => undefined, subscribe: bus.subscribe } });
@@ -100,7 +107,8 @@ test('a pod says that it holds boxes while it does, and no longer', async () => 
     expect(await renewed()).toBe(false);
     await a.open(ORGANISATION, () => undefined);
     expect(await renewed()).toBe(true);
-    a.close();
+    await a.close();
+    expect(await renewed()).toBe(false);
   } finally {
     vi.useRealTimers();
   }

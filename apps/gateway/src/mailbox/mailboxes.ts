@@ -36,7 +36,8 @@ export type Mailboxes = {
   /** Rejects when the store or the bus is away: the letter may be delivered then or not. */
   post(organisationId: OrganisationId, address: string, letter: string): Promise<Posted>;
   listen(): Promise<void>;
-  close(): void;
+  /** Whoever posts to this pod from now on is told at once that it is gone. Never rejects. */
+  close(): Promise<void>;
 };
 
 const ADDRESS_BYTES = 16;
@@ -99,9 +100,9 @@ class PodMailboxes implements Mailboxes {
     });
   }
 
-  close(): void {
-    this.#ownership.stop();
+  async close(): Promise<void> {
     this.#boxes.clear();
+    await this.#ownership.giveUp();
   }
 
   #fetch(box: Mailbox): void {

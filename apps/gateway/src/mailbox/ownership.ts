@@ -1,9 +1,10 @@
 import type { OrganisationId } from '@patchbay/contracts';
 import type { SharedStore } from '@patchbay/ports';
 import { type Keyring, open, seal } from '@patchbay/vault';
+import { within } from '../directory/within.ts';
 
 export type OwnershipDeps = {
-  readonly store: Pick<SharedStore, 'get' | 'set'>;
+  readonly store: Pick<SharedStore, 'get' | 'set' | 'delete'>;
   readonly keyring: Keyring;
   readonly podId: string;
   readonly clock: { nowMs(): number };
@@ -13,6 +14,7 @@ export type OwnershipDeps = {
 /** How long a pod counts as alive after it last said so; three times it may fail to. */
 const LEASE_MS = 12_000;
 const RENEW_EVERY_MS = 4_000;
+const STORE_TIMEOUT_MS = 1_500;
 
 /** Which pods that hold open sockets are alive: each says so under a lease, in every organisation it holds some for. */
 export class Ownership {
@@ -39,7 +41,7 @@ export class Ownership {
     if (held === undefined) return;
     held.boxes -= 1;
     if (held.boxes === 0) this.#held.delete(organisationId);
-    if (this.#held.size === 0) this.stop();
+    if (this.#held.size === 0) this.#stop();
   }
 
   /** Whether the pod that held a box lives. */
@@ -49,7 +51,16 @@ export class Ownership {
     return lease !== null && open(this.#deps.keyring, lease, [key, organisationId]) !== null;
   }
 
-  stop(): void {
+  /** This pod stops. Never rejects: what the store is not told in time it finds out by the lease. */
+  async giveUp(): Promise<void> {
+    this.#stop();
+    const { podId, store } = this.#deps;
+    const told = [...this.#held.keys()].map((organisationId) => store.delete(organisationId, leaseKey(podId)));
+    this.#held.clear();
+    await within(Promise.all(told), STORE_TIMEOUT_MS, null);
+  }
+
+  #stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
   }

@@ -188,7 +188,7 @@ export async function startGateway({
     transports,
     async close() {
       streams.close();
-      mailboxes.close();
+      await mailboxes.close();
       await transports.drain(0);
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -23,7 +23,12 @@ test('audio is the same bytes as a resource where the client has no audio', () =
 });
 
 test('a link is text that names the resource where the client has no links', () => {
-  const bytes = answer({ messages: [{ role: 'user', content: LINK }, { role: 'user', content: TEXT }] });
+  const bytes = answer({
+    messages: [
+      { role: 'user', content: LINK },
+      { role: 'user', content: TEXT },
+    ],
+  });
   const text = { type: 'text', text: 'Resource file:///a (The A: first)' };
   expect(read(olderContent(bytes, 'prompts/get', '2025-03-26'))).toEqual({
     messages: [

@@ -11,13 +11,15 @@ test('an output that is an object, or not declared, stays byte for byte', () => 
   }
 });
 
-test.each([{ type: 'array', items: { type: 'string' } }, { anyOf: [{ type: 'object' }, { type: 'null' }] }, { type: ['object', 'null'] }, true])(
-  'another output becomes a member of an object: %j',
-  (schema) => {
-    expect(hasObjectOutput(tool(schema))).toBe(false);
-    expect(schemaOf(legacyToolDefinition(tool(schema)))).toEqual({ type: 'object', properties: { result: schema }, required: ['result'] });
-  },
-);
+test.each([
+  { type: 'array', items: { type: 'string' } },
+  { anyOf: [{ type: 'object' }, { type: 'null' }] },
+  { type: ['object', 'null'] },
+  true,
+])('another output becomes a member of an object: %j', (schema) => {
+  expect(hasObjectOutput(tool(schema))).toBe(false);
+  expect(schemaOf(legacyToolDefinition(tool(schema)))).toEqual({ type: 'object', properties: { result: schema }, required: ['result'] });
+});
 
 test('pointers are moved along, but not where they are data, names, or resolve against another base', () => {
   const schema = {
@@ -58,6 +60,7 @@ test.each([
   ['{"a":1}', false, '{"a":1}'],
   ['{"a":1}', true, '{"result":{"a":1}}'],
 ])('structured content %s is carried as an object', (value, isWrapped, expected) => {
-  const answer = (content: string): Buffer => Buffer.from(`{"jsonrpc":"2.0","id":1,"result":{"structuredContent":${content},"content":[]}}`);
+  const answer = (content: string): Buffer =>
+    Buffer.from(`{"jsonrpc":"2.0","id":1,"result":{"structuredContent":${content},"content":[]}}`);
   expect(legacyStructuredContent(answer(value), isWrapped).toString()).toBe(answer(expected).toString());
 });

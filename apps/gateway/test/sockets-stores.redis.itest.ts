@@ -1,0 +1,4 @@
+import { describeSocketsOn } from './support/describe-sockets-on.ts';
+import { openRedisPorts } from './support/open-ports.ts';
+
+describeSocketsOn('Redis', openRedisPorts);
