@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { ENV } from '@patchbay/contracts';
+import { ENV, type Isolation } from '@patchbay/contracts';
 import { hostIdOf } from '../src/upstream/stdio/hosts.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type GatewaySpec, memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
@@ -34,7 +34,7 @@ afterEach(async () => {
 type Server = GatewaySpec['servers'][number];
 
 /** A server that the hosts know how to run, and the gateways how to reach. */
-function register(slug: string, isolation: 'session' | 'shared', tools: readonly string[] = ['place', 'count', 'hang']): Server {
+function register(slug: string, isolation: Isolation, tools: readonly string[] = ['place', 'count', 'hang']): Server {
   const id = randomUUID();
   launches.specs.set(id, { generation: 'g1', slug, command: 'node', args: [slug === 'memory' ? MEMORY : FIXTURE], env: {}, isolation });
   return { id, slug, url: null, era: 'legacy', tools, isolation, requestMs: 15_000 };
@@ -131,6 +131,15 @@ test('a shared server has exactly one process over all gateways and hosts, whoev
   expect(counts.map(Number).toSorted((a, b) => a - b)).toEqual(opened.map((_, index) => index + 1));
   expect(await evenly()).toBe('0,1');
 }, 60_000);
+
+test('a server with a process for each principal has one for all sessions of a user, on whichever gateway they open', async () => {
+  const server = register('personal', 'principal');
+  const [one, two] = [await pod(server), await pod(server)];
+  const counts: string[] = [];
+  for (const gateway of [one, two, one]) counts.push(await text(await legacy(gateway, 'personal'), 'count'));
+  expect(counts).toEqual(['1', '2', '3']);
+  expect(await evenly()).toBe('0,1');
+});
 
 test('after kill -9 of the host the next use starts elsewhere, for clients of both eras, and calls in flight fail once', async () => {
   const server = register('one', 'shared');

@@ -86,6 +86,7 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
     port: (server.address() as AddressInfo).port,
     async close() {
       clearInterval(sweeping);
+      host.hangUp();
       await stopping.drain(server, () => pool.close());
       guard.close();
     },

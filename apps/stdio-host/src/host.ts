@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { LaunchSpec } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
-import { scanMessage } from '@patchbay/mcp-wire';
+import { asAnswerTo, digestOf, ofShared, ownInitialize, resultOf } from './initialize.ts';
+import { JointProcesses, type Started } from './joint-processes.ts';
 import { isLaunchSpec, type LaunchSpecs } from './launch-specs.ts';
 import type { ProcessPool } from './pool.ts';
 import type { Incoming } from './process/exchange.ts';
-import { resultText } from './process/rpc-text.ts';
+import { declaredCapabilities } from './process/member.ts';
 import { ServerProcess, type ServerKey } from './process/server-process.ts';
+import type { Session } from './session.ts';
+import { SessionStreams } from './streams/session-streams.ts';
 
-/** One MCP session of a caller on one process. It ends with its process. */
-export type Session = { readonly id: string; readonly process: ServerProcess; lastUsedAtMs: number };
+/** Whose `initialize` it is. `principal`: empty for the control plane. */
+export type Opening = { readonly key: ServerKey; readonly generation: string; readonly principal: string };
 
 /** A session and what `initialize` answered; `sessionId` is null when the server itself refused. */
 export type Opened = { readonly sessionId: string | null; readonly answer: Buffer };
@@ -24,27 +27,42 @@ export type HostOptions = {
 };
 
 const SESSION_ID_BYTES = 32;
-const SHARED_PROTOCOL_VERSION = '2025-11-25';
+/** A request whose answer nobody has waited for so long is cancelled; people take their time to answer what a server asks. */
+const UNREAD_MS = 30 * 60_000;
+const NO_CAPABILITIES: ReadonlySet<string> = new Set();
 const INITIALIZED = '{"jsonrpc":"2.0","method":"notifications/initialized"}';
-
-type SharedStart = { readonly process: ServerProcess; readonly result: Buffer };
 
 /** Opens, finds and ends sessions, each on a process of its own or on the one its server shares. */
 export class StdioHost {
   readonly #options: HostOptions;
   readonly #sessions = new Map<string, Session>();
-  readonly #shared = new Map<string, Promise<SharedStart | Refusal>>();
+  readonly #joint = new JointProcesses();
 
   constructor(options: HostOptions) {
     this.#options = options;
   }
 
   /** Answers an `initialize`: the first use of a server starts it. */
-  async open(key: ServerKey, generation: string, incoming: Incoming): Promise<Opened | Refusal> {
+  async open({ generation, key, principal }: Opening, incoming: Incoming): Promise<Opened | Refusal> {
     const spec = await this.#options.specs.get(key, generation);
     if (!isLaunchSpec(spec)) return spec;
     this.#options.pool.retireOthers(key, generation);
-    return spec.isolation === 'shared' ? this.#join(key, spec, incoming) : this.#openAlone(key, spec, incoming);
+    const capabilities = declaredCapabilities(incoming.bytes, incoming.message);
+    switch (spec.isolation) {
+      case 'session':
+        return this.#openAlone(key, spec, { incoming, capabilities });
+      case 'principal': {
+        // Clients that declared different things cannot be told apart by the process: each kind has one.
+        const name = `${nameOf(key, spec)}/${principal}/${digestOf(incoming)}`;
+        const joined = await this.#joint.join(name, () => this.#startJoint(key, spec, incoming));
+        return 'code' in joined ? joined : this.#register(joined.process, asAnswerTo(incoming, joined.result), capabilities);
+      }
+      case 'shared': {
+        const joined = await this.#joint.join(nameOf(key, spec), () => this.#startJoint(key, spec, ownInitialize(this.#options.version)));
+        if ('code' in joined) return joined;
+        return this.#register(joined.process, asAnswerTo(incoming, ofShared(joined.result)), NO_CAPABILITIES);
+      }
+    }
   }
 
   /** The session of this id on exactly this server; null when it does not exist or has ended. */
@@ -65,8 +83,10 @@ export class StdioHost {
   /** Ends a session and what is in flight in it; a process of its own ends with it. */
   end(session: Session): void {
     const { process: running } = session;
-    this.#forget(session);
-    running.exchange.failAll(refusal('session.gone', 'It was ended while this request was being answered.'), session.id);
+    this.#sessions.delete(session.id);
+    running.sessions.delete(session.id);
+    running.exchange.leave(session.id, refusal('session.gone', 'It was ended while this request was being answered.'));
+    session.streams.close();
     if (running.spec.isolation === 'session') this.#options.pool.end(running, 'its session ended');
   }
 
@@ -84,24 +104,36 @@ export class StdioHost {
   sweep(): void {
     const nowMs = this.#options.clock.nowMs();
     for (const session of this.#sessions.values()) {
+      session.streams.sweep();
+      session.process.exchange.giveUpUnread(nowMs - UNREAD_MS);
+      // Somebody who listens is there, though silent. What all share is nobody's: it starts anew at the next use.
+      if (session.streams.general.isAttended && session.process.spec.isolation !== 'shared') this.touch(session);
       const unused = nowMs - session.lastUsedAtMs >= this.#options.idleMs;
       if (unused && session.process.exchange.inFlightOf(session.id) === 0) this.end(session);
     }
     this.#options.pool.sweep();
   }
 
-  /** To be called when a process is gone: its sessions are too. */
-  forgetProcess(running: ServerProcess): void {
-    for (const id of running.sessions) this.#sessions.delete(id);
-    running.sessions.clear();
-    const name = sharedName(running.key, running.spec);
-    const starting = this.#shared.get(name);
-    void starting?.then((shared) => {
-      if (!('code' in shared) && shared.process === running && this.#shared.get(name) === starting) this.#shared.delete(name);
-    });
+  /** Ends the streams that wait for whatever comes: they would keep a host that stops from ending. */
+  hangUp(): void {
+    for (const { streams } of this.#sessions.values()) streams.general.hangUp();
   }
 
-  async #openAlone(key: ServerKey, spec: LaunchSpec, incoming: Incoming): Promise<Opened | Refusal> {
+  /** To be called when a process is gone: its sessions are too. */
+  forgetProcess(running: ServerProcess): void {
+    for (const id of running.sessions) {
+      this.#sessions.get(id)?.streams.close();
+      this.#sessions.delete(id);
+    }
+    running.sessions.clear();
+    this.#joint.forget(running);
+  }
+
+  async #openAlone(
+    key: ServerKey,
+    spec: LaunchSpec,
+    { capabilities, incoming }: { incoming: Incoming; capabilities: ReadonlySet<string> },
+  ): Promise<Opened | Refusal> {
     const { pool, startTimeoutMs } = this.#options;
     const started = await pool.start(key, spec);
     if (!(started instanceof ServerProcess)) return started;
@@ -111,34 +143,15 @@ export class StdioHost {
       pool.end(started, 'it refused to initialize');
       return { sessionId: null, answer };
     }
-    return this.#register(started, answer);
+    return this.#register(started, answer, capabilities);
   }
 
-  async #join(key: ServerKey, spec: LaunchSpec, { bytes, message }: Incoming): Promise<Opened | Refusal> {
-    const name = sharedName(key, spec);
-    let starting = this.#shared.get(name);
-    const current = await starting;
-    if (current === undefined || 'code' in current || current.process.state !== 'ready') {
-      // Whoever comes first after the last process ended starts the next; the others wait for the same one.
-      if (this.#shared.get(name) === starting) this.#shared.set(name, this.#startShared(key, spec));
-      starting = this.#shared.get(name);
-    }
-    const shared = await starting;
-    if (shared === undefined) return refusal('internal');
-    if ('code' in shared) {
-      if (this.#shared.get(name) === starting) this.#shared.delete(name);
-      return shared;
-    }
-    const idText = message.idSpan === null ? 'null' : bytes.toString('utf8', message.idSpan.start, message.idSpan.end);
-    return this.#register(shared.process, resultText(idText, shared.result));
-  }
-
-  /** The host is the client here, and one without capabilities: what a server asks of its client, no session could answer for all. */
-  async #startShared(key: ServerKey, spec: LaunchSpec): Promise<SharedStart | Refusal> {
-    const { pool, startTimeoutMs, version } = this.#options;
+  /** A process that several sessions will use: the host itself tells it that it is initialised. */
+  async #startJoint(key: ServerKey, spec: LaunchSpec, initialize: Incoming): Promise<Started | Refusal> {
+    const { pool, startTimeoutMs } = this.#options;
     const started = await pool.start(key, spec);
     if (!(started instanceof ServerProcess)) return started;
-    const answer = await started.initialise(ownInitialize(version), startTimeoutMs);
+    const answer = await started.initialise(initialize, startTimeoutMs);
     if (!Buffer.isBuffer(answer)) return answer;
     const result = resultOf(answer);
     if (result === null) {
@@ -149,37 +162,19 @@ export class StdioHost {
     return { process: started, result };
   }
 
-  #register(running: ServerProcess, answer: Buffer): Opened | Refusal {
+  #register(running: ServerProcess, answer: Buffer, capabilities: ReadonlySet<string>): Opened | Refusal {
     if (running.state !== 'ready')
       return refusal('upstream.unreachable', `Stdio server "${running.spec.slug}" ended while it was being opened.`);
     const id = randomBytes(SESSION_ID_BYTES).toString('base64url');
     const lastUsedAtMs = (running.lastUsedAtMs = this.#options.clock.nowMs());
-    this.#sessions.set(id, { id, process: running, lastUsedAtMs });
+    const streams = new SessionStreams(this.#options.clock);
+    this.#sessions.set(id, { id, process: running, streams, lastUsedAtMs });
     running.sessions.add(id);
+    running.exchange.join({ id, capabilities, pass: (message, kind) => streams.general.append(message, kind) });
     return { sessionId: id, answer };
   }
-
-  #forget(session: Session): void {
-    this.#sessions.delete(session.id);
-    session.process.sessions.delete(session.id);
-  }
 }
 
-function sharedName({ organisationId, serverId }: ServerKey, { generation }: LaunchSpec): string {
+function nameOf({ organisationId, serverId }: ServerKey, { generation }: LaunchSpec): string {
   return `${organisationId}/${serverId}/${generation}`;
-}
-
-function ownInitialize(version: string): Incoming {
-  const params = { protocolVersion: SHARED_PROTOCOL_VERSION, capabilities: {}, clientInfo: { name: 'patchbay-stdio-host', version } };
-  const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params }));
-  const scanned = scanMessage(bytes);
-  if (!scanned.ok) throw new TypeError('our own initialize is not JSON-RPC');
-  return { bytes, message: scanned.message };
-}
-
-/** The result's own bytes, or null when the answer is an error. */
-function resultOf(answer: Buffer): Buffer | null {
-  const scanned = scanMessage(answer, { depthMax: 256, elementsMax: 5_000_000 });
-  const span = scanned.ok ? scanned.message.resultSpan : null;
-  return span === null ? null : Buffer.from(answer.subarray(span.start, span.end));
 }

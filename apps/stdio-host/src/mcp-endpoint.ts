@@ -2,17 +2,22 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STDIO_HOST } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import { scanMessage, type ScannedMessage } from '@patchbay/mcp-wire';
-import type { Session, StdioHost } from './host.ts';
+import type { Opening, StdioHost } from './host.ts';
 import { sendJson, sendRefusal, sendRpcError } from './http/answers.ts';
+import { EventResponse } from './http/event-response.ts';
 import { HttpReply } from './http/http-reply.ts';
 import { readBody } from './http/read-body.ts';
 import type { RequestRecorder } from './ops/request-recorder.ts';
 import type { Incoming } from './process/exchange.ts';
 import { toOneLine } from './process/rpc-text.ts';
 import type { ServerKey } from './process/server-process.ts';
+import type { Session } from './session.ts';
 
 const BODY_BYTES_MAX = 16 * 1024 * 1024;
 const SESSION_HEADER = 'mcp-session-id';
+const LAST_EVENT_HEADER = 'last-event-id';
+/** Clients of earlier revisions would parse an event without data as JSON. */
+const PRIMED_SINCE = '2025-11-25';
 /** They change what a process does for every session on it. */
 const NOT_ON_SHARED: ReadonlySet<string> = new Set(['logging/setLevel', 'resources/subscribe', 'resources/unsubscribe']);
 
@@ -41,9 +46,10 @@ export class McpEndpoint {
         return this.#post(exchanged);
       case 'DELETE':
         return this.#delete(exchanged);
+      case 'GET':
+        return this.#get(exchanged);
       default:
-        // A stream from server to client has its place here (GET) once requests from servers are carried.
-        response.setHeader('allow', 'POST, DELETE');
+        response.setHeader('allow', 'POST, GET, DELETE');
         return sendRefusal(response, refusal('http.method'));
     }
   }
@@ -63,7 +69,24 @@ export class McpEndpoint {
     if (incoming.message.kind !== 'request' || incoming.message.method !== 'initialize') {
       return sendRefusal(response, refusal('rpc.invalid', 'Without an Mcp-Session-Id only initialize is answered.'), idTextOf(incoming));
     }
-    return this.#initialize({ request, response, key }, generation, incoming);
+    const principal = header(request, STDIO_HOST.principalHeader) ?? '';
+    return this.#initialize(response, { key, generation, principal }, incoming);
+  }
+
+  /** What belongs to no request; with `Last-Event-ID` what came after that event, of whichever stream it was. */
+  #get({ request, response, key }: Exchanged): void {
+    const sessionId = header(request, SESSION_HEADER);
+    const session = sessionId === null ? null : this.#take(key, sessionId, response);
+    if (session === null) return sendRefusal(response, refusal('session.gone'));
+    const lastEventId = header(request, LAST_EVENT_HEADER);
+    const from = lastEventId === null ? { stream: session.streams.general, sequence: null } : session.streams.at(lastEventId);
+    if (from === null) return sendRefusal(response, refusal('stream.position'));
+    const listener = new EventResponse(response);
+    response.on('close', () => {
+      from.stream.detach(listener);
+      this.#options.host.touch(session);
+    });
+    from.stream.attach(listener, from.sequence);
   }
 
   /** A host that stops knows no session any more: its callers open another elsewhere, for nothing was executed. */
@@ -81,14 +104,14 @@ export class McpEndpoint {
     return { bytes: toOneLine(body), message: scanned.message };
   }
 
-  async #initialize({ response, key }: Exchanged, generation: string, incoming: Incoming): Promise<void> {
+  async #initialize(response: ServerResponse, opening: Opening, incoming: Incoming): Promise<void> {
     if (this.#options.isStopping()) return sendRpcError(response, idTextOf(incoming), refusal('stdio.stopping'));
-    const opened = await this.#options.host.open(key, generation, incoming);
+    const opened = await this.#options.host.open(opening, incoming);
     if ('code' in opened) return sendRpcError(response, idTextOf(incoming), opened);
     if (opened.sessionId === null) return sendJson(response, 200, opened.answer);
     if (!response.destroyed) return sendJson(response, 200, opened.answer, { [SESSION_HEADER]: opened.sessionId });
     // Nobody will ever learn the id, so nobody can end the session.
-    const unheard = this.#options.host.find(key, opened.sessionId);
+    const unheard = this.#options.host.find(opening.key, opened.sessionId);
     if (unheard !== null) this.#options.host.end(unheard);
   }
 
@@ -96,21 +119,28 @@ export class McpEndpoint {
     const { exchange, key, spec } = session.process;
     const { message } = incoming;
     if (message.kind !== 'request') {
-      // Responses answer requests that servers cannot make here yet.
       if (message.kind === 'notification') exchange.notify(session.id, incoming);
+      else exchange.respond(session.id, incoming);
       response.writeHead(202, { 'content-length': 0 }).end();
       return;
     }
     const refused = refusedInSession(message, spec.isolation === 'shared');
     if (refused !== null) return sendRpcError(response, idTextOf(incoming), refused);
     const recording = this.#options.recorder.begin({ key, slug: spec.slug, message, traceparent: request.headers['traceparent'] });
-    const reply = new HttpReply(response, idTextOf(incoming), (outcome) => recording.end(outcome));
+    const reply = new HttpReply({
+      response,
+      idText: idTextOf(incoming),
+      streams: session.streams,
+      canPrime: (header(request, 'mcp-protocol-version') ?? '') >= PRIMED_SINCE,
+      ended: (outcome) => recording.end(outcome),
+    });
     const flight = exchange.request(session.id, { ...incoming, traceparent: recording.traceparent }, reply);
-    // The caller may leave before the answer: the server finishes its work, and nobody waits for it any more.
     const left = () => {
+      this.#options.host.touch(session);
+      if (reply.left()) return;
+      // Nobody can come back: the server finishes its work, and nobody waits for it any more.
       if (flight !== null) exchange.release(flight);
       recording.end('cancelled');
-      this.#options.host.touch(session);
     };
     if (response.destroyed) left();
     else response.on('close', left);

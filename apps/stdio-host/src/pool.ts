@@ -3,7 +3,7 @@ import { refusal, type Refusal } from '@patchbay/errors';
 import type { Log } from './log.ts';
 import type { ProcessEvents } from './ops/process-metrics.ts';
 import { Backoff } from './process/backoff.ts';
-import type { ChildOptions } from './process/child.ts';
+import type { OpenCarrier } from './process/carrier.ts';
 import { ServerProcess, type ServerKey } from './process/server-process.ts';
 
 export type PoolOptions = {
@@ -14,7 +14,7 @@ export type PoolOptions = {
   readonly clock: { nowMs(): number };
   readonly log: Log;
   readonly events: ProcessEvents;
-  readonly prepare: (key: ServerKey, spec: LaunchSpec) => Promise<Pick<ChildOptions, 'command' | 'cwd' | 'guard'> | Refusal>;
+  readonly prepare: (key: ServerKey, spec: LaunchSpec) => Promise<OpenCarrier | Refusal>;
   /** Its sessions ended with it. */
   readonly onGone: (process: ServerProcess) => void;
 };
@@ -48,14 +48,14 @@ export class ProcessPool {
     const { clock, prepare } = this.#options;
     const waitMs = this.#backoff.waitMs(failureKey(key, spec), clock.nowMs());
     if (waitMs > 0) return inBackoff(spec, waitMs);
-    const launch = await prepare(key, spec);
-    if ('code' in launch) return launch;
+    const open = await prepare(key, spec);
+    if ('code' in open) return open;
     for (;;) {
       const refused = await this.#makeRoom();
       if (refused !== null) return refused;
       if (this.#closed) return refusal('stdio.stopping');
       // No await between this check and the start, so that two starts never take one place.
-      if (this.#processes.size < this.#options.processesMax) return this.#spawn(key, spec, launch);
+      if (this.#processes.size < this.#options.processesMax) return this.#run(key, spec, open);
     }
   }
 
@@ -94,12 +94,12 @@ export class ProcessPool {
     await Promise.all([...this.#processes].map((running) => running.stop()));
   }
 
-  #spawn(key: ServerKey, spec: LaunchSpec, launch: Pick<ChildOptions, 'command' | 'cwd' | 'guard'>): ServerProcess {
+  #run(key: ServerKey, spec: LaunchSpec, open: OpenCarrier): ServerProcess {
     const { clock, events, log, onGone } = this.#options;
     const started = new ServerProcess({
       key,
       spec,
-      launch,
+      open,
       clock,
       onGone: (running, crash) => {
         this.#processes.delete(running);

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { CreateMessageRequestSchema, ElicitRequestSchema, ListRootsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { STDIO_HOST } from '@patchbay/contracts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ORGANISATION, SECRET, startHost, statusOf, type TestHost } from './support/harness.ts';
@@ -24,11 +25,13 @@ beforeAll(async () => {
 });
 afterAll(() => host.stop());
 
-async function connect(serverId: string): Promise<{ client: Client; transport: StreamableHTTPClientTransport }> {
+async function connect(
+  serverId: string,
+  client = new Client({ name: 'test', version: '1' }),
+): Promise<{ client: Client; transport: StreamableHTTPClientTransport }> {
   const transport = new StreamableHTTPClientTransport(new URL(STDIO_HOST.path(ORGANISATION, serverId), host.url), {
     requestInit: { headers: { authorization: `Bearer ${SECRET}`, [STDIO_HOST.generationHeader]: 'g1' } },
   });
-  const client = new Client({ name: 'test', version: '1' });
   await client.connect(transport);
   return { client, transport };
 }
@@ -60,6 +63,31 @@ test('progress of a long operation reaches the client that asked, with its own t
   await client.callTool({ name, arguments: { duration: 0.4, steps: 4 } }, undefined, { onprogress });
   expect(steps).toEqual([1, 2, 3, 4]);
   await transport.terminateSession();
+  await client.close();
+});
+
+test('sampling, elicitation and roots of the everything server reach the official client, and its answers the server', async () => {
+  const asked: string[] = [];
+  const capabilities = { sampling: {}, elicitation: {}, roots: { listChanged: true } };
+  const asking = new Client({ name: 'test', version: '1' }, { capabilities });
+  asking.setRequestHandler(CreateMessageRequestSchema, async () => {
+    asked.push('sampling');
+    return { model: 'm', role: 'assistant', content: { type: 'text', text: 'sampled words' } };
+  });
+  asking.setRequestHandler(ElicitRequestSchema, async () => {
+    asked.push('elicitation');
+    return { action: 'decline' };
+  });
+  asking.setRequestHandler(ListRootsRequestSchema, async () => {
+    asked.push('roots');
+    return { roots: [{ uri: 'file:///somewhere', name: 'somewhere' }] };
+  });
+  const { client } = await connect(host.launches.add({ slug: 'everything', args: [EVERYTHING] }), asking);
+  const sampled = await client.callTool({ name: 'trigger-sampling-request', arguments: { prompt: 'say', maxTokens: 10 } });
+  expect(textOf(sampled)).toContain('sampled words');
+  expect(textOf(await client.callTool({ name: 'trigger-elicitation-request', arguments: {} }))).toMatch(/declin/i);
+  expect(textOf(await client.callTool({ name: 'get-roots-list', arguments: {} }))).toContain('file:///somewhere');
+  expect(new Set(asked)).toEqual(new Set(['sampling', 'elicitation', 'roots']));
   await client.close();
 });
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Caller } from './support/caller.ts';
@@ -52,9 +53,9 @@ describe('the transport', () => {
     await one.end();
   });
 
-  test('GET is not served yet; a missing generation, a wrong type, a batch and a first message other than initialize are refused', async () => {
+  test('a missing generation, a wrong type, a batch, another method and a first message other than initialize are refused', async () => {
     const caller = new Caller(host.url, host.launches.add({ slug: 'fix' }));
-    expect((await fetch(caller.url, { headers: caller.headers() })).status).toBe(405);
+    expect((await fetch(caller.url, { method: 'PUT', headers: caller.headers() })).status).toBe(405);
     const without = { ...caller.headers() };
     delete without['patchbay-generation'];
     expect((await caller.post('{}', { headers: without })).status).toBe(400);
@@ -130,7 +131,7 @@ describe('messages', () => {
     await caller.end();
   });
 
-  test('requests of the server are refused in its own id, and its pings answered', async () => {
+  test('requests of the server that its client did not declare are refused in its own id, and its pings answered', async () => {
     const caller = new Caller(host.url, host.launches.add({ slug: 'fix' }));
     await caller.open();
     const [sampling, ping] = JSON.parse(await caller.text('ask'));
@@ -188,6 +189,64 @@ describe('isolation', () => {
     }
     const running = (await statusOf(host.url)).processes.filter((process) => process.serverId === serverId);
     expect(running).toMatchObject([{ sessions: 8, isolation: 'shared', state: 'ready' }]);
+  });
+
+  test('principal: the sessions of one share a process, with answers, progress and questions of their own; another has another', async () => {
+    const serverId = host.launches.add({ slug: 'personal', isolation: 'principal' });
+    const as = async (principal: string, capabilities: Record<string, unknown> = { elicitation: {} }) => {
+      const caller = Object.assign(new Caller(host.url, serverId), { principal, capabilities });
+      await caller.open();
+      return caller;
+    };
+    const [one, two, other] = await Promise.all([as('ada'), as('ada'), as('grace')]);
+    expect([await one.text('count'), await two.text('count'), await other.text('count')]).toEqual(['1', '2', '1']);
+    const both = await Promise.all(
+      [one, two].map((caller, index) => caller.call('progress', { steps: 3, ms: 3, text: `of ${index}` }, { id: 1, token: 1 })),
+    );
+    for (const [index, { messages }] of both.entries()) {
+      expect(messages.map(({ params, result }) => params?.['message'] ?? result?.content?.[0]?.text)).toEqual(Array(4).fill(`of ${index}`));
+    }
+    const request = { name: 'request', arguments: { method: 'elicitation/create' } };
+    const asked = await two.stream({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: request });
+    const { message } = await asked.message();
+    // The right principal, but not the session that was asked.
+    await one.post({ jsonrpc: '2.0', id: message.id, result: { action: 'accept', content: { from: 'the wrong one' } } });
+    await two.post({ jsonrpc: '2.0', id: message.id, result: { action: 'decline' } });
+    expect((await asked.message()).message).toMatchObject({ id: 1, result: { content: [{ text: expect.stringContaining('decline') }] } });
+    // One that declared nothing gets a process that was told so, and is asked nothing.
+    const plain = await as('ada', {});
+    expect(await plain.text('count')).toBe('1');
+    expect(await plain.text('request', { method: 'elicitation/create' })).toContain('-32601');
+    await Promise.all([one, two, other, plain].map((caller) => caller.end()));
+  });
+
+  test('no process is ever used by two organisations, whatever they share', async () => {
+    for (const isolation of ['session', 'principal', 'shared'] as const) {
+      const serverId = host.launches.add({ slug: 'mine', isolation });
+      const ours = Object.assign(new Caller(host.url, serverId), { principal: 'ada' });
+      const theirs = Object.assign(new Caller(host.url, serverId), { principal: 'ada', organisation: randomUUID() });
+      await Promise.all([ours.open(), theirs.open()]);
+      expect([await ours.text('count'), await ours.text('count'), await theirs.text('count')]).toEqual(['1', '2', '1']);
+      const [stolen] = [Object.assign(new Caller(host.url, serverId), { organisation: theirs.organisation, sessionId: ours.sessionId })];
+      expect((await stolen.call('count')).status).toBe(404);
+      await Promise.all([ours.end(), theirs.end()]);
+    }
+  });
+
+  test('shared: of what the server says unasked only list changes leave it, to every session; and no capability is shown that a session has not', async () => {
+    const serverId = host.launches.add({ slug: 'together', isolation: 'shared' });
+    const [a, b] = [new Caller(host.url, serverId), new Caller(host.url, serverId)];
+    const [opened] = await Promise.all([a.open(), b.open()]);
+    expect(opened.messages[0]?.result?.['capabilities']).toEqual({ tools: {}, resources: { subscribe: false } });
+    const streams = await Promise.all([a.listen(), b.listen()]);
+    await a.text('emit', { method: 'notifications/message', params: { level: 'info', data: 'secret of a' } });
+    await a.text('emit', { method: 'notifications/resources/updated', params: { uri: 'a:b' } });
+    expect(await a.text('request', { method: 'roots/list' })).toContain('-32601');
+    await a.text('emit', { method: 'notifications/tools/list_changed' });
+    for (const stream of streams) {
+      expect((await stream.message()).message.method).toBe('notifications/tools/list_changed');
+      stream.leave();
+    }
   });
 
   test('shared: the server sees one initialize, without client capabilities, and every session its result', async () => {

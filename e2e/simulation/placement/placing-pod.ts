@@ -56,7 +56,7 @@ export class PlacingPod {
       const deps = { hosts, store: store.portsOf(this.name, owner).sharedStore, keyring, clock, endOn, counters: SILENT, logger };
       const placement = new Placement(mutation(deps));
       const ways = new Map(
-        servers.map((placed) => [keyOf(placed), new StdioWays({ hosts, placement, endOn: mutation(deps).endOn }, placed)]),
+        servers.map((placed) => [keyOf(placed), new StdioWays({ hosts, placement, endOn: mutation(deps).endOn }, placed, null)]),
       );
       return { owner, hosts, ways, sessions: new Map() };
     });

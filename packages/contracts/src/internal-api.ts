@@ -72,6 +72,8 @@ export type LaunchSpec = z.infer<typeof LaunchSpec>;
 export const STDIO_HOST = {
   path: (organisationId: string, serverId: string) => `/orgs/${organisationId}/servers/${serverId}/mcp`,
   generationHeader: 'patchbay-generation',
+  /** Whose session an `initialize` opens, where the isolation is `principal`: opaque to the host. Without it, the control plane's. */
+  principalHeader: 'patchbay-principal',
   /**
    * What the hosts' order is hashed by, together with their URLs: alike in every program. `owner` tells the sessions of a server
    * apart that has a process for each.

@@ -78,7 +78,8 @@ export type OrganisationPart = z.infer<typeof OrganisationPart>;
 export const ServerKind = z.enum(['streamable-http', 'stdio']);
 export type ServerKind = z.infer<typeof ServerKind>;
 
-export const Isolation = z.enum(['session', 'shared']);
+/** Who shares a process of a stdio server: nobody, the sessions of one principal, or all of the organisation. */
+export const Isolation = z.enum(['session', 'principal', 'shared']);
 export type Isolation = z.infer<typeof Isolation>;
 
 export const ServerTimeouts = z.object({

@@ -19,7 +19,7 @@ export function makeDispatch({ asking: askingDeps, resolveUpstream, ...deps }: D
       const mismatch = checkParams({ server: target.server, tool: target.object.name, body: ctx.body, message }, ctx.request.headers);
       if (mismatch !== null) return mismatch;
     }
-    const upstream = resolveUpstream(snapshot, target.server, ctx.upstreamHeaders);
+    const upstream = resolveUpstream(snapshot, target.server, { userId: principal.userId, credential: ctx.upstreamHeaders });
     if ('code' in upstream) return upstream;
     const asking = ctx.era === 'modern' && target.server.catalogue?.era === 'legacy' ? beginAsking(askingDeps, ctx, target) : null;
     if (asking !== null && 'code' in asking) return asking;

@@ -18,5 +18,5 @@ export async function reach(
     ? await credentials.resolve({ organisationId: principal.organisationId, tokenHash, server })
     : null;
   if (credential !== null && 'code' in credential) return credential;
-  return resolveUpstream(snapshot, server, credential?.headers ?? null);
+  return resolveUpstream(snapshot, server, { userId: principal.userId, credential: credential?.headers ?? null });
 }

@@ -1,4 +1,4 @@
-import type { OrganisationId } from '@patchbay/contracts';
+import type { OrganisationId, UserId } from '@patchbay/contracts';
 import { type Refusal, refusal } from '@patchbay/errors';
 import type { Secret } from '@patchbay/vault';
 import type { CompiledServer, CompiledSnapshot } from '../snapshot/compiled.ts';
@@ -21,17 +21,16 @@ export type Upstream = {
   readonly headers: Readonly<Record<string, string>>;
 };
 
+/** For whom, and the server's credential for them. */
+export type UpstreamCaller = { readonly userId: UserId; readonly credential: Readonly<Record<string, string>> | null };
+
 /** Resolves a server of a snapshot to its connection. A refusal when this pod has no stdio host to reach it through. */
-export type ResolveUpstream = (
-  snapshot: CompiledSnapshot,
-  server: CompiledServer,
-  credential: Readonly<Record<string, string>> | null,
-) => Upstream | Refusal;
+export type ResolveUpstream = (snapshot: CompiledSnapshot, server: CompiledServer, caller: UpstreamCaller) => Upstream | Refusal;
 
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 export function makeResolveUpstream({ pools, stdio }: UpstreamsDeps): ResolveUpstream {
-  return function resolveUpstream(snapshot, server, credential) {
+  return function resolveUpstream(snapshot, server, { credential, userId }) {
     const { organisationId } = snapshot;
     if (server.url !== null) {
       const { origin, path } = addressOf(server.url);
@@ -40,8 +39,9 @@ export function makeResolveUpstream({ pools, stdio }: UpstreamsDeps): ResolveUps
     }
     if (stdio === null)
       return refusal('upstream.unreachable', `Server "${server.slug}" is a stdio server and no stdio host is configured.`);
-    const ways = new StdioWays(stdio, { organisationId, server });
-    return { organisationId, server, ways, headers: hostHeaders(stdio.secret, server.generation) };
+    const principal = server.isolation === 'principal' ? userId : null;
+    const ways = new StdioWays(stdio, { organisationId, server }, principal);
+    return { organisationId, server, ways, headers: hostHeaders(stdio.secret, server.generation, principal) };
   };
 }
 

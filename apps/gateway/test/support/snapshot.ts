@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { GrantId, type LimitsPart, OrganisationId, Revision, ServerId } from '@patchbay/contracts';
+import { GrantId, type Isolation, type LimitsPart, OrganisationId, Revision, ServerId } from '@patchbay/contracts';
 import { type Era, LEGACY_VERSIONS } from '@patchbay/mcp-wire';
 import { compileGrants } from '@patchbay/policy';
 import { compileLimits } from '../../src/limits/compile-limits.ts';
@@ -27,7 +27,7 @@ export type ServerSpec = {
   readonly requestMs?: number;
   readonly hasCredential?: boolean;
   readonly generation?: string;
-  readonly isolation?: 'session' | 'shared';
+  readonly isolation?: Isolation;
 };
 
 /** A snapshot in which everyone may use everything. */

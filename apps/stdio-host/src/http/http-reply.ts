@@ -2,63 +2,89 @@ import type { ServerResponse } from 'node:http';
 import type { Refusal } from '@patchbay/errors';
 import type { RequestOutcome } from '../ops/request-recorder.ts';
 import type { Reply } from '../process/reply.ts';
-import { errorText, toOneLine } from '../process/rpc-text.ts';
+import { errorText } from '../process/rpc-text.ts';
+import type { EventKind, NumberedStream } from '../streams/numbered-stream.ts';
+import type { SessionStreams } from '../streams/session-streams.ts';
 import { sendJson } from './answers.ts';
+import { EventResponse } from './event-response.ts';
 
-const EVENT_START = Buffer.from('event: message\ndata: ');
-const EVENT_END = Buffer.from('\n\n');
+export type HttpReplyOptions = {
+  readonly response: ServerResponse;
+  readonly idText: string;
+  readonly streams: SessionStreams;
+  /** Whether the caller can read an event without data. */
+  readonly canPrime: boolean;
+  /** Told how, once everything is written. */
+  readonly ended: (outcome: RequestOutcome) => void;
+};
+
+/** An answer that takes longer begins its stream, so that its caller can come back for it. */
+const PRIME_AFTER_MS = 1_000;
 
 /**
- * The answer to one POSTed request: a JSON body when the response is the first message that arrives, else an event stream.
- * Events carry no ids yet, because a stream cannot be resumed yet.
+ * The answer to one POSTed request: a JSON body when the response is the first message that arrives, else a numbered stream, which
+ * outlives its connection.
  */
 export class HttpReply implements Reply {
-  readonly #response: ServerResponse;
-  readonly #idText: string;
-  readonly #ended: (outcome: RequestOutcome) => void;
+  readonly #options: HttpReplyOptions;
+  readonly #priming: NodeJS.Timeout | null;
+  #stream: NumberedStream | null = null;
 
-  /** `ended` is told how, once everything is written. */
-  constructor(response: ServerResponse, idText: string, ended: (outcome: RequestOutcome) => void) {
-    this.#response = response;
-    this.#idText = idText;
-    this.#ended = ended;
+  constructor(options: HttpReplyOptions) {
+    this.#options = options;
+    this.#priming = options.canPrime ? setTimeout(() => this.#numbered().prime(), PRIME_AFTER_MS) : null;
   }
 
-  notify(message: Buffer): void {
-    this.#stream();
-    this.#event(message);
+  /** Null also while there is no number to come back with. */
+  get unreadSinceMs(): number | null {
+    return this.#stream?.unreadSinceMs ?? null;
+  }
+
+  /** The caller has left. False: nothing was said yet, so that it cannot come back. */
+  left(): boolean {
+    this.#stopPriming();
+    return this.#stream !== null;
+  }
+
+  pass(message: Buffer, kind: EventKind): void {
+    this.#numbered().append(message, kind);
   }
 
   finish(message: Buffer): void {
     this.#say(message);
-    this.#ended('ok');
+    this.#options.ended('ok');
   }
 
   fail(refused: Refusal): void {
-    this.#say(errorText(this.#idText, refused));
-    this.#ended(refused.code);
+    this.#say(errorText(this.#options.idText, refused));
+    this.#options.ended(refused.code);
   }
 
   abandon(): void {
-    this.#stream();
-    this.#response.end();
-    this.#ended('cancelled');
+    this.#numbered().end();
+    this.#options.ended('cancelled');
   }
 
   #say(message: Buffer): void {
-    if (!this.#response.headersSent) return sendJson(this.#response, 200, message);
-    this.#event(message);
-    this.#response.end();
+    this.#stopPriming();
+    if (this.#stream === null) return sendJson(this.#options.response, 200, message);
+    this.#stream.append(message, 'lasting');
+    this.#stream.end();
   }
 
-  #stream(): void {
-    if (this.#response.headersSent || this.#response.destroyed) return;
-    this.#response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+  #numbered(): NumberedStream {
+    this.#stopPriming();
+    if (this.#stream !== null) return this.#stream;
+    const { response, streams } = this.#options;
+    const stream = (this.#stream = streams.open());
+    if (response.destroyed) return stream;
+    const listener = new EventResponse(response);
+    response.on('close', () => stream.detach(listener));
+    stream.attach(listener, null);
+    return stream;
   }
 
-  #event(message: Buffer): void {
-    if (this.#response.destroyed) return;
-    // A carriage return between tokens would end the data line.
-    this.#response.write(Buffer.concat([EVENT_START, toOneLine(message), EVENT_END]));
+  #stopPriming(): void {
+    if (this.#priming !== null) clearTimeout(this.#priming);
   }
 }

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { Command } from '../sandbox/confine.ts';
+import type { Carrier, CarrierEvents } from './carrier.ts';
 import { LineSplitter } from './line-splitter.ts';
 import type { OrphanGuard } from './orphan-guard.ts';
-import type { OutputTail } from './output-tail.ts';
 
 const LINE_BYTES_MAX = 32 * 1024 * 1024;
 const STDERR_LINE_BYTES_MAX = 1024 * 1024;
@@ -16,17 +16,12 @@ const DRAIN_MS = 200;
 export type ChildOptions = {
   readonly command: Command;
   readonly cwd: string;
-  readonly tail: OutputTail;
   /** Null where the kernel already ends the server with us. */
   readonly guard: OrphanGuard | null;
-  /** Each line of stdout, without its end. */
-  readonly onLine: (line: Buffer) => void;
-  /** Once, after the process and its group are gone; `how` is in words, `killed`: we had to. */
-  readonly onGone: (how: string, killed: boolean) => void;
 };
 
-/** One running program and everything it started (its process group, or its PID namespace). */
-export class Child {
+/** One running program and everything it started (its process group, or its PID namespace): each line of its stdout is a message. */
+export class Child implements Carrier {
   readonly pid: number;
   readonly gone: Promise<void>;
   readonly #process: ChildProcessByStdio<Writable, Readable, Readable>;
@@ -35,12 +30,12 @@ export class Child {
   #why: string | null = null;
   #killed = false;
 
-  constructor({ command, cwd, tail, guard, onLine, onGone }: ChildOptions) {
+  constructor({ command, cwd, guard }: ChildOptions, { onGone, onMessage, tail }: CarrierEvents) {
     const child = spawn(command.file, command.args, { cwd, env: command.env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     this.#process = child;
     this.pid = child.pid ?? 0;
     if (this.pid !== 0) guard?.watch(this.pid);
-    const out = new LineSplitter(LINE_BYTES_MAX, onLine);
+    const out = new LineSplitter(LINE_BYTES_MAX, onMessage);
     const err = new LineSplitter(STDERR_LINE_BYTES_MAX, (line) => tail.push(line));
     child.stdin.on('error', () => undefined); // The exit that follows says more.
     child.stdout.on('data', (chunk: Buffer) => {
@@ -68,8 +63,7 @@ export class Child {
     });
   }
 
-  /** Writes one line; false when the server is gone or has stopped reading. `line` must contain no line feed. */
-  write(line: Buffer | string): boolean {
+  send(line: Buffer | string): boolean {
     const { stdin } = this.#process;
     if (this.#isGone || this.#stopping || !stdin.writable || stdin.writableLength > UNREAD_INPUT_BYTES_MAX) return false;
     stdin.cork();

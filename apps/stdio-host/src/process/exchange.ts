@@ -1,60 +1,72 @@
+import type { Isolation } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import { scanMessage, sliceMember, splice, type ScannedMessage } from '@patchbay/mcp-wire';
+import { type Flight, Flights } from './flights.ts';
+import { type Member, takes } from './member.ts';
 import type { OutputTail } from './output-tail.ts';
 import type { Reply } from './reply.ts';
 import { errorText, keyOf, resultText, toOneLine } from './rpc-text.ts';
+import { ServerRequests } from './server-requests.ts';
 
 /** One message as it came over HTTP, scanned; `bytes` are one line. `traceparent` is written over the one that it brings, if any. */
 export type Incoming = { readonly bytes: Buffer; readonly message: ScannedMessage; readonly traceparent?: string | null };
 
-/** A request the server has not answered yet. */
-export type Flight = {
-  readonly sessionId: string;
-  /** Its id and progress token as the server knows them. */
-  readonly key: string;
-  readonly tokenKey: string | null;
-  /** As the caller knows them. */
-  readonly callersKey: string;
-  readonly idText: Buffer;
-  readonly tokenText: Buffer | null;
-  readonly reply: Reply;
-};
-
 export type ExchangeOptions = {
-  /** True where several sessions talk to one process: ids and progress tokens become our own, so that no session meets another's answer. */
-  readonly remap: boolean;
+  readonly isolation: Isolation;
   readonly serverName: string;
-  readonly write: (line: Buffer | string) => boolean;
+  readonly send: (line: Buffer | string) => boolean;
   readonly tail: OutputTail;
 };
 
 /** A server is trusted less than a caller in what it may cost, but its lists are legitimately large. */
 const SCAN_LIMITS = { depthMax: 256, elementsMax: 5_000_000 };
+/** Where a process was told once by the host, or knows the request by another id. */
+const OF_ONE_CLIENT: ReadonlySet<string> = new Set(['notifications/initialized', 'notifications/cancelled']);
 
-/** Which answer belongs to whom, on one process. */
+/** Which message belongs to whom, on one process. */
 export class Exchange {
   readonly #options: ExchangeOptions;
-  readonly #flights = new Map<string, Flight>();
-  readonly #byToken = new Map<string, Flight>();
+  readonly #flights = new Flights();
+  readonly #asked = new ServerRequests();
+  readonly #members = new Map<string, Member>();
+  /** Where several sessions talk to one process, ids and progress tokens become our own, so that no session meets another's answer. */
+  readonly #remap: boolean;
   #lastId = 0;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
+    this.#remap = options.isolation !== 'session';
   }
 
   get inFlight(): number {
     return this.#flights.size;
   }
 
+  inFlightOf(sessionId: string): number {
+    return this.#flights.list(sessionId).length;
+  }
+
+  /** From now on the session hears what belongs to no request. */
+  join(member: Member): void {
+    this.#members.set(member.id, member);
+  }
+
+  /** What is in flight of it gets `refused`, and what the server asked it an error. */
+  leave(sessionId: string, refused: Refusal): void {
+    this.#members.delete(sessionId);
+    for (const { idText } of this.#asked.removeOf(sessionId)) this.#decline(idText, 'The client has left.');
+    this.failAll(refused, sessionId);
+  }
+
   /** Sends a request on. Null with a refusal passed to `reply` when it cannot be sent. */
   request(sessionId: string, incoming: Incoming, reply: Reply): Flight | null {
     const flight = this.#flight(sessionId, incoming, reply);
-    if (this.#flights.has(flight.key)) {
+    if (this.#flights.byKey(flight.key) !== undefined) {
       reply.fail(refusal('rpc.invalid', 'A request with this id is still being answered in this session.'));
       return null;
     }
-    this.#add(flight);
-    if (this.#options.write(edited(incoming, this.#options.remap ? flight.key.slice(1) : null))) return flight;
+    this.#flights.add(flight);
+    if (this.#options.send(edited(incoming, this.#remap ? flight.key.slice(1) : null))) return flight;
     this.release(flight);
     reply.fail(refusal('upstream.unreachable', `Stdio server "${this.#options.serverName}" is not taking messages.`));
     return null;
@@ -62,11 +74,12 @@ export class Exchange {
 
   /** Sends a notification on, unless it is of no concern to a process that others share. */
   notify(sessionId: string, { bytes, message }: Incoming): void {
-    const { remap, write } = this.#options;
-    const cancelled = message.method === 'notifications/cancelled' ? this.#ofCaller(sessionId, message) : null;
-    if (!remap) write(bytes);
+    const { isolation, send } = this.#options;
+    const isCancelled = message.method === 'notifications/cancelled' && message.requestId !== null;
+    const cancelled = isCancelled ? this.#flights.ofCaller(sessionId, keyOf(message.requestId ?? 0)) : null;
+    if (isolation === 'session' || (isolation === 'principal' && !OF_ONE_CLIENT.has(message.method))) send(bytes);
     else if (cancelled !== null && message.requestIdSpan !== null) {
-      write(splice(bytes, [{ ...message.requestIdSpan, replacement: cancelled.key.slice(1) }]));
+      send(splice(bytes, [{ ...message.requestIdSpan, replacement: cancelled.key.slice(1) }]));
     }
     if (cancelled === null) return;
     // The server owes no answer any more, so the caller's HTTP request must not wait for one.
@@ -74,7 +87,12 @@ export class Exchange {
     cancelled.reply.abandon();
   }
 
-  /** Takes one line of the server's stdout. */
+  /** Sends on what a client answers to a request of the server; a second answer, or one of somebody else, is dropped. */
+  respond(sessionId: string, { bytes, message }: Incoming): void {
+    if (message.id !== null && this.#asked.answered(sessionId, message.id)) this.#options.send(bytes);
+  }
+
+  /** Takes one line of the server's. */
   receive(line: Buffer): void {
     const scanned = scanMessage(line, SCAN_LIMITS);
     if (!scanned.ok) return this.#broken(line, scanned.id === null ? null : keyOf(scanned.id));
@@ -83,90 +101,110 @@ export class Exchange {
       case 'response':
         return this.#answer(line, message);
       case 'request':
-        return this.#refuse(line, message);
+        return this.#ask(line, message);
       case 'notification':
-        return this.#pass(line, message);
+        return this.#tell(line, message);
     }
   }
 
   /** Forgets a request; a late answer to it is dropped. */
   release(flight: Flight): void {
-    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
-    if (flight.tokenKey !== null && this.#byToken.get(flight.tokenKey) === flight) this.#byToken.delete(flight.tokenKey);
+    this.#flights.release(flight);
   }
 
   /** Answers everything still open of one session, or of all. */
   failAll(refused: Refusal, sessionId: string | null = null): void {
-    for (const flight of [...this.#flights.values()]) {
-      if (sessionId !== null && flight.sessionId !== sessionId) continue;
+    for (const flight of this.#flights.list(sessionId)) {
       this.release(flight);
       flight.reply.fail(refused);
     }
   }
 
-  inFlightOf(sessionId: string): number {
-    let count = 0;
-    for (const flight of this.#flights.values()) if (flight.sessionId === sessionId) count += 1;
-    return count;
+  /** Cancels what nobody has listened for since then: nobody comes back for it. */
+  giveUpUnread(sinceMs: number): void {
+    for (const flight of this.#flights.list()) {
+      if ((flight.reply.unreadSinceMs ?? Infinity) > sinceMs) continue;
+      const id = flight.key.startsWith('n') ? flight.key.slice(1) : JSON.stringify(flight.key.slice(1));
+      this.#options.send(
+        `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id},"reason":"Nobody waits for it."}}`,
+      );
+      this.release(flight);
+      flight.reply.abandon();
+    }
   }
 
   #flight(sessionId: string, { bytes, message }: Incoming, reply: Reply): Flight {
     const ownKey = `n${(this.#lastId += 1)}`;
     const callersKey = message.id === null ? ownKey : keyOf(message.id);
-    const { remap } = this.#options;
     const tokenKey = message.progressToken === null ? null : keyOf(message.progressToken);
     return {
       sessionId,
       callersKey,
       reply,
-      key: remap ? ownKey : callersKey,
-      tokenKey: remap && tokenKey !== null ? ownKey : tokenKey,
+      key: this.#remap ? ownKey : callersKey,
+      tokenKey: this.#remap && tokenKey !== null ? ownKey : tokenKey,
       idText: textAt(bytes, message.idSpan) ?? Buffer.from('null'),
       tokenText: textAt(bytes, message.progressTokenSpan),
     };
   }
 
-  #add(flight: Flight): void {
-    this.#flights.set(flight.key, flight);
-    if (flight.tokenKey !== null) this.#byToken.set(flight.tokenKey, flight);
-  }
-
-  #ofCaller(sessionId: string, message: ScannedMessage): Flight | null {
-    if (message.requestId === null) return null;
-    const key = keyOf(message.requestId);
-    for (const flight of this.#flights.values()) if (flight.sessionId === sessionId && flight.callersKey === key) return flight;
-    return null;
-  }
-
   #answer(line: Buffer, message: ScannedMessage): void {
-    const flight = message.id === null ? undefined : this.#flights.get(keyOf(message.id));
+    const flight = message.id === null ? undefined : this.#flights.byKey(keyOf(message.id));
     if (flight === undefined || message.idSpan === null) return;
     this.release(flight);
-    flight.reply.finish(this.#options.remap ? splice(line, [{ ...message.idSpan, replacement: flight.idText }]) : line);
+    flight.reply.finish(this.#remap ? splice(line, [{ ...message.idSpan, replacement: flight.idText }]) : line);
   }
 
   /** Not a JSON-RPC message: kept for people to read, and an answer if it can be told whose it was. */
   #broken(line: Buffer, key: string | null): void {
     this.#options.tail.pushStray(line);
-    const flight = key === null ? undefined : this.#flights.get(key);
+    const flight = key === null ? undefined : this.#flights.byKey(key);
     if (flight === undefined) return;
     this.release(flight);
     flight.reply.fail(refusal('upstream.broken', `It came from stdio server "${this.#options.serverName}".`));
   }
 
-  /** Requests from a server to its client have no way to the client yet; only ping is answered. */
-  #refuse(line: Buffer, message: ScannedMessage): void {
-    const idText = textAt(line, message.idSpan) ?? 'null';
-    if (message.method === 'ping') this.#options.write(resultText(idText, '{}'));
-    else this.#options.write(errorText(idText, refusal('rpc.method_unknown', 'The client of this server does not take requests.')));
+  /** A request of the server: put to the client whose request it most likely serves, since over stdio it names none. */
+  #ask(line: Buffer, { id, idSpan, method }: ScannedMessage): void {
+    if (id === null || idSpan === null) return;
+    const idText = line.toString('utf8', idSpan.start, idSpan.end);
+    if (method === 'ping') this.#options.send(resultText(idText, '{}'));
+    else {
+      const whom = this.#whomToAsk(method);
+      if (whom === null) this.#decline(idText, 'The client of this server does not take such requests.');
+      else if (this.#asked.add(id, { ...whom, idText })) whom.pass(toOneLine(line), 'lasting');
+      else this.#decline(idText, 'Too many requests wait for an answer.');
+    }
   }
 
-  /** A notification goes to the request it belongs to, and nowhere else. */
-  #pass(line: Buffer, { method }: ScannedMessage): void {
+  /** The youngest request in flight of a client that takes it; else any such client. What all share is asked by none. */
+  #whomToAsk(method: string): (Pick<Member, 'pass'> & { readonly sessionId: string }) | null {
+    if (this.#options.isolation === 'shared') return null;
+    for (const { reply, sessionId } of this.#flights.list().toReversed()) {
+      const member = this.#members.get(sessionId);
+      if (member !== undefined && takes(member, method)) return { sessionId, pass: (message, kind) => reply.pass(message, kind) };
+    }
+    for (const member of this.#members.values()) if (takes(member, method)) return { sessionId: member.id, pass: member.pass };
+    return null;
+  }
+
+  #decline(idText: string, why: string): void {
+    this.#options.send(errorText(idText, refusal('rpc.method_unknown', why)));
+  }
+
+  #tell(line: Buffer, message: ScannedMessage): void {
+    const { method, requestId } = message;
     if (method === 'notifications/progress') return this.#progress(line);
-    // A log message names no request. On a process of one session it can only belong to a request that is alone.
-    if (method !== 'notifications/message' || this.#options.remap || this.#flights.size !== 1) return;
-    for (const flight of this.#flights.values()) flight.reply.notify(toOneLine(line));
+    if (method === 'notifications/cancelled') {
+      if (requestId !== null) this.#asked.withdraw(requestId)?.pass(toOneLine(line), 'passing');
+      return;
+    }
+    // Of a process that different people share, only what is true for all of them leaves it.
+    if (this.#options.isolation === 'shared' && !method.endsWith('/list_changed')) return;
+    const [flight, ...others] = method === 'notifications/message' ? this.#flights.list() : [];
+    // A log message names no request: it belongs to the one that is alone.
+    if (flight !== undefined && others.length === 0) return flight.reply.pass(toOneLine(line), 'passing');
+    for (const { pass } of this.#members.values()) pass(toOneLine(line), 'passing');
   }
 
   #progress(line: Buffer): void {
@@ -174,9 +212,9 @@ export class Exchange {
     if (span === null) return;
     const token: unknown = JSON.parse(line.toString('utf8', span.start, span.end));
     if (typeof token !== 'string' && typeof token !== 'number') return;
-    const flight = this.#byToken.get(keyOf(token));
+    const flight = this.#flights.byToken(keyOf(token));
     if (flight === undefined || flight.tokenText === null) return;
-    flight.reply.notify(this.#options.remap ? splice(line, [{ ...span, replacement: flight.tokenText }]) : line);
+    flight.reply.pass(this.#remap ? splice(line, [{ ...span, replacement: flight.tokenText }]) : line, 'passing');
   }
 }
 

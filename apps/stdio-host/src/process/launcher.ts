@@ -4,7 +4,8 @@ import type { LaunchSpec } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import { confine, type Command } from '../sandbox/confine.ts';
 import { scratchDirectory, type Sandbox } from '../sandbox/probe.ts';
-import type { ChildOptions } from './child.ts';
+import type { OpenCarrier } from './carrier.ts';
+import { Child } from './child.ts';
 import { findExecutable, isExecutable } from './find-executable.ts';
 import type { OrphanGuard } from './orphan-guard.ts';
 import type { ServerKey } from './server-process.ts';
@@ -19,15 +20,13 @@ export type LauncherOptions = {
   readonly needed: readonly string[];
 };
 
-type Launch = Pick<ChildOptions, 'command' | 'cwd' | 'guard'>;
-
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
  * Prepares a server's own directory (its cwd and HOME, `PATCHBAY_HOME/stdio/{org}/{server}`, 0700) and its command line.
  * Its environment is what its specification says plus PATH, HOME, LANG and TMPDIR. A bare `node` means the Node that runs us.
  */
-export async function prepareLaunch(key: ServerKey, spec: LaunchSpec, options: LauncherOptions): Promise<Launch | Refusal> {
+export async function prepareLaunch(key: ServerKey, spec: LaunchSpec, options: LauncherOptions): Promise<OpenCarrier | Refusal> {
   const unusable = complaint(spec);
   if (unusable !== null) return startFailed(spec, unusable);
   const data = join(options.home, 'stdio', key.organisationId, key.serverId);
@@ -39,10 +38,11 @@ export async function prepareLaunch(key: ServerKey, spec: LaunchSpec, options: L
   const file = await resolveCommand(spec.command, env.PATH, data);
   if (file === null) return startFailed(spec, `its command "${spec.command}" does not exist, or is not executable`);
   const command: Command = { file, args: spec.args, env };
-  if (tools === null) return { command, cwd: data, guard: options.guard };
+  if (tools === null) return (events) => new Child({ command, cwd: data, guard: options.guard }, events);
   const needed = [...options.needed, await realpath(file), dirname(file), ...spec.args.filter((arg) => isAbsolute(arg))];
   const places = { home: options.home, scratch: scratchDirectory(options.home), data, needed };
-  return { command: confine(tools, command, places), cwd: data, guard: null };
+  const confined = confine(tools, command, places);
+  return (events) => new Child({ command: confined, cwd: data, guard: null }, events);
 }
 
 async function resolveCommand(command: string, path: string, data: string): Promise<string | null> {

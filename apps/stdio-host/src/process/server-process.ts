@@ -1,6 +1,6 @@
 import type { LaunchSpec } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
-import { Child, type ChildOptions } from './child.ts';
+import type { Carrier, OpenCarrier } from './carrier.ts';
 import { Exchange, type Incoming } from './exchange.ts';
 import { OutputTail } from './output-tail.ts';
 
@@ -10,7 +10,7 @@ export type ServerKey = { readonly organisationId: string; readonly serverId: st
 export type ServerProcessOptions = {
   readonly key: ServerKey;
   readonly spec: LaunchSpec;
-  readonly launch: Pick<ChildOptions, 'command' | 'cwd' | 'guard'>;
+  readonly open: OpenCarrier;
   readonly clock: { nowMs(): number };
   /** Once; `crash` tells whether nobody had asked it to stop, and in which state it was. */
   readonly onGone: (process: ServerProcess, crash: 'starting' | 'ready' | null) => void;
@@ -33,32 +33,36 @@ export class ServerProcess {
   wasKilled = false;
   /** When a newer generation took over: this one takes no new sessions. */
   retiredAtMs: number | null = null;
-  readonly #child: Child;
+  readonly #carrier: Carrier;
   readonly #onGone: ServerProcessOptions['onGone'];
   #startFailure: string | null = null;
 
-  constructor({ key, spec, launch, clock, onGone }: ServerProcessOptions) {
+  constructor({ key, spec, open, clock, onGone }: ServerProcessOptions) {
     this.key = key;
     this.spec = spec;
     this.#onGone = onGone;
     this.startedAtMs = this.lastUsedAtMs = clock.nowMs();
     this.tail = new OutputTail(spec.env);
     this.exchange = new Exchange({
-      remap: spec.isolation === 'shared',
+      isolation: spec.isolation,
       serverName: spec.slug,
       tail: this.tail,
-      write: (line) => this.#child.write(line),
+      send: (line) => this.#carrier.send(line),
     });
-    this.#child = new Child({
-      ...launch,
+    this.#carrier = open({
       tail: this.tail,
-      onLine: (line) => this.exchange.receive(line),
+      onMessage: (line) => this.exchange.receive(line),
       onGone: (how, killed) => this.#gone(how, killed),
     });
   }
 
+  /** Whether further sessions may use it. */
+  get takesSessions(): boolean {
+    return this.state === 'ready' && this.retiredAtMs === null;
+  }
+
   get pid(): number {
-    return this.#child.pid;
+    return this.#carrier.pid;
   }
 
   /** Sends the first `initialize` and waits for its answer; a refusal names the server and ends the process. */
@@ -74,7 +78,7 @@ export class ServerProcess {
         resolve(result);
       };
       const abandon = () => done(this.#startFailed());
-      this.exchange.request(HOST_SESSION, incoming, { notify: () => undefined, finish: done, fail: abandon, abandon });
+      this.exchange.request(HOST_SESSION, incoming, { unreadSinceMs: null, pass: () => undefined, finish: done, fail: abandon, abandon });
     });
     if (Buffer.isBuffer(answer) && this.state === 'starting') this.state = 'ready';
     return answer;
@@ -82,14 +86,14 @@ export class ServerProcess {
 
   /** Sends a notification of the host's own. */
   tell(line: string): void {
-    this.#child.write(line);
+    this.#carrier.send(line);
   }
 
-  /** In order (see Child.stop); what is in flight is answered with an error that names the server. Resolves when it is gone. */
+  /** In order (see Carrier.stop); what is in flight is answered with an error that names the server. Resolves when it is gone. */
   async stop(): Promise<void> {
     if (this.state === 'starting' || this.state === 'ready') this.state = 'stopping';
     this.exchange.failAll(refusal('upstream.unreachable', `Stdio server "${this.spec.slug}" was stopped.`));
-    await this.#child.stop();
+    await this.#carrier.stop();
   }
 
   #gone(how: string, killed: boolean): void {

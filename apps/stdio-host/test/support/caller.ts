@@ -1,4 +1,5 @@
 import { STDIO_HOST } from '@patchbay/contracts';
+import { type SseEvent, SseParser } from '@patchbay/mcp-wire';
 import { ORGANISATION, SECRET } from './harness.ts';
 
 export type Message = {
@@ -11,12 +12,7 @@ export type Message = {
 
 export type Answer = { status: number; type: string; messages: Message[]; text: string; sessionId: string | null };
 
-const INITIALIZE = {
-  jsonrpc: '2.0',
-  id: 0,
-  method: 'initialize',
-  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
-};
+const CLIENT_INFO = { name: 'test', version: '1' };
 
 /** A bare client of one server: every byte it sends is the test's. */
 export class Caller {
@@ -24,6 +20,10 @@ export class Caller {
   readonly serverId: string;
   readonly generation: string;
   sessionId: string | null = null;
+  capabilities: Record<string, unknown> = {};
+  protocolVersion = '2025-11-25';
+  principal: string | null = null;
+  organisation = ORGANISATION;
 
   constructor(base: string, serverId: string, generation = 'g1') {
     this.#base = base;
@@ -32,7 +32,7 @@ export class Caller {
   }
 
   get url(): string {
-    return `${this.#base}${STDIO_HOST.path(ORGANISATION, this.serverId)}`;
+    return `${this.#base}${STDIO_HOST.path(this.organisation, this.serverId)}`;
   }
 
   headers(): Record<string, string> {
@@ -41,7 +41,8 @@ export class Caller {
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
       [STDIO_HOST.generationHeader]: this.generation,
-      ...(this.sessionId === null ? {} : { 'mcp-session-id': this.sessionId }),
+      ...(this.principal === null ? {} : { [STDIO_HOST.principalHeader]: this.principal }),
+      ...(this.sessionId === null ? {} : { 'mcp-session-id': this.sessionId, 'mcp-protocol-version': this.protocolVersion }),
     };
   }
 
@@ -61,7 +62,9 @@ export class Caller {
 
   async open(): Promise<Answer> {
     this.sessionId = null;
-    const answer = await this.post(INITIALIZE);
+    const { capabilities, protocolVersion } = this;
+    const params = { protocolVersion, capabilities, clientInfo: CLIENT_INFO };
+    const answer = await this.post({ jsonrpc: '2.0', id: 0, method: 'initialize', params });
     this.sessionId = answer.sessionId;
     if (this.sessionId !== null) await this.post({ jsonrpc: '2.0', method: 'notifications/initialized' });
     return answer;
@@ -76,6 +79,22 @@ export class Caller {
     return this.post({ jsonrpc: '2.0', id: more.id ?? 1, method: 'tools/call', params: { name, arguments: args, ...meta } });
   }
 
+  /** The event stream of a POST. */
+  async stream(body: unknown): Promise<EventReader> {
+    return this.#read({ method: 'POST', headers: this.headers(), body: JSON.stringify(body) });
+  }
+
+  /** The stream of GET: general, or from an event on. */
+  async listen(lastEventId?: string): Promise<EventReader> {
+    return this.#read({ headers: { ...this.headers(), ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }) } });
+  }
+
+  async #read(init: RequestInit): Promise<EventReader> {
+    const leaving = new AbortController();
+    const response = await fetch(this.url, { ...init, signal: leaving.signal });
+    return new EventReader(response, leaving);
+  }
+
   /** The text of a tool's result. */
   async text(name: string, args: Record<string, unknown> = {}): Promise<string> {
     const { messages } = await this.call(name, args);
@@ -87,5 +106,45 @@ export class Caller {
   async end(): Promise<number> {
     const { status } = await fetch(this.url, { method: 'DELETE', headers: this.headers() });
     return status;
+  }
+}
+
+/** Reads a stream event by event, and may leave it at any time. */
+export class EventReader {
+  readonly response: Response;
+  readonly #leaving: AbortController;
+  readonly #parser = new SseParser();
+  readonly #events: SseEvent[] = [];
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  constructor(response: Response, leaving: AbortController) {
+    if (response.body === null) throw new Error('an answer without a body');
+    this.response = response;
+    this.#leaving = leaving;
+    this.#reader = response.body.getReader();
+  }
+
+  /** null: the stream has ended. */
+  async next(): Promise<SseEvent | null> {
+    for (;;) {
+      const event = this.#events.shift();
+      if (event !== undefined) return event;
+      const { done, value } = await this.#reader.read();
+      if (done) return null;
+      this.#events.push(...this.#parser.push(Buffer.from(value)));
+    }
+  }
+
+  /** The next event with data. */
+  async message(): Promise<{ id: string; message: Message }> {
+    for (;;) {
+      const event = await this.next();
+      if (event === null) throw new Error('the stream has ended');
+      if (event.data !== '') return { id: event.id ?? '', message: JSON.parse(event.data) as Message };
+    }
+  }
+
+  leave(): void {
+    this.#leaving.abort();
   }
 }

@@ -19,9 +19,10 @@ export function makeEndOnHost(secret: Secret): EndOnHost {
   };
 }
 
-/** Every request to a stdio host carries these. */
-export function hostHeaders(secret: Secret, generation: string): Record<string, string> {
-  return { authorization: `Bearer ${secret.reveal()}`, [STDIO_HOST.generationHeader]: generation };
+/** Every request to a stdio host carries these; `principal`: where each has a process of its own. */
+export function hostHeaders(secret: Secret, generation: string, principal: string | null = null): Record<string, string> {
+  const headers = { authorization: `Bearer ${secret.reveal()}`, [STDIO_HOST.generationHeader]: generation };
+  return principal === null ? headers : { ...headers, [STDIO_HOST.principalHeader]: principal };
 }
 
 /** A server's own path on a host. */

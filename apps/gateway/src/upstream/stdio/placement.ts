@@ -49,8 +49,8 @@ const LEASE_MS = 24 * 3_600_000;
 const ROUNDS_MAX = 4;
 
 /**
- * Which stdio host holds what. The sessions of a `session` server each have a process of their own, so each is placed by hashing
- * alone. A `shared` server has one process: its host is a record in the shared store, first come, leased, and moved only off a
+ * Which stdio host holds what. The sessions of a `session` server each have a process of their own, those of a principal one
+ * together where the isolation is `principal`, so each owner is placed by hashing alone. A `shared` server has one process: its host is a record in the shared store, first come, leased, and moved only off a
  * host that cannot be used. Warm use reads memory and renews the lease behind the caller's back.
  */
 export class Placement {
@@ -68,7 +68,7 @@ export class Placement {
   /** The host to open a session on, those in `tried` left out; null when none is left. */
   next(placed: Placed, owner: string, tried: ReadonlySet<unknown>): StdioHost | null | Promise<StdioHost | null> {
     const { hosts } = this.#deps;
-    if (hosts.isSingle || placed.server.isolation === 'session') return this.#firstChoice(placed, owner, tried);
+    if (hosts.isSingle || placed.server.isolation !== 'shared') return this.#firstChoice(placed, owner, tried);
     const known = this.#known.get(cacheKeyOf(placed));
     return known !== undefined && this.#isUsable(known.host, tried) ? known.host : this.#claim(placed, tried);
   }
@@ -78,7 +78,7 @@ export class Placement {
     const { hosts, renewEveryMs = RENEW_EVERY_MS } = this.#deps;
     if (hosts.isSingle) return true;
     if (!hosts.isAlive(host)) return false;
-    if (placed.server.isolation === 'session') return true;
+    if (placed.server.isolation !== 'shared') return true;
     const known = this.#known.get(cacheKeyOf(placed));
     if (known === undefined) {
       void this.#claim(placed, new Set(), host);

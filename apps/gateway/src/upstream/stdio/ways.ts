@@ -14,10 +14,13 @@ export class StdioWays implements Ways {
   readonly areSeveral: boolean;
   readonly #deps: StdioWaysDeps;
   readonly #placed: Placed;
+  readonly #principal: string | null;
 
-  constructor(deps: StdioWaysDeps, placed: Placed) {
+  /** `principal`: whose sessions lie on one host together; null where that is no matter. */
+  constructor(deps: StdioWaysDeps, placed: Placed, principal: string | null) {
     this.#deps = deps;
     this.#placed = placed;
+    this.#principal = principal;
     this.areSeveral = !deps.hosts.isSingle;
   }
 
@@ -29,7 +32,7 @@ export class StdioWays implements Ways {
   }
 
   next(owner: string, tried: ReadonlySet<string | null>): Way | null | Promise<Way | null> {
-    const next = this.#deps.placement.next(this.#placed, owner, tried);
+    const next = this.#deps.placement.next(this.#placed, this.#principal ?? owner, tried);
     return next instanceof Promise ? next.then((host) => this.#wayOrNull(host)) : this.#wayOrNull(next);
   }
 
