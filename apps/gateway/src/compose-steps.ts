@@ -1,4 +1,4 @@
-import type { PodId } from '@patchbay/contracts';
+import type { OrganisationId, PodId } from '@patchbay/contracts';
 import type { Ports, SharedStore } from '@patchbay/ports';
 import type { Logger } from '@patchbay/telemetry';
 import type { Config } from './config.ts';
@@ -9,6 +9,7 @@ import { makeDeleteSession } from './methods/delete-session.ts';
 import { makeForwardNotification } from './methods/forward-notification.ts';
 import { makeInitialize } from './methods/initialize.ts';
 import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
+import { makeListen } from './methods/listen.ts';
 import { makeOpenStream } from './methods/open-stream.ts';
 import { makeTakeAnswer } from './methods/take-answer.ts';
 import type { Tracing } from './ops/tracing.ts';
@@ -46,25 +47,31 @@ export function makeClientSessions({
   logger,
   podId,
   store,
+  streams,
 }: {
   bus: Ports['bus'];
   keyring: Config['sessionSealingKeys'];
   logger: Logger;
   podId: PodId;
   store: SharedStore;
+  streams: Pick<ClientStreams, 'sessionEnded'>;
 }): ClientSessions {
   const ended = makeEndedSessions({ bus, keyring });
   const tombstones = makeTombstones({ store, clock, announce: ended.announce });
   const sessionOpener = makeSessionOpener({ keyring, tombstones, facts: makeFactStore(store, keyring), clock, logger });
   const mailboxes = makeMailboxes({ bus, keyring, store, podId, clock, logger });
   const inFlight = makeInFlight({ bus, keyring, clock, logger });
+  const onEnded = (organisationId: OrganisationId, key: string): void => {
+    tombstones.learn(key);
+    streams.sessionEnded(organisationId, key);
+  };
   return {
     sessionOpener,
     tombstones,
     mailboxes,
     inFlight,
     async listen() {
-      const ends = ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened });
+      const ends = ended.listen({ onEnded, onGap: sessionOpener.forgetOpened });
       await Promise.all([ends, mailboxes.listen(), inFlight.listen()]);
     },
   };
@@ -113,6 +120,7 @@ export function makeSteps({
       initialize: makeInitialize({ sessionOpener }),
       initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
+      listen: makeListen({ streams }),
       openStream: makeOpenStream({ ...reach, sessions, streams, logger }),
       forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions, takeAnswer: makeTakeAnswer(rounds) }),
     },

@@ -26,6 +26,7 @@ import { DISK } from './snapshot/files.ts';
 import { makeState, type State } from './snapshot/make-state.ts';
 import { makeVerifier } from './snapshot/verify.ts';
 import { ClientStreams } from './streams/client-streams.ts';
+import { makeIsAdmitted } from './streams/is-admitted.ts';
 import { makeTransports } from './transports/transports.ts';
 import { makePools } from './upstream/pool.ts';
 import { makeStdio, type MakeStdioDeps, type RunningStdio } from './upstream/stdio/make-stdio.ts';
@@ -59,14 +60,15 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const [stores, controlPlane] = [new HangGuard(clock), new HangGuard(clock)];
   const sharedStore = stores.over(ports.sharedStore);
   const podId = randomUUID() as PodId;
-  const state = openState(config, { credentials, controlPlane: guardedControlPlane(controlPlane, internal), logger, podId, ports, stores });
+  const streams = new ClientStreams();
+  const guarded = guardedControlPlane(controlPlane, internal);
+  const state = openState(config, { controlPlane: guarded, credentials, logger, podId, ports, stores, streams });
   const pools = makePools({ refusedAddresses: [...config.refusedAddresses], clock });
   const stdio = toStdioHosts(config, { logger, store: sharedStore, clock }, metrics);
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
   const recorder = makeCallMetrics(metrics);
   const limits = makeLimits({ counters: ports.counters, metrics, log: logger });
-  const sessions = makeClientSessions({ bus: ports.bus, keyring: config.sessionSealingKeys, logger, podId, store: sharedStore });
-  const streams = new ClientStreams();
+  const sessions = makeClientSessions({ bus: ports.bus, keyring: config.sessionSealingKeys, logger, podId, store: sharedStore, streams });
   const steps = makeSteps({ config, credentials, limits, logger, pools, sessions, state, stdio, store: sharedStore, streams, tracing });
   const record = makeRecord({ calls: recorder, limits, tracing });
   const run = makeRun({ steps, began: recorder.began, record, logger });
@@ -106,14 +108,15 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
 type OpenStateDeps = {
   readonly controlPlane: ControlPlane;
   readonly credentials: CredentialResolver;
+  readonly streams: ClientStreams;
   readonly logger: Logger;
   readonly podId: PodId;
   readonly ports: Ports;
   readonly stores: HangGuard;
 };
 
-function openState(config: Config, { controlPlane, credentials, logger, podId, ports, stores }: OpenStateDeps): State {
-  return makeState({
+function openState(config: Config, { controlPlane, credentials, logger, podId, ports, stores, streams }: OpenStateDeps): State {
+  const state = makeState({
     ports: { bus: ports.bus, parts: stores.over(ports.parts), directory: stores.over(ports.directory) },
     controlPlane,
     verifier: makeVerifier(config.snapshotPublicKeys),
@@ -124,8 +127,11 @@ function openState(config: Config, { controlPlane, credentials, logger, podId, p
     pod: { id: podId, key: messageKey(config.gatewaySecret, PODS.keyPurpose) },
     clock,
     log: logger,
-    listeners: [forgetCredentials(credentials)],
+    listeners: [forgetCredentials(credentials), streams],
+    swapped: (before, after) => streams.swapped(before, after),
   });
+  streams.watch(makeIsAdmitted({ snapshots: state.snapshots, tokens: state.tokens, clock }));
+  return state;
 }
 
 type AdminDeps = { readonly calls: Server; readonly metrics: Metrics; readonly state: State };

@@ -36,6 +36,7 @@ test('the codes, statuses and numbers callers rely on stay put', () => {
     'stream.position 400 -31400',
     'stream.taken 409 -31409',
     'answer.unexpected 400 -31410',
+    'stream.limit 429 -31429',
     'endpoint.forbidden 403 -31403',
     'tool.unknown 200 -32602',
     'tool.ambiguous 200 -32602',

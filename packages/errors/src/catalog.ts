@@ -72,6 +72,7 @@ export const catalog = {
     owner: 'caller',
     say: 'Nobody waits for this answer: the call that asked has ended, or the gateway that held it has stopped and the call with it.',
   },
+  'stream.limit': { http: 429, rpc: -31429, owner: 'caller', say: 'As many streams are open as one user, or your organisation, may have.' },
   // what is asked for (unknown and not granted are one answer)
   'endpoint.forbidden': { http: 403, rpc: -31403, owner: 'caller', say: 'There is no such server, or you may not use it.' },
   'tool.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Unknown tool.' },

@@ -84,6 +84,19 @@ test('what does not end in time is cut', async () => {
   expect(stuck.heard).toBe('');
 });
 
+test('what would never end is told to, once no new connection is taken', async () => {
+  const { server, port } = await listening();
+  const arrived = once(server, 'request');
+  const held = await request(port, '/slow');
+  const [, response] = await arrived;
+  const onClosing = (): void => {
+    expect(server.listening).toBe(false);
+    response.end('over');
+  };
+  await Promise.all([drainServer(server, { limitMs: 10_000, onClosing }), once(held, 'close')]);
+  expect(held.heard).toMatch(/over$/);
+});
+
 test('a server that does not listen is drained already', async () => {
   await expect(drainServer(createServer(), { limitMs: 1_000 })).resolves.toBeUndefined();
 });

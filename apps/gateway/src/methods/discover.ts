@@ -2,13 +2,13 @@ import { refusal } from '@patchbay/errors';
 import { SUPPORTED_VERSIONS } from '@patchbay/mcp-wire';
 import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
 import { respondResult } from '../pipeline/respond.ts';
-import { deliverableCapabilities } from './deliverable-capabilities.ts';
+import { type Capabilities, deliverableCapabilities } from './deliverable-capabilities.ts';
 import { notDiscovered } from './list.ts';
 import { SERVER_INFO, SERVER_INFO_META_KEY } from './self.ts';
 
 /** What an endpoint says of itself, whichever revision asks. */
 export type EndpointDescription = {
-  readonly capabilities: Record<string, unknown>;
+  readonly capabilities: Capabilities;
   readonly serverInfo: unknown;
   readonly instructions: string | null;
 };
@@ -18,7 +18,8 @@ const AGGREGATE_CAPABILITIES = { tools: {}, prompts: {}, resources: {}, completi
 
 /** Describes the aggregated endpoint, or one server by what discovery accepted of it; never asks an upstream. */
 export function describeEndpoint({ endpointServer }: CallContext): EndpointDescription | null {
-  if (endpointServer === null) return { capabilities: AGGREGATE_CAPABILITIES, serverInfo: SERVER_INFO, instructions: null };
+  if (endpointServer === null)
+    return { capabilities: deliverableCapabilities(AGGREGATE_CAPABILITIES), serverInfo: SERVER_INFO, instructions: null };
   const { catalogue } = endpointServer;
   if (catalogue === null) return null;
   return {

@@ -2,6 +2,7 @@ import { type Refusal, refusal } from '@patchbay/errors';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import type { ClientStreams } from '../streams/client-streams.ts';
 import { ForwardedStream } from '../streams/forwarded-stream.ts';
+import { streamOwnerOf } from '../streams/stream-owner.ts';
 import { streamHeaders } from '../upstream/headers.ts';
 import { refuseBroken, refuseFailure } from '../upstream/judge.ts';
 import { type ReachDeps, reach } from '../upstream/reach.ts';
@@ -18,39 +19,46 @@ type Opening = { readonly upstream: Upstream; readonly owner: SessionOwner; read
 
 /**
  * The stream that a client with a session asks for by GET. On a legacy server's own endpoint it is the server's: events, positions and
- * `Last-Event-ID` pass unchanged. Returns when the stream stands; it lasts until one side ends it, or this pod stops.
+ * `Last-Event-ID` pass unchanged. That a list changed is told on it by us, there and everywhere. Returns when the stream stands; it lasts
+ * until one side ends it, this pod stops, or its owner may not have it any more.
  */
 export function makeOpenStream(deps: OpenStreamDeps): Step {
   return async function openStream(ctx: CallContext): Promise<Outcome> {
-    const { endpointServer, principal, response, session } = ctx;
-    if (session === null || principal === null) return refusal('internal');
-    if (endpointServer === null || endpointServer.catalogue?.era !== 'legacy') {
-      response.setHeader('allow', 'POST, DELETE');
-      return refusal('http.method', 'No stream is offered here: answers come on the POST that asked.');
-    }
-    const upstream = await reach(deps, ctx, endpointServer);
-    if ('code' in upstream) return upstream;
+    const { response, serverSlug: server, session } = ctx;
+    if (session === null) return refusal('internal');
+    let takeOut = (): void => undefined;
     const forwarded = new ForwardedStream(response, {
       over(why) {
-        takeOut?.();
-        if (why === 'crashed') deps.logger.warn({ server: endpointServer.slug }, 'a stream could not be forwarded');
+        takeOut();
+        if (why === 'crashed') deps.logger.warn({ server }, 'a stream could not be forwarded');
       },
     });
     const admitted = deps.streams.add({
-      owner: { principal, serverId: endpointServer.id, session },
-      stream: forwarded.stream,
+      owner: streamOwnerOf(ctx),
+      listsChanged(lists) {
+        for (const list of lists) forwarded.stream.tell(`{"jsonrpc":"2.0","method":"notifications/${list}/list_changed"}`);
+      },
       end: () => forwarded.end(),
     });
-    const takeOut = typeof admitted === 'function' ? admitted : null;
-    const refused =
-      typeof admitted === 'function' ? await openOnSession(deps, ctx, { upstream, forwarded, owner: ownerOf(ctx) }) : admitted;
+    if (typeof admitted === 'function') takeOut = admitted;
+    const refused = typeof admitted === 'function' ? await openFor(deps, ctx, forwarded) : admitted;
     if (refused === undefined) return ANSWERED;
     forwarded.stream.release();
-    takeOut?.();
+    takeOut();
     if (!response.destroyed) return refused;
     ctx.outcome = 'cancelled';
     return ANSWERED;
   };
+}
+
+async function openFor(deps: OpenStreamDeps, ctx: CallContext, forwarded: ForwardedStream): Promise<Refusal | undefined> {
+  const { endpointServer } = ctx;
+  if (endpointServer?.catalogue?.era !== 'legacy') {
+    forwarded.openSilent();
+    return undefined;
+  }
+  const upstream = await reach(deps, ctx, endpointServer);
+  return 'code' in upstream ? upstream : openOnSession(deps, ctx, { upstream, forwarded, owner: ownerOf(ctx) });
 }
 
 function ownerOf({ principal, session }: CallContext): SessionOwner {

@@ -14,6 +14,7 @@ const METHODS: ReadonlySet<string> = new Set([
   'initialize',
   'ping',
   'server/discover',
+  'subscriptions/listen',
   'tools/list',
   'tools/call',
   'prompts/list',

@@ -9,6 +9,7 @@ export type AnswerEarlyDeps = {
   readonly initialize: Step;
   /** The one list-or-open method that is not answered from the snapshot: legacy `initialize` on a legacy server's own endpoint. */
   readonly initializeForwarded: Step;
+  readonly listen: Step;
   readonly deleteSession: Step;
   readonly openStream: Step;
   readonly forwardNotification: Step;
@@ -24,6 +25,8 @@ export function makeAnswerEarly(deps: AnswerEarlyDeps): Step {
         return target.server?.catalogue?.era === 'legacy' ? deps.initializeForwarded(ctx) : deps.initialize(ctx);
       case 'server/discover':
         return discover(ctx);
+      case 'subscriptions/listen':
+        return deps.listen(ctx);
       case 'ping':
         respondResult(ctx, '{}');
         return ANSWERED;

@@ -1,5 +1,5 @@
 import { hashToken, parseToken, verifyTag, type TagKey } from '@patchbay/tokens';
-import { refusal } from '@patchbay/errors';
+import { type Refusal, refusal } from '@patchbay/errors';
 import { REVOKED_HASH_LENGTH, type TokenHash } from '@patchbay/contracts';
 import type { KnownToken, TokenDirectory } from '../directory/token-directory.ts';
 import type { Clock } from '../snapshot/log.ts';
@@ -29,9 +29,8 @@ const PAT_PREFIX = 'pbpat_';
  */
 export function makeAuthenticate({ snapshots, tokens, tagKey, clock }: AuthenticateDeps): Step {
   function admit(ctx: CallContext, snapshot: CompiledSnapshot, tokenHash: TokenHash, token: KnownToken): Outcome {
-    if (token.principal.organisationId !== snapshot.organisationId || token.revoked) return INVALID;
-    if (isRevoked(snapshot, tokenHash)) return INVALID;
-    if (token.expiresAtMs !== null && token.expiresAtMs <= clock.nowMs()) return INVALID;
+    const refused = judgeToken(token, { snapshot, tokenHash, nowMs: clock.nowMs() });
+    if (refused !== undefined) return refused;
     if (snapshots.stale(ctx.organisationSlug)) return STALE;
     ctx.principal = token.principal;
     ctx.tokenHash = tokenHash;
@@ -64,6 +63,15 @@ export function makeAuthenticate({ snapshots, tokens, tagKey, clock }: Authentic
     if (parsed === null || parsed.kind !== 'pbpat' || !verifyTag(parsed, tagKey)) return INVALID;
     return lookUp(ctx, tokenHash);
   };
+}
+
+type Presented = { readonly snapshot: CompiledSnapshot; readonly tokenHash: TokenHash; readonly nowMs: number };
+
+/** Why a token that exists opens nothing of this organisation; undefined when it does. */
+export function judgeToken(token: KnownToken, { snapshot, tokenHash, nowMs }: Presented): Refusal | undefined {
+  if (token.principal.organisationId !== snapshot.organisationId || token.revoked) return INVALID;
+  if (isRevoked(snapshot, tokenHash)) return INVALID;
+  return token.expiresAtMs !== null && token.expiresAtMs <= nowMs ? INVALID : undefined;
 }
 
 /** Whatever the directory says of it: on an untrusted store its word may be an old one. */

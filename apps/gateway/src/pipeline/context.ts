@@ -28,6 +28,7 @@ export type Target =
 export type BuiltinMethod =
   | 'initialize'
   | 'server/discover'
+  | 'subscriptions/listen'
   | 'ping'
   | 'tools/list'
   | 'prompts/list'

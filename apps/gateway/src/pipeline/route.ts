@@ -43,6 +43,7 @@ const LEGACY_BUILTINS: Readonly<Record<string, BuiltinMethod>> = {
 const MODERN_BUILTINS: Readonly<Record<string, BuiltinMethod>> = {
   __proto__: null,
   'server/discover': 'server/discover',
+  'subscriptions/listen': 'subscriptions/listen',
   ...LISTS,
 } as never;
 

@@ -28,7 +28,7 @@ function fakeBus(): { bus: Pick<Bus, 'publish' | 'subscribe'>; said: [Topic, str
 test('an end is heard by the other pods; its key is nowhere to be read on the bus', async () => {
   const { bus, said } = fakeBus();
   const ended: string[] = [];
-  await makeEndedSessions({ bus, keyring: KEYRING }).listen({ onEnded: (key) => ended.push(key), onGap: () => undefined });
+  await makeEndedSessions({ bus, keyring: KEYRING }).listen({ onEnded: (_organisationId, key) => ended.push(key), onGap: () => undefined });
   await makeEndedSessions({ bus, keyring: KEYRING }).announce({ organisationId: ORGANISATION, key: 'the-key' });
   expect(ended).toEqual(['the-key']);
   expect(said[0]?.[0]).toBe('sessions');
@@ -38,7 +38,7 @@ test('an end is heard by the other pods; its key is nowhere to be read on the bu
 test('whoever has not the fleet’s key ends no session, and nonsense is let go', async () => {
   const { bus, listeners } = fakeBus();
   const ended: string[] = [];
-  await makeEndedSessions({ bus, keyring: KEYRING }).listen({ onEnded: (key) => ended.push(key), onGap: () => undefined });
+  await makeEndedSessions({ bus, keyring: KEYRING }).listen({ onEnded: (_organisationId, key) => ended.push(key), onGap: () => undefined });
   await makeEndedSessions({ bus, keyring: createKeyring([Buffer.alloc(32, 2)]) }).announce({ organisationId: ORGANISATION, key: 'x' });
   for (const message of ['', '{}', 'a.b.c', '\u0000']) listeners[0]?.onMessage(message);
   expect(ended).toEqual([]);

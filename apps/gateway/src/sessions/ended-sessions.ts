@@ -14,7 +14,7 @@ type Ended = { readonly organisationId: OrganisationId; readonly key: string };
 export type EndedSessions = {
   announce(session: Ended): Promise<void>;
   /** `onGap`: after each (re)connection, when an end may have been missed. An old or repeated message tells what is so anyway. */
-  listen(heard: { onEnded(key: string): void; onGap(): void }): Promise<void>;
+  listen(heard: { onEnded(organisationId: OrganisationId, key: string): void; onGap(): void }): Promise<void>;
 };
 
 const CONTEXT = ['session-end'];
@@ -28,8 +28,8 @@ export function makeEndedSessions({ bus, keyring }: EndedSessionsDeps): EndedSes
         const opened = open(keys, message, CONTEXT);
         if (opened === null) return;
         // The seal vouches for the form: only we write it.
-        const [, key] = JSON.parse(opened.toString('utf8')) as [string, string];
-        onEnded(key);
+        const [organisationId, key] = JSON.parse(opened.toString('utf8')) as [OrganisationId, string];
+        onEnded(organisationId, key);
       };
       await bus.subscribe('sessions', { onMessage, onGap });
     },

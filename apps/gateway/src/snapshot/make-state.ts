@@ -9,7 +9,7 @@ import { makeMissBudget } from '../directory/miss-budget.ts';
 import { makeTokenDirectory, type TokenDirectory } from '../directory/token-directory.ts';
 import { makeFloors } from '../pod/floors.ts';
 import { makePodReporter } from '../pod/reporter.ts';
-import { allListeners, type ChangeListener } from './changes.ts';
+import { allListeners, type ChangeListener, type SwapListener } from './changes.ts';
 import { makeCounters, type RefusalReason, type SnapshotCounters } from './counters.ts';
 import { makeSnapshotDisk } from './disk.ts';
 import type { Files } from './files.ts';
@@ -62,6 +62,8 @@ export type StateDeps = {
   readonly log: Log;
   /** Other caches that hear of invalidations, e.g. that of upstream credentials. */
   readonly listeners: readonly ChangeListener[];
+  /** Told of each swap, if anybody is to be. */
+  readonly swapped?: SwapListener;
   /** Upper bound of each cache, where a pod is one of many in a process. */
   readonly cacheMax?: number;
 };
@@ -99,7 +101,8 @@ export function makeState(deps: StateDeps): State {
     log,
   });
   const serves = (organisationId: OrganisationId, position: Position): void => reporter.acknowledge(organisationId, position, true);
-  const common = { ...bounds, directory, controlPlane, verifier, counters, clock, floors, log, changes, staleness, disk };
+  const swapped = deps.swapped ?? ((): void => undefined);
+  const common = { ...bounds, directory, controlPlane, verifier, counters, clock, floors, log, changes, swapped, staleness, disk };
   const snapshots = makeSnapshotStore({ ...common, source, misses, stalenessBudgetMs, serves });
   const subscriber = makeSubscriber({ ...common, bus: ports.bus, store: snapshots, reporter });
 

@@ -1,6 +1,6 @@
 import type { Manifest, OrganisationId } from '@patchbay/contracts';
 import { within } from '../directory/within.ts';
-import type { ChangeListener } from './changes.ts';
+import type { ChangeListener, SwapListener } from './changes.ts';
 import { compileSnapshot, partsToFetch, type Compilation } from './compile.ts';
 import { type Floors, isOutdated } from '../pod/floors.ts';
 import type { CompiledSnapshot } from './compiled.ts';
@@ -48,6 +48,7 @@ export type OrganisationDeps = {
   readonly source: SnapshotSource;
   readonly disk: SnapshotDisk;
   readonly changes: ChangeListener;
+  readonly swapped: SwapListener;
   readonly counters: SnapshotCounters;
   readonly floors: Floors;
   readonly clock: Clock;
@@ -96,6 +97,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   async function take(sourced: SourcedManifest): Promise<Taken> {
     const { manifest } = sourced;
     const startedAt = performance.now();
+    let before: CompiledSnapshot | null = null;
     const fetched = await source.parts(id, partsToFetch(manifest, compilation)).catch((error: unknown) => {
       refused('parts_unavailable', error);
       return null;
@@ -106,6 +108,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
       const knownAt = current() ?? (await previouslyKept(source, sourced));
       if (closed) return 'unavailable';
       tellChanges(changes, manifest, knownAt && { ...knownAt, currentMsAgo: clock.monotonicMs() - currency.surelyAtMs() });
+      before = current();
       compilation = next;
     } catch (error) {
       refused('part_malformed', error);
@@ -118,6 +121,8 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     counters.swapMs += performance.now() - startedAt;
     log.info({ organisationId: id, organisation: slug, epoch: manifest.epoch, revision: manifest.revision, from }, 'snapshot swapped in');
     keeper.keep(sourced, fetched);
+    const after = current();
+    if (before !== null && after !== null) deps.swapped(before, after);
     return 'taken';
   }
 

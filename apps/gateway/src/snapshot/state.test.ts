@@ -199,6 +199,16 @@ describe('changes', () => {
     expect(fleet.listeners.size).toBe(0);
   });
 
+  test('each swap is told with what was served before it; the first load is none', async () => {
+    const swaps: [number, number][] = [];
+    const pod = await startPod(fleet, { swapped: (before, after) => void swaps.push([before.revision, after.revision]) });
+    await pod.call('acme', token.text);
+    expect(swaps).toEqual([]);
+    await fleet.publish(acme);
+    await vi.waitFor(() => expect(swaps).toEqual([[1, 2]]));
+    await pod.state.stop();
+  });
+
   test('an unsigned announcement changes nothing', async () => {
     const pod = await startPod(fleet);
     await pod.call('acme', token.text);

@@ -14,6 +14,7 @@ export type EventPosition = { readonly id: string | null; readonly retry: number
 /** Load balancers cut streams that are silent for a minute (protocol.md trap 11). */
 const KEEP_ALIVE_MS = 15_000;
 const COMMENT = ': keep-alive\n\n';
+const UNREAD_BYTES_MAX = 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -54,6 +55,11 @@ export class ClientStream {
   /** One message. False: wait for `drained`. The first event begins the stream. */
   sendEvent(data: Buffer, position: EventPosition | null = null): boolean {
     return this.#send({ event: 'message', data, ...said(position) });
+  }
+
+  /** A message that nobody waits for: a client that leaves too much unread is cut off, as one that left. */
+  tell(message: string): void {
+    if (!this.sendEvent(Buffer.from(message)) && this.response.writableLength > UNREAD_BYTES_MAX) this.response.destroy();
   }
 
   /** A position to resume from, and no message (protocol.md trap 12). */

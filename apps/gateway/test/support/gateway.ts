@@ -13,6 +13,7 @@ import { makeDeleteSession } from '../../src/methods/delete-session.ts';
 import { makeForwardNotification } from '../../src/methods/forward-notification.ts';
 import { makeInitialize } from '../../src/methods/initialize.ts';
 import { makeInitializeForwarded } from '../../src/methods/initialize-forwarded.ts';
+import { makeListen } from '../../src/methods/listen.ts';
 import { makeOpenStream } from '../../src/methods/open-stream.ts';
 import { makeTakeAnswer } from '../../src/methods/take-answer.ts';
 import { makeAnswerEarly } from '../../src/pipeline/answer-early.ts';
@@ -81,6 +82,8 @@ export type TestGateway = {
   readonly calls: CallContext[];
   readonly stdio: RunningStdio | null;
   readonly streams: ClientStreams;
+  /** What a control plane would have published. */
+  publish(servers: readonly ServerSpec[]): void;
   /** What placement has counted. */
   readonly counted: { readonly moves: Counted; readonly recordsIgnored: Counted };
   readonly metrics: Metrics;
@@ -107,7 +110,7 @@ export async function startGateway({
   stdioHostUrls,
   ...spec
 }: GatewaySpec): Promise<TestGateway> {
-  const snapshot = snapshotOf(servers, spec.limits ?? []);
+  let snapshot = snapshotOf(servers, spec.limits ?? []);
   const metrics = createMetrics();
   const log = { info: () => undefined, warn: () => undefined };
   const limits = makeLimits({ counters: spec.counters ?? makeCounters(REAL_TIME), metrics, log });
@@ -141,7 +144,7 @@ export async function startGateway({
   const outcomes: string[] = [];
   const calls: CallContext[] = [];
   const steps: Step[] = [
-    authenticateAs(snapshot, spec.refuses ?? (() => false)),
+    authenticateAs(() => snapshot, spec.refuses ?? (() => false)),
     makeRead({ bodyLimitBytes: BODY_LIMIT_BYTES, openSession: sessionOpener.open, trace: () => undefined }),
     route,
     authorize,
@@ -150,6 +153,7 @@ export async function startGateway({
       initialize: makeInitialize({ sessionOpener }),
       initializeForwarded: makeInitializeForwarded({ credentials, resolveUpstream, sessionOpener, sessions }),
       deleteSession: makeDeleteSession({ credentials, resolveUpstream, tombstones, sessions, logger }),
+      listen: makeListen({ streams }),
       openStream: makeOpenStream({ credentials, resolveUpstream, sessions, streams, logger }),
       forwardNotification: makeForwardNotification({
         credentials,
@@ -183,6 +187,11 @@ export async function startGateway({
     calls,
     stdio,
     streams,
+    publish(published) {
+      const before = snapshot;
+      snapshot = snapshotOf(published, spec.limits ?? []);
+      streams.swapped(before, snapshot);
+    },
     counted: { moves, recordsIgnored },
     metrics,
     transports,
@@ -201,7 +210,7 @@ export async function startGateway({
 
 const withErrors = (_key: string, value: unknown): unknown => (value instanceof Error ? value.stack : value);
 
-function authenticateAs(snapshot: CompiledSnapshot, refuses: (user: string | null) => boolean): Step {
+function authenticateAs(current: () => CompiledSnapshot, refuses: (user: string | null) => boolean): Step {
   // One for each token, as the token directory keeps them.
   const principals = new Map<string, Principal>();
   return (ctx) => {
@@ -217,7 +226,7 @@ function authenticateAs(snapshot: CompiledSnapshot, refuses: (user: string | nul
     };
     principals.set(user, ctx.principal);
     ctx.tokenHash = Buffer.from(user).toString('hex').padEnd(64, '0');
-    ctx.snapshot = snapshot;
+    ctx.snapshot = current();
     ctx.organisationSlug = 'acme';
     const segments = (ctx.request.url ?? '').split('/');
     ctx.serverSlug = segments.length > 3 ? (segments[2] ?? null) : null;
