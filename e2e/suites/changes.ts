@@ -56,7 +56,7 @@ export function changes(start: StartPlatform): void {
     );
   }
 
-  test('a grant that is withdrawn, and one that is given, hold within 250 ms', async () => {
+  test('a grant that is withdrawn, and one that is given, hold within 250 ms (trap 31)', async () => {
     await until(() => everywhere('old', served), { what: 'the first call' });
     await inTime(async () => {
       const { items } = (await platform.api.org('GET', '/grants')).body as unknown as { items: { id: string; server: string }[] };

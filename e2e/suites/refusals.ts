@@ -163,7 +163,7 @@ export function refusals(start: StartPlatform): void {
       },
     );
 
-    test('a body over the limit is 413, announced or not', async () => {
+    test('a body over the limit is 413, announced or not (trap 32)', async () => {
       const big = Buffer.alloc(1024 * 1024 + 1, 0x20);
       const announced = await raw(
         `POST /default/mcp HTTP/1.1\r\nHost: 127.0.0.1:${gatewayPort()}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: ${big.length}\r\n\r\n`,

@@ -194,7 +194,7 @@ describe('a GET', () => {
     expect((await get(onPod(0), 'forged')).status).toBe(404);
   });
 
-  it('of somebody else does not open the session', async () => {
+  it('of somebody else does not open the session (trap 22)', async () => {
     expect((await get(onPod(0), await initialize(), { authorization: 'Bearer bob' })).status).toBe(404);
     expect(streamHeaders).toEqual([]);
   });

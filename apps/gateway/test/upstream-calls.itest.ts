@@ -85,7 +85,7 @@ describe('a call on one server', () => {
     await client.close();
   });
 
-  it('passes a failing tool on as a result', async () => {
+  it('passes a failing tool on as a result (trap 18)', async () => {
     const client = await modernClient(gateway.url('old'));
     const result = await client.callTool({ name: 'fail', arguments: {} });
     expect(result.isError).toBe(true);
@@ -114,7 +114,7 @@ describe('progress', () => {
     await client.close();
   });
 
-  it('keeps clients of one user apart that share an upstream session and use equal ids and tokens', async () => {
+  it('keeps clients of one user apart that share an upstream session and use equal ids and tokens (trap 9)', async () => {
     const clients = await Promise.all([1, 2, 3].map(() => modernClient(gateway.url('old'))));
     const results = await Promise.all(
       clients.map(async (client, index) => {
@@ -145,7 +145,7 @@ describe('the aggregated endpoint', () => {
 });
 
 describe('what upstreams are told', () => {
-  it('never sees what the client sent of itself', async () => {
+  it('never sees what the client sent of itself (trap 23)', async () => {
     const client = new Client({ name: 'test', version: '1' });
     const headers = { authorization: 'Bearer ada', cookie: 'a=b', origin: 'http://127.0.0.1', 'x-forwarded-for': '10.0.0.1' };
     await client.connect(new StreamableHTTPClientTransport(new URL(gateway.url('old')), { requestInit: { headers } }));

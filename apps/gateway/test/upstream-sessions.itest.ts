@@ -117,7 +117,7 @@ describe('a session', () => {
     expect(textOf(await send(otherPod.url('old'), call('count'), { session }))).toBe('2');
   });
 
-  it('keeps the id of the client, zero and strings included', async () => {
+  it('keeps the id of the client, zero and strings included (trap 8)', async () => {
     const session = await initialize(gateway.url('old'));
     expect((await send(gateway.url('old'), call('count', {}, 0), { session })).json().id).toBe(0);
     expect((await send(gateway.url('old'), call('count', {}, '1'), { session })).json().id).toBe('1');
@@ -126,7 +126,7 @@ describe('a session', () => {
   it.each([
     ['another user', { user: 'bob' }, 'old'],
     ['another endpoint', {}, null],
-  ] as const)('does not open for %s', async (_who, options, slug) => {
+  ] as const)('does not open for %s (trap 22)', async (_who, options, slug) => {
     const session = await initialize(gateway.url('old'));
     const message = slug === null ? call('old_count') : call('count');
     expect((await send(gateway.url(slug), message, { session, ...options })).status).toBe(404);

@@ -61,7 +61,7 @@ describe('transparency on one server of the same era', () => {
   const odd =
     '{ "jsonrpc":"2.0", "method":"tools/call","id" : 12345678901234, "params":{"name":"t","arguments":{"big":123456789012345678901234567890,"x":1.0},"unknown":{"a":[]},"_meta":{"vendor/key":"é"}}}';
 
-  it('forwards the request and the answer byte for byte, unknown members and large numbers included', async () => {
+  it('forwards the request and the answer byte for byte, unknown members and large numbers included (trap 16)', async () => {
     const answer =
       '{"id":12345678901234,\n "result":{"content":[],"n":123456789012345678901234567890,"vendor":{"x":1.0}}, "jsonrpc":"2.0"}';
     await start((_request, response) => sendJson(response, answer));
@@ -91,7 +91,7 @@ describe('transparency on one server of the same era', () => {
     expect(upstream.seen[0]?.headers['x-forwarded-for']).toBeUndefined();
   });
 
-  it('makes a server wait that is faster than the client reads, and loses no byte of many megabytes', async () => {
+  it('makes a server wait that is faster than the client reads, and loses no byte of many megabytes (trap 11)', async () => {
     const pieces = 64;
     const piece = 'x'.repeat(512 * 1024);
     let piecesTaken = 0;
@@ -114,7 +114,7 @@ describe('transparency on one server of the same era', () => {
 });
 
 describe('a bridged call', () => {
-  it('strips the modern envelope, keeps foreign keys, and restores id and progress token', async () => {
+  it('strips the modern envelope, keeps foreign keys, and restores id and progress token (trap 9)', async () => {
     await start((received, response) => {
       writeEvents(response, progress(tokenOf(received), 1), progress('of-another', 9), {
         jsonrpc: '2.0',
@@ -295,7 +295,7 @@ describe('deadlines and leaving', () => {
     expect(await (await call(modernBody({}, { progressToken: 'p' }))).text()).toContain('fine');
   });
 
-  it('a timeout tells the server to stop', async () => {
+  it('a timeout tells the server to stop (trap 10)', async () => {
     await start(() => undefined, { requestMs: 200 });
     expect(await (await call()).json()).toMatchObject({ result: { _meta: { 'com.patchbay/error': { code: 'upstream.timeout' } } } });
     const called = upstream.seen.find(({ message }) => message.method === 'tools/call');
@@ -304,7 +304,7 @@ describe('deadlines and leaving', () => {
       .toMatchObject({ method: 'notifications/cancelled', params: { requestId: called?.message.id } });
   });
 
-  it('a modern client that leaves cancels at a legacy server by its own id', async () => {
+  it('a modern client that leaves cancels at a legacy server by its own id (trap 10)', async () => {
     await start(() => undefined);
     const controller = new AbortController();
     const waiting = fetch(gateway.url('raw'), {
@@ -323,7 +323,7 @@ describe('deadlines and leaving', () => {
     expect(gateway.outcomes.at(-1)).toBe('cancelled');
   });
 
-  it('a modern client that leaves closes the stream at a modern server', async () => {
+  it('a modern client that leaves closes the stream at a modern server (trap 10)', async () => {
     let closed = false;
     await start((_request, response) => void response.on('close', () => (closed = true)), { era: 'modern' });
     const controller = new AbortController();
@@ -336,7 +336,7 @@ describe('deadlines and leaving', () => {
     expect(upstream.seen).toHaveLength(1);
   });
 
-  it('a legacy client that leaves does not cancel', async () => {
+  it('a legacy client that leaves does not cancel (trap 10)', async () => {
     let finished = false;
     await start((received, response) => {
       setTimeout(() => {

@@ -13,7 +13,7 @@ test('clients keep names in their configurations: these must never change', () =
   expect(exposedName('s', 'x'.repeat(63))).toBe(`s_${'x'.repeat(53)}_n2lgkq3y`);
 });
 
-test('every exposed name is one that clients and model APIs take, and entries never share one', () => {
+test('every exposed name is one that clients and model APIs take, and entries never share one (trap 3)', () => {
   fc.assert(
     fc.property(fc.array(entry, { maxLength: 30 }), (entries) => {
       const table = buildNameTable(entries);
@@ -23,7 +23,7 @@ test('every exposed name is one that clients and model APIs take, and entries ne
   );
 });
 
-test('entries whose plain names meet are all told apart by hash, in whatever order they come', () => {
+test('entries whose plain names meet are all told apart by hash, in whatever order they come (trap 1)', () => {
   const entries = [
     { serverSlug: 'a_b', name: 'c' },
     { serverSlug: 'a', name: 'b_c' },

@@ -48,7 +48,7 @@ describe('what a scan reads', () => {
     expect(cut(text, message.paramsSpan)?.startsWith('{"name"')).toBe(true);
   });
 
-  test('an id keeps its type: 0 and "0" are ids, and different ones', () => {
+  test('an id keeps its type: 0 and "0" are ids, and different ones (trap 8)', () => {
     expect(accepted('{"jsonrpc":"2.0","id":0,"method":"m"}').id).toBe(0);
     expect(accepted('{"jsonrpc":"2.0","id":"0","method":"m"}').id).toBe('0');
     expect(accepted('{"jsonrpc":"2.0","id":9007199254740991,"method":"m"}').id).toBe(9007199254740991);
@@ -128,7 +128,7 @@ describe('what a scan refuses', () => {
     ['a look-alike in the envelope', '{"jsonrpc":"2.0","id":1,"method":"a","Params":{}}'],
     ['a look-alike version in _meta', call('{"_meta":{"io.modelcontextprotocol/ProtocolVersion":"2026-07-28"}}')],
     ['a repeated key in _meta', call('{"_meta":{"traceparent":"a","traceparent":"b"}}')],
-  ])('%s is ambiguous', (_title, text) => {
+  ])('%s is ambiguous (trap 33)', (_title, text) => {
     expect(codeOf(text)).toBe('rpc.ambiguous');
   });
 

@@ -95,7 +95,7 @@ function call(name: string, grants: GrantsPart['grants']): { outcome: Outcome; t
 }
 
 describe('names on the aggregated endpoint', () => {
-  test('a full name is looked up whole, never split at an underscore', () => {
+  test('a full name is looked up whole, never split at an underscore (trap 1)', () => {
     expect(call('first_a_b', [grant('first')]).target).toBe('first/a_b');
     expect(call('first_a', [grant('first')]).outcome).toMatchObject({ code: 'tool.unknown' });
   });
@@ -108,7 +108,7 @@ describe('names on the aggregated endpoint', () => {
     expect(call('search', [grant('first')]).target).toBe('first/search');
   });
 
-  test('a bare name that two permitted servers offer is ambiguous, naming both', () => {
+  test('a bare name that two permitted servers offer is ambiguous, naming both (trap 2)', () => {
     const { outcome } = call('search', [grant('first'), grant('second')]);
     expect(outcome).toMatchObject({ code: 'tool.ambiguous', detail: expect.stringMatching(/first_search.*second_search/) });
   });

@@ -41,7 +41,7 @@ async function turn(): Promise<void> {
 }
 
 describe('the client side of a call', () => {
-  it('fills the silence of a stream with comments every 15 seconds, counted from the last event', async () => {
+  it('fills the silence of a stream with comments every 15 seconds, counted from the last event (trap 11)', async () => {
     const downstream = new Downstream(response, listener);
     downstream.keepAlive();
     vi.advanceTimersByTime(14_000);

@@ -68,7 +68,7 @@ it.each([
   expect(told.failed).toHaveBeenCalledExactlyOnceWith(failure);
 });
 
-it('progress extends the deadline, but never beyond ten times the timeout', () => {
+it('progress extends the deadline, but never beyond ten times the timeout (trap 11)', () => {
   vi.useFakeTimers();
   const { handler, pool } = dispatcher();
   const told = receiver();

@@ -24,6 +24,7 @@ export type ServerSpec = {
   readonly resources?: readonly string[];
   readonly templates?: readonly string[];
   readonly definitions?: Readonly<Record<string, string>>;
+  readonly instructions?: string;
   readonly requestMs?: number;
   readonly hasCredential?: boolean;
   readonly generation?: string;
@@ -74,7 +75,7 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
     protocolVersion: era === 'legacy' ? LEGACY_VERSIONS[3] : '2026-07-28',
     serverInfo: { name: slug, version: '1' },
     capabilities: { tools: {}, prompts: {}, resources: {}, completions: {} },
-    instructions: null,
+    instructions: spec.instructions ?? null,
     tools: entries('tool', spec.tools),
     prompts: entries('prompt', spec.prompts ?? []),
     resources: entries('resource', spec.resources ?? []),
