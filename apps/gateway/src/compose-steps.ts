@@ -20,6 +20,7 @@ import { makeSessionOpener, type SessionOpener } from './sessions/session-opener
 import { makeTombstones, type Tombstones } from './sessions/tombstones.ts';
 import type { State } from './snapshot/make-state.ts';
 import type { ClientStreams } from './streams/client-streams.ts';
+import { HeldStreams } from './upstream/asking/held-streams.ts';
 import { makeRequestStates } from './upstream/asking/request-state.ts';
 import { type InFlight, makeInFlight } from './upstream/in-flight.ts';
 import { makeNextId } from './upstream/next-id.ts';
@@ -36,6 +37,7 @@ export type ClientSessions = {
   readonly sessionOpener: SessionOpener;
   readonly tombstones: Tombstones;
   readonly mailboxes: Mailboxes;
+  readonly held: HeldStreams;
   readonly inFlight: InFlight;
   listen(): Promise<void>;
 };
@@ -69,6 +71,7 @@ export function makeClientSessions({
     sessionOpener,
     tombstones,
     mailboxes,
+    held: new HeldStreams(mailboxes),
     inFlight,
     async listen() {
       const ends = ended.listen({ onEnded, onGap: sessionOpener.forgetOpened });
@@ -98,7 +101,7 @@ export function makeSteps({
   limits,
   logger,
   pools,
-  sessions: { inFlight, mailboxes, sessionOpener, tombstones },
+  sessions: { held, inFlight, mailboxes, sessionOpener, tombstones },
   state,
   stdio,
   store,
@@ -110,7 +113,7 @@ export function makeSteps({
   const resolveUpstream = makeResolveUpstream({ pools, stdio });
   const reach = { credentials, resolveUpstream };
   const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys) };
-  const asking = { states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };
+  const asking = { held, states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };
   return makePipeline({
     receive: namesOf(config),
     authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock },

@@ -99,6 +99,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     start: () => sessions.listen().then(() => state.start()),
     async close() {
       handshake.stop();
+      sessions.held.close();
       await Promise.all([state.stop(), limits.close(), sessions.mailboxes.close()]);
       await Promise.all([pools.close(), stdio.close(), internal.close(), ports.close(), tracing.stop()]);
     },

@@ -1,13 +1,15 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AskingUpstream, startAskingUpstream } from './support/asking-upstream.ts';
-import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+import type { TestGateway } from './support/gateway.ts';
+import { type Pods, startPods } from './support/pods.ts';
 
 let upstream: AskingUpstream;
-let pods: TestGateway[];
+let balanced: Pods;
+let pods: readonly TestGateway[];
 
 afterEach(async () => {
-  await Promise.all(pods.map((pod) => pod.close()));
+  await balanced.close();
   await upstream.close();
 });
 
@@ -15,20 +17,10 @@ const TOOLS = ['ask', 'ask_twice', 'ask_three', 'progress_and_ask', 'falls_back'
 
 async function start(isNumbered = true): Promise<void> {
   upstream = await startAskingUpstream({ isNumbered });
-  const store = memoryStore();
   const server = { id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c12', slug: 'asking', url: upstream.url, era: 'legacy', tools: TOOLS } as const;
-  pods = [await startGateway({ servers: [server], store }), await startGateway({ servers: [server], store })];
+  balanced = await startPods({ servers: [server] }, 2);
+  pods = balanced.pods;
 }
-
-let turn = 0;
-
-/** Each request on another pod. */
-const podByPod: typeof fetch = (input, init) => {
-  turn += 1;
-  const pod = pods[turn % pods.length];
-  const { pathname } = new URL(input instanceof Request ? input.url : input);
-  return fetch(new URL(pathname, pod?.url(null)), init);
-};
 
 type Answering = { readonly name?: string; readonly action?: 'accept' | 'decline'; readonly capabilities?: object };
 
@@ -51,7 +43,7 @@ async function connect(slug: string | null, { action = 'accept', capabilities, n
   }));
   client.setRequestHandler('roots/list', async () => ({ roots: [{ uri: 'file:///home/ada' }] }));
   const requestInit = { headers: { authorization: 'Bearer ada' } };
-  await client.connect(new StreamableHTTPClientTransport(new URL(pods[0]?.url(slug) ?? ''), { requestInit, fetch: podByPod }));
+  await client.connect(new StreamableHTTPClientTransport(new URL(pods[0]?.url(slug) ?? ''), { requestInit, fetch: balanced.fetch }));
   return client;
 }
 
@@ -63,23 +55,26 @@ async function call(client: Client, name: string): Promise<string> {
   return (result.content as { text: string }[])[0]?.text ?? '';
 }
 
-describe('what a legacy server asks for while a modern client calls it', () => {
+describe.each([
+  ['with numbered events', true],
+  ['with events that have no numbers', false],
+])('what a legacy server %s asks for while a modern client calls it', (_how, isNumbered) => {
   it('is asked by one pod and answered by another, and the tool runs once', async () => {
-    await start();
+    await start(isNumbered);
     expect(await call(await connect('asking'), 'ask')).toBe('Hello Ada');
     expect(asked).toEqual(['Your name?']);
     expect(upstream.executed.get('ask')).toBe(1);
   });
 
   it('may be asked in several rounds', async () => {
-    await start();
+    await start(isNumbered);
     expect(await call(await connect('asking'), 'ask_twice')).toBe('Ada Ada');
     expect(asked).toEqual(['First name?', 'Last name?']);
     expect(upstream.executed.get('ask_twice')).toBe(1);
   });
 
   it('may be a form, a completion and the roots at once', async () => {
-    await start();
+    await start(isNumbered);
     expect(await call(await connect('asking'), 'ask_three')).toBe('Good day Ada of file:///home/ada');
     expect(upstream.executed.get('ask_three')).toBe(1);
   });
@@ -302,9 +297,31 @@ describe('a client', () => {
   });
 });
 
-describe('a server whose streams cannot be taken up', () => {
-  it('is told that its client cannot be asked', async () => {
+describe('a call on a stream that only its pod can hold', () => {
+  it('goes on at the same pod as well', async () => {
     await start(false);
-    expect(await call(await connect('asking'), 'falls_back')).toBe('without a name');
+    const { key, requestState } = await askedBy('ask');
+    expect(textOf(await send({ name: 'ask', inputResponses: { [key]: accept('Ada') }, requestState }))).toBe('Hello Ada');
+  });
+
+  it('is lost with that pod, says so, and is not run again', async () => {
+    await start(false);
+    const { key, requestState } = await askedBy('ask');
+    await pods[0]?.close();
+    const sent = await send({ name: 'ask', inputResponses: { [key]: accept('Ada') }, requestState }, { pod: 1 });
+    expect(sent.json.result).toMatchObject({ isError: true, _meta: { 'com.patchbay/error': { code: 'upstream.call_lost' } } });
+    expect(upstream.executed.get('ask')).toBe(1);
+  }, 15_000);
+
+  it('goes on once: what is sent again meanwhile or afterwards finds nothing', async () => {
+    await start(false);
+    const { key, requestState } = await askedBy('ask');
+    const answer = { name: 'ask', inputResponses: { [key]: accept('Ada') }, requestState };
+    const sent = await Promise.all([send(answer), send(answer, { pod: 1 })]);
+    sent.push(await send(answer, { pod: 1 }));
+    const codes = sent.map((each) => textOf(each) ?? '').toSorted();
+    expect(codes[0]).toBe('Hello Ada');
+    expect(codes.slice(1)).toEqual([expect.stringContaining('cannot be continued'), expect.stringContaining('cannot be continued')]);
+    expect(upstream.executed.get('ask')).toBe(1);
   });
 });

@@ -9,7 +9,7 @@ import type { Bridge } from './bridge/bridge.ts';
 import { fitRevision } from './bridge/fit-revision.ts';
 import { makeBridge, type NextId, type UpstreamTarget } from './bridge/make-bridge.ts';
 import { Downstream } from './downstream.ts';
-import { Exchange } from './exchange.ts';
+import { type Connection, Exchange } from './exchange.ts';
 import { forwardedParams, legacyHeaders, modernRequestHeaders } from './headers.ts';
 import type { InFlight } from './in-flight.ts';
 import { refuseFailure } from './judge.ts';
@@ -40,7 +40,7 @@ export type CallInput = {
 
 type Attempt = {
   /** null: no connection stands at this moment. */
-  exchange: Exchange | null;
+  exchange: Connection | null;
   readonly relay: Relay;
   readonly upstreamId: MessageId;
   readonly session: UpstreamSession | null;
@@ -131,8 +131,10 @@ export class UpstreamCall {
       const attempt = this.#begin(session, bridge, settle);
       const headers = this.#headers(session);
       const timeoutMs = this.#input.target.server.timeouts.requestMs;
-      attempt.exchange = new Exchange({ pool, method: 'POST', path, headers, body: bridge.body, timeoutMs }, attempt.relay);
-      attempt.exchange.start();
+      const receiver = attempt.asking?.receiver ?? attempt.relay;
+      const exchange = new Exchange({ pool, method: 'POST', path, headers, body: bridge.body, timeoutMs }, receiver);
+      attempt.exchange = exchange;
+      exchange.start();
     });
   }
 
@@ -154,8 +156,12 @@ export class UpstreamCall {
     const { asking, upstream } = this.#input;
     const { upstreamId } = bridge;
     const relay = this.#makeRelay(session, bridge, settle);
-    const onConnection = (exchange: Exchange): void => void (attempt.exchange = exchange);
-    const letGo = (): void => attempt.exchange?.abort();
+    const onConnection = (connection: Connection): void => void (attempt.exchange = connection);
+    const letGo = (): Connection | null => {
+      const connection = attempt.exchange;
+      attempt.exchange = null;
+      return connection;
+    };
     const ofAsking =
       asking === null || session === null ? null : new AskingAttempt({ asking, letGo, onConnection, relay, session, upstream, upstreamId });
     const attempt: Attempt = { exchange: null, relay, session, upstreamId, asking: ofAsking };

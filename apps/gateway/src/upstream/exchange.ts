@@ -29,6 +29,9 @@ export interface Receiver {
   crashed(error: unknown): void;
 }
 
+/** What brings a receiver its answer, to be steered by it. */
+export type Connection = Pick<Exchange, 'abort' | 'linger' | 'pause' | 'resume' | 'extend'>;
+
 const PROGRESS_FACTOR_MAX = 10;
 /** How long the rest of an answer is read that no longer matters, so that its connection can be used again. */
 const LINGER_MS = 1_000;
@@ -82,7 +85,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** A stream that lasts as long as both sides want it: from here on there is no deadline. */
   endure(): void {
     if (this.#deadline !== null) clearTimeout(this.#deadline);
+    if (this.#hardDeadline !== null) clearTimeout(this.#hardDeadline);
     this.#deadline = null;
+    this.#hardDeadline = null;
   }
 
   /** The upstream reported progress: the deadline starts anew, but never beyond ten times the timeout. */

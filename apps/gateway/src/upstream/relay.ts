@@ -135,6 +135,11 @@ export class Relay implements Receiver {
     if (this.#mode !== 'over') this.#refuse(refusal);
   }
 
+  /** The reader of its events, for whoever goes on with them. */
+  get reader(): SseParser | null {
+    return this.#events;
+  }
+
   /** The rest begins with a head of its own. */
   #isTakenUp(): boolean {
     if (this.lastEventId === null || !this.#input.onCut(this.lastEventId)) return false;

@@ -35,6 +35,7 @@ import { makeSessionOpener } from '../../src/sessions/session-opener.ts';
 import { makeTombstones } from '../../src/sessions/tombstones.ts';
 import type { CompiledSnapshot } from '../../src/snapshot/compiled.ts';
 import { ClientStreams } from '../../src/streams/client-streams.ts';
+import { HeldStreams } from '../../src/upstream/asking/held-streams.ts';
 import { makeRequestStates } from '../../src/upstream/asking/request-state.ts';
 import { makeInFlight } from '../../src/upstream/in-flight.ts';
 import { makeNextId } from '../../src/upstream/next-id.ts';
@@ -140,7 +141,8 @@ export async function startGateway({
     ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened }),
   ]);
   const rounds = { mailboxes, questionIds: makeQuestionIds(KEYRING) };
-  const asking = { states: makeRequestStates(KEYRING, clock), ownOrigin: OWN_ORIGIN };
+  const held = new HeldStreams(mailboxes);
+  const asking = { held, states: makeRequestStates(KEYRING, clock), ownOrigin: OWN_ORIGIN };
   const outcomes: string[] = [];
   const calls: CallContext[] = [];
   const steps: Step[] = [
@@ -197,6 +199,7 @@ export async function startGateway({
     transports,
     async close() {
       streams.close();
+      held.close();
       await mailboxes.close();
       await transports.drain(0);
       server.closeAllConnections();

@@ -1,13 +1,16 @@
 import { type Refusal, refusal } from '@patchbay/errors';
 import type { MessageId, ScannedMessage } from '@patchbay/mcp-wire';
-import type { Exchange } from '../exchange.ts';
+import { type Connection, Exchange, type Receiver } from '../exchange.ts';
 import { refuseFailure } from '../judge.ts';
 import { notify } from '../open-session.ts';
 import type { Relay } from '../relay.ts';
 import type { Upstream } from '../upstreams.ts';
 import type { LocatedSession } from '../ways.ts';
 import type { Asking, Refused, Resumed } from './asking.ts';
+import { HeldStream, type ToHolder } from './held-stream.ts';
 import type { Question } from './question.ts';
+import { RemoteStream } from './remote-stream.ts';
+import type { Place } from './request-state.ts';
 import { StreamResumer } from './stream-resumer.ts';
 
 export type AskingAttemptInput = {
@@ -17,9 +20,9 @@ export type AskingAttemptInput = {
   readonly relay: Relay;
   readonly upstreamId: MessageId;
   /** Told of each connection that brings the rest of the stream. */
-  readonly onConnection: (exchange: Exchange) => void;
-  /** The server's connection is wanted no more: somebody else will take the stream up. */
-  readonly letGo: () => void;
+  readonly onConnection: (connection: Connection) => void;
+  /** The connection that stands, which the call steers no more: it is somebody else's to go on with. */
+  readonly letGo: () => Connection | null;
 };
 
 /** What a server is told whose client cannot be asked. */
@@ -31,10 +34,17 @@ const RECONNECT_MS_MAX = 5_000;
 export class AskingAttempt {
   readonly #input: AskingAttemptInput;
   readonly #resumer: StreamResumer;
+  readonly #held: HeldStream;
 
   constructor(input: AskingAttemptInput) {
     this.#input = input;
     this.#resumer = new StreamResumer(input);
+    this.#held = new HeldStream(input.asking.held, input.relay);
+  }
+
+  /** What the first connection of a call brings its answer to. */
+  get receiver(): Receiver {
+    return this.#held;
   }
 
   /** The server reported progress. */
@@ -45,8 +55,9 @@ export class AskingAttempt {
   /** What the server is told at once; null: the client is asked. */
   take(bytes: Buffer, message: ScannedMessage): Refused | null {
     const { asking, relay } = this.#input;
-    // Without numbers there is no place to take the stream up from.
-    return relay.lastEventId === null ? TAKES_NO_REQUESTS : asking.take(bytes, message, (questions) => this.#park(questions));
+    const { held, organisationId } = asking.held;
+    if (relay.lastEventId === null && !held.hasRoom(organisationId)) return TAKES_NO_REQUESTS;
+    return asking.take(bytes, message, (questions) => void this.#park(questions));
   }
 
   /** A server that asked and then let go of its stream is answered by a later call; any other is asked for the rest. */
@@ -59,9 +70,21 @@ export class AskingAttempt {
   }
 
   /** The rest of the stream first, then the answers: some servers lose what they say to nobody. */
-  resume({ call, responses }: Resumed): void {
-    const lost = refuseLost(this.#input.upstream.server.slug);
-    this.#resumer.takeUp({ lastEventId: call.lastEventId, afterMs: 0, onLive: () => void this.#tell(responses), lost });
+  resume({ call: { place }, responses }: Resumed): void {
+    const { asking, onConnection, relay, upstream } = this.#input;
+    const { slug, timeouts } = upstream.server;
+    const lost = refuseLost(slug);
+    const onLive = (): void => void this.#tell(responses);
+    if ('lastEventId' in place) {
+      this.#resumer.takeUp({ lastEventId: place.lastEventId, afterMs: 0, onLive, lost });
+      return;
+    }
+    const { address } = place;
+    const { held, organisationId } = asking.held;
+    const { mailboxes } = held;
+    const remote = new RemoteStream({ mailboxes, organisationId, address, lost, onLive, relay, slug, timeoutMs: timeouts.requestMs });
+    onConnection(remote);
+    void remote.start();
   }
 
   async #tell(responses: readonly string[]): Promise<void> {
@@ -71,13 +94,37 @@ export class AskingAttempt {
   }
 
   /** The client's call ends with the questions; the server's goes on, and is taken up by the call that brings the answers. */
-  #park(questions: readonly Question[]): void {
-    const { asking, letGo, relay, session, upstreamId } = this.#input;
-    const { lastEventId } = relay;
-    if (lastEventId === null || relay.isOver) return;
-    letGo();
+  async #park(questions: readonly Question[]): Promise<void> {
+    const { asking, relay, session, upstreamId } = this.#input;
+    if (relay.isOver) return;
+    const place = await this.#leave();
+    if (place === null) return;
     const { id, instance, protocolVersion } = session;
-    relay.finish(asking.inputRequired({ session: { id, instance, protocolVersion }, upstreamId, lastEventId }, questions));
+    if (relay.isOver) this.#dropAt(place);
+    else relay.finish(asking.inputRequired({ session: { id, instance, protocolVersion }, upstreamId, place }, questions));
+  }
+
+  /** Its client has left meanwhile. */
+  #dropAt(place: Place): void {
+    const { held, organisationId } = this.#input.asking.held;
+    const letter: ToHolder = { kind: 'drop' };
+    if ('address' in place) held.mailboxes.post(organisationId, place.address, JSON.stringify(letter)).catch(() => undefined);
+  }
+
+  /** Where the stream goes on; null when it broke off. */
+  async #leave(): Promise<Place | null> {
+    const { letGo, relay } = this.#input;
+    const { lastEventId, reader } = relay;
+    const connection = letGo();
+    if (lastEventId !== null) {
+      connection?.abort();
+      return { lastEventId };
+    }
+    if (connection instanceof RemoteStream) {
+      await connection.leave();
+      return { address: connection.address };
+    }
+    return connection instanceof Exchange && reader !== null ? { address: await this.#held.hold(connection, reader) } : null;
   }
 }
 

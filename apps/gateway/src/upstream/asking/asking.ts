@@ -5,6 +5,8 @@ import type { Bridge } from '../bridge/bridge.ts';
 import type { UpstreamTarget } from '../bridge/make-bridge.ts';
 import { type Declared, lackingFor } from './declared.ts';
 import { Gathering } from './gathering.ts';
+import type { HeldStreamDeps } from './held-stream.ts';
+import type { HeldStreams } from './held-streams.ts';
 import { isObject } from './json.ts';
 import { leadsTo, linksOf, URL_ELICITATION_REQUIRED } from './links.ts';
 import { isQuestionMethod, type Question, toQuestion } from './question.ts';
@@ -12,6 +14,7 @@ import type { ParkedCall, RequestStates, WaitingQuestion } from './request-state
 
 export type AskingDeps = {
   readonly states: RequestStates;
+  readonly held: HeldStreams;
   /** Of the pages that only we may send people to. */
   readonly ownOrigin: string;
 };
@@ -50,6 +53,13 @@ export class Asking {
     this.#input = input;
     this.declared = input.declared;
     this.resumed = input.resumed;
+  }
+
+  /** The streams that this pod holds, for the caller's organisation. */
+  get held(): HeldStreamDeps {
+    const { principal } = this.#input.ctx;
+    if (principal === null) throw new TypeError('a call without a principal reaches no pods');
+    return { held: this.#deps.held, organisationId: principal.organisationId };
   }
 
   get isGathering(): boolean {

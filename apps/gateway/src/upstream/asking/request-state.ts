@@ -15,13 +15,15 @@ export type WaitingQuestion = {
   readonly request: string | null;
 };
 
+/** Where the server's stream of events goes on: after a number, on any pod; or in the hands of the pod that is reached by this address. */
+export type Place = { readonly lastEventId: string } | { readonly address: string };
+
 /** A call whose server waits for answers, as its `requestState` carries it: whichever pod gets them goes on from here. */
 export type ParkedCall = {
   readonly session: LocatedSession;
   /** The id under which the server knows the call. */
   readonly upstreamId: MessageId;
-  /** Where the server's stream of events is taken up again. */
-  readonly lastEventId: string;
+  readonly place: Place;
   readonly questions: readonly WaitingQuestion[];
 };
 

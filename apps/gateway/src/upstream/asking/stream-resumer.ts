@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { Refusal } from '@patchbay/errors';
-import { Exchange } from '../exchange.ts';
+import { type Connection, Exchange } from '../exchange.ts';
 import { streamHeaders } from '../headers.ts';
 import { refuseFailure } from '../judge.ts';
 import type { Relay } from '../relay.ts';
@@ -12,7 +12,7 @@ export type StreamResumerInput = {
   readonly upstream: Upstream;
   readonly session: LocatedSession;
   readonly relay: Relay;
-  readonly onConnection: (exchange: Exchange) => void;
+  readonly onConnection: (connection: Connection) => void;
 };
 
 /** Where a stream is taken up, how long before, what is said once it stands, and what is wrong if there is none any more. */

@@ -1,0 +1,162 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { OrganisationId } from '@patchbay/contracts';
+import type { SseEvent, SseParser } from '@patchbay/mcp-wire';
+import type { OpenMailbox } from '../../mailbox/mailboxes.ts';
+import type { Exchange, ExchangeFailure, Receiver } from '../exchange.ts';
+import type { HeldStreams } from './held-streams.ts';
+
+/** What the holder of a stream sends to the call that goes on with it. `n` counts what the stream brought since it was held. */
+export type FromHolder =
+  | { readonly kind: 'live' }
+  /** Another call goes on with it already. */
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'event'; readonly n: number; readonly event: SseEvent }
+  | { readonly kind: 'over'; readonly n: number; readonly failure: ExchangeFailure | null };
+
+/** What a call sends to the holder. `pause`: it was asked again, and read what came before `n`. */
+export type ToHolder =
+  | { readonly kind: 'attach'; readonly replyTo: string }
+  | { readonly kind: 'pause'; readonly n: number }
+  | { readonly kind: 'alive' }
+  | { readonly kind: 'drop' };
+
+export type HeldStreamDeps = { readonly held: HeldStreams; readonly organisationId: OrganisationId };
+
+type Numbered = Extract<FromHolder, { n: number }>;
+
+/** People are slow. */
+const HELD_MS_MAX = 15 * 60_000;
+/** The pod of the call that goes on with it says more often that it lives. */
+const SILENT_MS_MAX = 15_000;
+/** Kept until it is known to have been read. */
+const KEPT_BYTES_MAX = 4 * 1024 * 1024;
+
+/**
+ * A server's stream that cannot be taken up again, because its events are not numbered: while its call waits for answers this pod holds it,
+ * and passes what it brings to whichever pod has the call that goes on. Until `hold` everything goes to the first call itself.
+ */
+export class HeldStream implements Receiver {
+  readonly #deps: HeldStreamDeps;
+  readonly #first: Receiver;
+  #held: { readonly exchange: Exchange; readonly parser: SseParser } | null = null;
+  #box: OpenMailbox | null = null;
+  /** The call that goes on with it; null while all wait. */
+  #replyTo: string | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #kept: Numbered[] = [];
+  #keptBytes = 0;
+  #count = 0;
+  /** Letters arrive in the order in which they are posted. */
+  #posting: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: HeldStreamDeps, first: Receiver) {
+    this.#deps = deps;
+    this.#first = first;
+  }
+
+  /** From now on nobody's call needs it. Resolves with the address under which a later one finds it. */
+  async hold(exchange: Exchange, parser: SseParser): Promise<string> {
+    this.#held = { exchange, parser };
+    exchange.endure();
+    this.#dropAfter(HELD_MS_MAX);
+    const { held, organisationId } = this.#deps;
+    held.add(organisationId, this);
+    this.#box = await held.mailboxes.open(organisationId, (letter) => this.#onLetter(JSON.parse(letter) as ToHolder));
+    return this.#box.address;
+  }
+
+  /** Nobody will go on with it. */
+  drop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#held?.exchange.abort();
+    this.#box?.close();
+    this.#deps.held.delete(this.#deps.organisationId, this);
+    this.#kept = [];
+  }
+
+  #dropAfter(ms: number): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.drop(), ms);
+  }
+
+  head(status: number, headers: IncomingHttpHeaders): void {
+    this.#first.head(status, headers);
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#held === null) this.#first.data(chunk);
+    else for (const event of this.#held.parser.push(chunk)) this.#bring({ kind: 'event', n: this.#next(), event }, event.data.length);
+  }
+
+  end(): void {
+    if (this.#held === null) this.#first.end();
+    else this.#bring({ kind: 'over', n: this.#next(), failure: null }, 0);
+  }
+
+  failed(failure: ExchangeFailure): void {
+    if (this.#held === null) this.#first.failed(failure);
+    else this.#bring({ kind: 'over', n: this.#next(), failure }, 0);
+  }
+
+  crashed(error: unknown): void {
+    if (this.#held === null) this.#first.crashed(error);
+    else this.drop();
+  }
+
+  #next(): number {
+    this.#count += 1;
+    return this.#count;
+  }
+
+  #bring(letter: Numbered, bytes: number): void {
+    this.#kept.push(letter);
+    this.#keptBytes += bytes;
+    // What a call has read need not be kept, except for one that waits again: that one is lost then.
+    if (this.#keptBytes > KEPT_BYTES_MAX && this.#replyTo === null) this.drop();
+    else if (this.#replyTo !== null) this.#post(this.#replyTo, letter);
+  }
+
+  #onLetter(letter: ToHolder): void {
+    switch (letter.kind) {
+      case 'attach':
+        this.#attach(letter.replyTo);
+        break;
+      case 'pause':
+        this.#pause(letter.n);
+        break;
+      case 'alive':
+        if (this.#replyTo !== null) this.#dropAfter(SILENT_MS_MAX);
+        break;
+      case 'drop':
+        this.drop();
+        break;
+    }
+  }
+
+  #pause(n: number): void {
+    this.#replyTo = null;
+    this.#kept = this.#kept.filter((letter) => letter.n >= n);
+    this.#keptBytes = 0;
+    this.#dropAfter(HELD_MS_MAX);
+  }
+
+  #attach(replyTo: string): void {
+    if (this.#replyTo !== null) {
+      this.#post(replyTo, { kind: 'taken' });
+      return;
+    }
+    this.#replyTo = replyTo;
+    this.#dropAfter(SILENT_MS_MAX);
+    this.#post(replyTo, { kind: 'live' });
+    for (const letter of this.#kept) this.#post(replyTo, letter);
+  }
+
+  #post(address: string, letter: FromHolder): void {
+    const { held, organisationId } = this.#deps;
+    this.#posting = this.#posting.then(async () => {
+      const posted = await held.mailboxes.post(organisationId, address, JSON.stringify(letter)).catch(() => null);
+      // It has left, perhaps to wait again, and then says so; or its pod has died.
+      if (posted !== 'posted' && address === this.#replyTo) this.#replyTo = null;
+    });
+  }
+}
