@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { INTERNAL_PATHS } from '@patchbay/contracts';
 import { startLegacyUpstream, startModernUpstream } from '@patchbay/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Installation, until } from './support/installation.ts';
@@ -29,6 +30,22 @@ async function discovered(slug: string, url: string): Promise<Awaited<ReturnType
   await until(async () => (await api('GET', `/servers/${slug}`)).body.status !== 'pending', `discovery of ${slug}`);
   return (await api('GET', `/servers/${slug}/catalogue`)).body;
 }
+
+/** A part of the present snapshot, as a gateway gets it. */
+async function partOf(kind: string, slug: string): Promise<string> {
+  const { id } = (await api('GET', `/servers/${slug}`)).body;
+  const { organisationId } = (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0];
+  const { text: jws } = await installation.internal(INTERNAL_PATHS.manifest(organisationId));
+  const { parts } = JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as {
+    parts: { kind: string; key: string; hash: string }[];
+  };
+  const { hash } = parts.find((part) => part.kind === kind && part.key === id) ?? { hash: 'none' };
+  return (await installation.internal(INTERNAL_PATHS.part(organisationId, hash))).text;
+}
+
+const serverPartOf = async (slug: string): Promise<{ silentSince?: string }> => JSON.parse(await partOf('server', slug));
+const cataloguePart = async (slug: string): Promise<{ leftOut?: string }> =>
+  JSON.parse((await partOf('catalogue', slug)).split('\n')[0] ?? '');
 
 type Answer = (
   message: { id?: number; method: string; params?: Record<string, unknown> },
@@ -92,7 +109,7 @@ test('definitions keep the server’s own bytes, pages are followed, an empty cu
   const tool = '{ "name":"big",  "inputSchema":{"type":"object","maximum":12345678901234567890} }';
   const url = await legacy((cursor, id) => {
     if (cursor === undefined) return `{"jsonrpc":"2.0","id":${id},"result":{"tools":[${tool}],"nextCursor":""}}`;
-    return `{"jsonrpc":"2.0","id":${id},"result":{"tools":[{"name":"${cursor === '' ? 'second' : 'wrong'}","inputSchema":{}}]}}`;
+    return `{"jsonrpc":"2.0","id":${id},"result":{"tools":[{"name":"${cursor === '' ? 'second' : 'wrong'}","inputSchema":{"type":"object"}}]}}`;
   }, seen);
   const catalogue = await discovered('paged', url);
   expect(catalogue.accepted.tools.map(({ name }: { name: string }) => name)).toEqual(['big', 'second']);
@@ -107,12 +124,16 @@ test('definitions keep the server’s own bytes, pages are followed, an empty cu
 
 test('what is malformed, doubled or too large is left out and said; the rest is published', async () => {
   const tools = [
-    '{"name":"good","inputSchema":{}}',
-    '{"name":"good","inputSchema":{}}',
+    '{"name":"good","inputSchema":{"type":"object"}}',
+    '{"name":"good","inputSchema":{"type":"object"}}',
     '{"name":"bare"}',
-    '{"inputSchema":{}}',
+    '{"inputSchema":{"type":"object"}}',
     '7',
-    `{"name":"huge","inputSchema":{},"description":"${'x'.repeat(70_000)}"}`,
+    '{"name":"loose","inputSchema":{}}',
+    '{"name":"odd","inputSchema":{"type":"object"},"description":7}',
+    '{"name":"twice","inputSchema":{"type":"object"},"Name":"other"}',
+    '{"name":"shaped","inputSchema":{"type":"object"},"outputSchema":{"type":"array"}}',
+    `{"name":"huge","inputSchema":{"type":"object"},"description":"${'x'.repeat(70_000)}"}`,
   ];
   const catalogue = await discovered(
     'messy',
@@ -124,6 +145,15 @@ test('what is malformed, doubled or too large is left out and said; the rest is 
   expect(statusDetail).toMatch(
     /Left out: .*whose name appeared before.*without an inputSchema.*2 tools without a proper name.*larger than 64 KB/,
   );
+  for (const said of [
+    'malformed inputSchema (“loose”)',
+    'malformed description (“odd”)',
+    'twice (“twice”)',
+    'malformed outputSchema (“shaped”)',
+  ])
+    expect(statusDetail).toContain(said);
+  const part = await cataloguePart('messy');
+  expect(part.leftOut).toBe(statusDetail);
 });
 
 test('a list that never ends is cut', async () => {
@@ -132,7 +162,7 @@ test('a list that never ends is cut', async () => {
     'endless',
     await legacy(
       (_cursor, id) =>
-        `{"jsonrpc":"2.0","id":${id},"result":{"tools":[{"name":"t${(page += 1)}","inputSchema":{}}],"nextCursor":"${page}"}}`,
+        `{"jsonrpc":"2.0","id":${id},"result":{"tools":[{"name":"t${(page += 1)}","inputSchema":{"type":"object"}}],"nextCursor":"${page}"}}`,
     ),
   );
   expect(catalogue.accepted.tools).toHaveLength(100);
@@ -146,7 +176,9 @@ test('an unchanged rediscovery makes no revision', async () => {
 });
 
 test('a bare name belongs to whoever held it first, and passes on when that one is removed', async () => {
-  const url = await legacy((_cursor, id) => `{"jsonrpc":"2.0","id":${id},"result":{"tools":[{"name":"shared_name","inputSchema":{}}]}}`);
+  const url = await legacy(
+    (_cursor, id) => `{"jsonrpc":"2.0","id":${id},"result":{"tools":[{"name":"shared_name","inputSchema":{"type":"object"}}]}}`,
+  );
   await discovered('holder-one', url);
   await discovered('holder-two', url);
   const holder = async (): Promise<string> => {
@@ -211,7 +243,7 @@ test('a server that does not answer fails within its own timeout, and keeps what
     if (hang) return;
     if (message.method === 'initialize') return json(response, `{"jsonrpc":"2.0","id":${message.id},${INITIALIZED}}`);
     if (message.method === 'tools/list')
-      return json(response, `{"jsonrpc":"2.0","id":${message.id},"result":{"tools":[{"name":"kept","inputSchema":{}}]}}`);
+      return json(response, `{"jsonrpc":"2.0","id":${message.id},"result":{"tools":[{"name":"kept","inputSchema":{"type":"object"}}]}}`);
     return void response.writeHead(message.method === 'notifications/initialized' ? 202 : 404).end();
   });
   await register('silent', url, { timeouts: { requestMs: 300 } });
@@ -222,6 +254,32 @@ test('a server that does not answer fails within its own timeout, and keeps what
   expect(performance.now() - from).toBeLessThan(2_000);
   expect(body.error).toMatch(/did not answer in time/);
   expect(body.accepted.tools.map(({ name }: { name: string }) => name)).toEqual(['kept']);
+});
+
+test('that a server went silent, and that it answers again, is news of one revision each; failing on is none', async () => {
+  let isDown = false;
+  const url = await upstream((message, response) => {
+    if (isDown) return void response.writeHead(500).end();
+    if (message.method === 'initialize') return json(response, `{"jsonrpc":"2.0","id":${message.id},${INITIALIZED}}`);
+    if (message.method === 'tools/list')
+      return json(response, `{"jsonrpc":"2.0","id":${message.id},"result":{"tools":[{"name":"kept","inputSchema":{"type":"object"}}]}}`);
+    return void response.writeHead(message.method === 'notifications/initialized' ? 202 : 404).end();
+  });
+  const seen = (await discovered('moody', url)).discoveredAt;
+  const look = async (): Promise<{ revision: number; silentSince: unknown }> => {
+    await api('POST', '/servers/moody/discover');
+    const { revision } = (await installation.internal('/internal/v1/revisions')).body.organisations[0];
+    return { revision, silentSince: (await serverPartOf('moody')).silentSince };
+  };
+  const up = await look();
+  expect(up.silentSince).toBeUndefined();
+  isDown = true;
+  const down = await look();
+  expect(down).toEqual({ revision: up.revision + 1, silentSince: expect.stringMatching(/^2/) });
+  expect(Date.parse(String(down.silentSince))).toBeGreaterThanOrEqual(Date.parse(seen));
+  expect(await look()).toEqual(down);
+  isDown = false;
+  expect(await look()).toEqual({ revision: down.revision + 1, silentSince: undefined });
 });
 
 test('header values reach the server they were registered for', async () => {

@@ -9,6 +9,8 @@ import { makeDeleteSession } from './methods/delete-session.ts';
 import { makeForwardNotification } from './methods/forward-notification.ts';
 import { makeInitialize } from './methods/initialize.ts';
 import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
+import { makeList } from './methods/list.ts';
+import { makeListCursors } from './methods/list-cursors.ts';
 import { makeListen } from './methods/listen.ts';
 import { makeOpenStream } from './methods/open-stream.ts';
 import { makeTakeAnswer } from './methods/take-answer.ts';
@@ -120,6 +122,7 @@ export function makeSteps({
     read: { bodyLimitBytes: config.bodyLimitBytes, openSession: sessionOpener.open, trace: tracing.begin },
     throttle: { limits },
     answerEarly: {
+      list: makeList(makeListCursors(sealingKeys)),
       initialize: makeInitialize({ sessionOpener }),
       initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),

@@ -107,8 +107,10 @@ export const ServerPart = z.object({
   /** Which bare tool and prompt names this server held first in the organisation (architecture.md §3). */
   bareTools: z.array(z.string()),
   barePrompts: z.array(z.string()),
+  /** When the server last told what it offers, if asking it has failed since; left out while it answers. ISO 8601. */
+  silentSince: z.string().nullable().default(null),
 });
-export type ServerPart = z.infer<typeof ServerPart>;
+export type ServerPart = z.output<typeof ServerPart>;
 
 export const CatalogueEntryKind = z.enum(['tool', 'prompt', 'resource', 'template']);
 export type CatalogueEntryKind = z.infer<typeof CatalogueEntryKind>;
@@ -127,6 +129,10 @@ export const CataloguePartHeader = z.object({
   serverInfo: z.record(z.string(), z.unknown()),
   capabilities: z.record(z.string(), z.unknown()),
   instructions: z.string().nullable(),
+  /** What of the server's own lists was left out and why, in words; left out when nothing was. */
+  leftOut: z.string().nullable().default(null),
+  /** For how long the server lets each of its lists be kept, by kind; left out by servers that do not say. */
+  ttlMs: z.partialRecord(CatalogueEntryKind, z.number().int().nonnegative()).default({}),
   entries: z.array(
     z.object({
       kind: CatalogueEntryKind,

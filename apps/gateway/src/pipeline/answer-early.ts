@@ -1,10 +1,11 @@
 import { discover } from '../methods/discover.ts';
-import { list } from '../methods/list.ts';
+import type { ListMethod } from '../methods/list-entries.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from './context.ts';
 import { respondResult } from './respond.ts';
 
 /** The built-in methods that need more than the snapshot. */
 export type AnswerEarlyDeps = {
+  readonly list: (ctx: CallContext, method: ListMethod) => Outcome;
   /** From the snapshot: aggregated endpoint, servers of revision 2026-07-28. */
   readonly initialize: Step;
   /** The one list-or-open method that is not answered from the snapshot: legacy `initialize` on a legacy server's own endpoint. */
@@ -40,7 +41,7 @@ export function makeAnswerEarly(deps: AnswerEarlyDeps): Step {
       case 'prompts/list':
       case 'resources/list':
       case 'resources/templates/list':
-        return list(ctx, target.method);
+        return deps.list(ctx, target.method);
     }
   };
 }

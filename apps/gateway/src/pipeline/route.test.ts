@@ -21,6 +21,8 @@ function server(slug: string, tools: string[]): CompiledServer {
     serverInfo: {},
     capabilities: {},
     instructions: null,
+    leftOut: null,
+    ttlMs: {},
     tools: new Map(tools.map((name) => [name, tool(name)])),
     prompts: new Map(),
     resources: new Map(),
@@ -36,6 +38,7 @@ function server(slug: string, tools: string[]): CompiledServer {
     isolation: 'session',
     generation: '1',
     hasCredential: false,
+    silentSince: null,
     catalogue,
   };
 }

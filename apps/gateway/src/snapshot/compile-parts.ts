@@ -93,9 +93,10 @@ function readCatalogue(row: PartRow, bytes: Buffer): CompiledPart {
     if (byKind[kind].has(name)) continue;
     byKind[kind].set(name, { kind, name, definition: definitions.subarray(offset, offset + length), contractHash });
   }
-  const { era, protocolVersion, serverInfo, capabilities, instructions } = header;
+  const { era, protocolVersion, serverInfo, capabilities, instructions, leftOut, ttlMs } = header;
   const { tool: tools, prompt: prompts, resource: resources, template: templates } = byKind;
-  const catalogue = { era, protocolVersion, serverInfo, capabilities, instructions, tools, prompts, resources, templates };
+  const said = { era, protocolVersion, serverInfo, capabilities, instructions, leftOut, ttlMs };
+  const catalogue = { ...said, tools, prompts, resources, templates };
   return { kind: 'catalogue', key: header.serverId, catalogue };
 }
 

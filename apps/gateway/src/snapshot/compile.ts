@@ -115,6 +115,7 @@ function serverOf(serverPart: CompiledPart | undefined, cataloguePart: CompiledP
     isolation: part.isolation,
     generation: part.generation,
     hasCredential: part.hasCredential,
+    silentSince: part.silentSince,
     catalogue: cataloguePart?.kind === 'catalogue' ? cataloguePart.catalogue : null,
   };
   return { server, bareTools: new Set(part.bareTools), barePrompts: new Set(part.barePrompts) };

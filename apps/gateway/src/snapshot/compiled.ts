@@ -22,6 +22,10 @@ export type CompiledCatalogue = {
   readonly serverInfo: Readonly<Record<string, unknown>>;
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly instructions: string | null;
+  /** What discovery left out of the server's own lists, in words. */
+  readonly leftOut: string | null;
+  /** For how long the server lets its lists be kept, by kind; what it does not speak of may not. */
+  readonly ttlMs: Readonly<Partial<Record<EntryKind, number>>>;
   readonly tools: ReadonlyMap<string, CompiledEntry>;
   readonly prompts: ReadonlyMap<string, CompiledEntry>;
   readonly resources: ReadonlyMap<string, CompiledEntry>;
@@ -40,12 +44,26 @@ export type CompiledServer = {
   readonly timeouts: ServerTimeouts;
   readonly generation: string;
   readonly hasCredential: boolean;
+  /** When the server last told what it offers, if asking it has failed since. */
+  readonly silentSince: string | null;
   /** null until discovery has succeeded once. */
   readonly catalogue: CompiledCatalogue | null;
 };
 
 /** A server's entry under its name on the aggregated endpoint. */
 export type ExposedEntry = { readonly server: CompiledServer; readonly entry: CompiledEntry; readonly exposedName: string };
+
+/** A list as one set of permissions sees it, in order. */
+export type ComposedList = {
+  readonly entries: readonly ListedEntry[];
+  /** What stands after the entries: the other members of the result, each with its comma before it. */
+  readonly rest: string;
+  /** The whole result where it fits one page. */
+  readonly whole: Buffer | null;
+};
+
+/** `key`: the entry's own place in any list, whatever stands around it. */
+export type ListedEntry = { readonly key: string; readonly definition: Buffer };
 
 /** One revision of one organisation as lookup tables. Immutable; swapped by pointer. */
 export type CompiledSnapshot = {
@@ -72,6 +90,6 @@ export type CompiledSnapshot = {
   readonly resourceOwners: ReadonlyMap<string, readonly CompiledServer[]>;
   /** Template string, likewise. */
   readonly templateOwners: ReadonlyMap<string, readonly CompiledServer[]>;
-  /** List bodies by permission fingerprint; dies with the snapshot. */
-  readonly listCache: Map<string, Buffer>;
+  /** Composed lists by permission fingerprint; dies with the snapshot. */
+  readonly listCache: Map<string, ComposedList>;
 };

@@ -16,6 +16,8 @@ import { makeInitializeForwarded } from '../../src/methods/initialize-forwarded.
 import { makeListen } from '../../src/methods/listen.ts';
 import { makeOpenStream } from '../../src/methods/open-stream.ts';
 import { makeTakeAnswer } from '../../src/methods/take-answer.ts';
+import { makeList } from '../../src/methods/list.ts';
+import { makeListCursors } from '../../src/methods/list-cursors.ts';
 import { makeAnswerEarly } from '../../src/pipeline/answer-early.ts';
 import { makeAttachCredential } from '../../src/pipeline/attach-credential.ts';
 import { authorize } from '../../src/pipeline/authorize.ts';
@@ -152,6 +154,7 @@ export async function startGateway({
     authorize,
     makeThrottle({ limits }),
     makeAnswerEarly({
+      list: makeList(makeListCursors(KEYRING)),
       initialize: makeInitialize({ sessionOpener }),
       initializeForwarded: makeInitializeForwarded({ credentials, resolveUpstream, sessionOpener, sessions }),
       deleteSession: makeDeleteSession({ credentials, resolveUpstream, tombstones, sessions, logger }),

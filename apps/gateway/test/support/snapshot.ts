@@ -25,6 +25,10 @@ export type ServerSpec = {
   readonly templates?: readonly string[];
   readonly definitions?: Readonly<Record<string, string>>;
   readonly instructions?: string;
+  readonly isDiscovered?: boolean;
+  readonly silentSince?: string;
+  readonly leftOut?: string;
+  readonly ttlMs?: CompiledCatalogue['ttlMs'];
   readonly requestMs?: number;
   readonly hasCredential?: boolean;
   readonly generation?: string;
@@ -76,6 +80,8 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
     serverInfo: { name: slug, version: '1' },
     capabilities: { tools: {}, prompts: {}, resources: {}, completions: {} },
     instructions: spec.instructions ?? null,
+    leftOut: spec.leftOut ?? null,
+    ttlMs: spec.ttlMs ?? {},
     tools: entries('tool', spec.tools),
     prompts: entries('prompt', spec.prompts ?? []),
     resources: entries('resource', spec.resources ?? []),
@@ -90,7 +96,8 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
     isolation: spec.isolation ?? 'session',
     generation: spec.generation ?? 'g1',
     hasCredential: spec.hasCredential ?? false,
-    catalogue,
+    silentSince: spec.silentSince ?? null,
+    catalogue: spec.isDiscovered === false ? null : catalogue,
   };
 }
 

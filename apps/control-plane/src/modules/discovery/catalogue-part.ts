@@ -1,4 +1,5 @@
 import { CataloguePartHeader, type Catalogue, type CatalogueEntryKind, type ServerId } from '@patchbay/contracts';
+import type { z } from 'zod';
 import type { Discovered } from './discover.ts';
 
 /** A catalogue as it travels to pods: a header line, then the server's own definitions end to end. The same offer gives the same bytes. */
@@ -9,8 +10,14 @@ export function encodeCataloguePart(serverId: ServerId, found: Discovered): Buff
     offset += bytes.length;
     return entry;
   });
-  const { era, protocolVersion, serverInfo, capabilities, instructions } = found;
-  const header: CataloguePartHeader = { format: 1, serverId, era, protocolVersion, serverInfo, capabilities, instructions, entries };
+  const { era, protocolVersion, serverInfo, capabilities, instructions, notice, ttlMs } = found;
+  const header = {
+    ...({ format: 1, serverId, era, protocolVersion, serverInfo, capabilities, instructions } as const),
+    // What there is nothing to say of is not said: the bytes of such a catalogue are those of versions that knew neither.
+    ...(notice === null ? {} : { leftOut: notice }),
+    ...(Object.keys(ttlMs).length === 0 ? {} : { ttlMs }),
+    entries,
+  } satisfies z.input<typeof CataloguePartHeader>;
   return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`, 'utf8'), ...found.entries.map(({ bytes }) => bytes)]);
 }
 

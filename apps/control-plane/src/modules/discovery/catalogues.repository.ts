@@ -19,19 +19,22 @@ export async function serverToAsk(
   return { server, secrets };
 }
 
+/** `isSilent`: the last attempt failed. */
+export type StandingCatalogue = { readonly acceptedPart: string | null; readonly isSilent: boolean };
+
 /**
  * What is accepted now (null: nothing yet); undefined when the server is gone or has changed since it was asked.
  * Locks the server until the transaction ends.
  */
-export async function lockedAcceptedPart(tx: Tx, { organisationId, id, generation }: Server): Promise<string | null | undefined> {
+export async function lockedCatalogue(tx: Tx, { organisationId, id, generation }: Server): Promise<StandingCatalogue | undefined> {
   const [row] = await tx.$queryRaw<{ generation: string }[]>`
     select generation from servers where organisation_id = ${organisationId}::uuid and id = ${id}::uuid for update`;
   if (row?.generation !== generation) return undefined;
   const catalogue = await tx.serverCatalogue.findUnique({
     where: { organisationId_serverId: { organisationId, serverId: id } },
-    select: { acceptedHash: true },
+    select: { acceptedHash: true, error: true },
   });
-  return catalogue?.acceptedHash ?? null;
+  return { acceptedPart: catalogue?.acceptedHash ?? null, isSilent: (catalogue?.error ?? null) !== null };
 }
 
 /** Leaves as it is what `data` does not name. */

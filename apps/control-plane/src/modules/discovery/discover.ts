@@ -25,6 +25,8 @@ export type Discovered = {
   readonly entries: readonly FoundEntry[];
   /** What was left out, in words. */
   readonly notice: string | null;
+  /** For how long each list may be kept, where the server says so. */
+  readonly ttlMs: Partial<Record<CatalogueEntryKind, number>>;
 };
 
 export type DiscoverInput = {
@@ -34,7 +36,7 @@ export type DiscoverInput = {
   readonly knownLegacy: boolean;
 };
 
-type Opened = Omit<Discovered, 'entries' | 'notice'> & {
+type Opened = Omit<Discovered, 'entries' | 'notice' | 'ttlMs'> & {
   readonly headers: (method: string) => Record<string, string>;
   readonly meta: string | null;
 };
@@ -62,7 +64,8 @@ export async function discover({ transport, requestMs, knownLegacy }: DiscoverIn
       if (isObject(opened.capabilities[list.capability])) await readList(talk, opened, { ...list, collector });
     }
     const { era, protocolVersion, serverInfo, capabilities, instructions } = opened;
-    return { era, protocolVersion, serverInfo, capabilities, instructions, entries: collector.entries, notice: collector.notice() };
+    const { entries, ttlMs } = collector;
+    return { era, protocolVersion, serverInfo, capabilities, instructions, entries, ttlMs, notice: collector.notice() };
   } finally {
     const headers = opened.headers('');
     if ('mcp-session-id' in headers) await talk.end(headers);
@@ -139,6 +142,7 @@ async function readList(talk: Conversation, opened: Opened, { kind, method, memb
     for (const { start, end } of spans) {
       if (!collector.add(kind, bytes.subarray(start, end))) return;
     }
+    collector.keptFor(kind, message.result['ttlMs']);
     const next: unknown = message.result['nextCursor'];
     // An empty string is a cursor like any other.
     if (typeof next !== 'string') return;

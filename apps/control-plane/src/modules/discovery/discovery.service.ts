@@ -6,7 +6,7 @@ import { type Server } from '../../prisma/index.ts';
 import { Changes, hashPart } from '../snapshot/index.ts';
 import { claimBareNames } from './bare-names.repository.ts';
 import { encodeCataloguePart } from './catalogue-part.ts';
-import { lockedAcceptedPart, serverToAsk, writeCatalogue } from './catalogues.repository.ts';
+import { lockedCatalogue, serverToAsk, writeCatalogue } from './catalogues.repository.ts';
 import { discover, type Discovered } from './discover.ts';
 import { wordsFor } from './failed.ts';
 import { Transports } from './transports.ts';
@@ -51,23 +51,26 @@ export class DiscoveryService {
     const found: Found = { bytes, part: hashPart(bytes), notice: discovered.notice };
     const organisationId = server.organisationId as OrganisationId;
     return this.changes.commit(organisationId, async (tx, announce) => {
-      const accepted = await lockedAcceptedPart(tx, server);
-      if (accepted === undefined) return 'gone';
+      const stands = await lockedCatalogue(tx, server);
+      if (stands === undefined) return 'gone';
       const attempt = { generation: server.generation, attemptedAt, discoveredAt: attemptedAt, error: null, notice: found.notice };
-      const isNew = accepted !== found.part;
+      const isNew = stands.acceptedPart !== found.part;
       const entries = { observed: found.bytes, observedHash: found.part, accepted: found.bytes, acceptedHash: found.part };
       await writeCatalogue(tx, server, isNew ? { ...attempt, ...entries } : attempt);
-      if (!isNew) return 'unchanged';
-      await claimBareNames(tx, organisationId);
-      await announce();
-      return 'changed';
+      if (isNew) await claimBareNames(tx, organisationId);
+      // That it answers again is news, too.
+      if (isNew || stands.isSilent) await announce();
+      return isNew ? 'changed' : 'unchanged';
     });
   }
 
   async #keepFailure(server: Server, error: string, attemptedAt: Date): Promise<void> {
-    await this.platform.database.withOrganisation(server.organisationId as OrganisationId, async (tx) => {
-      if ((await lockedAcceptedPart(tx, server)) === undefined) return;
+    await this.changes.commit(server.organisationId as OrganisationId, async (tx, announce) => {
+      const stands = await lockedCatalogue(tx, server);
+      if (stands === undefined) return;
       await writeCatalogue(tx, server, { generation: server.generation, attemptedAt, error });
+      // Said once: lists go on with what is known, and say since when.
+      if (stands.acceptedPart !== null && !stands.isSilent) await announce();
     });
   }
 }

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { CatalogueEntryKind } from '@patchbay/contracts';
-import { paramAnnotations, type Era } from '@patchbay/mcp-wire';
+import { foldKey, sliceMembers, type Era } from '@patchbay/mcp-wire';
 import { isObject } from './conversation.ts';
+import { quoted } from './failed.ts';
 import { LIMITS } from './limits.ts';
+import { problemOf } from './problem-of.ts';
 
 /** One definition, as its server wrote it. */
 export type FoundEntry = {
@@ -23,9 +25,10 @@ const CONTRACT: Readonly<Record<CatalogueEntryKind, { readonly name: string; rea
 /** Collects definitions within the limits and remembers, in words, what it left out. */
 export class EntryCollector {
   readonly entries: FoundEntry[] = [];
+  readonly ttlMs: Partial<Record<CatalogueEntryKind, number>> = {};
   readonly #era: Era;
   readonly #names = new Map<CatalogueEntryKind, Set<string>>();
-  readonly #leftOut = new Map<string, number>();
+  readonly #leftOut = new Map<string, string[]>();
   #bytes = 0;
 
   constructor(era: Era) {
@@ -44,10 +47,9 @@ export class EntryCollector {
     const name = isObject(definition) ? definition[CONTRACT[kind].name] : null;
     if (!isObject(definition) || typeof name !== 'string' || name === '' || name.length > LIMITS.nameLength)
       return this.#leave(`${kind}s without a proper name`, true);
-    if (kind === 'tool' && !isObject(definition['inputSchema'])) return this.#leave('tools without an inputSchema', true);
-    if (kind === 'tool' && this.#era === 'modern' && !paramAnnotations(definition['inputSchema']).ok)
-      return this.#leave('tools with a broken x-mcp-header', true);
-    if (names.has(name)) return this.#leave(`${kind}s whose name appeared before`, true);
+    const problem = problemOf(kind, definition, this.#era) ?? (hasDoubledKeys(bytes) ? 'with a key that stands twice' : null);
+    if (problem !== null) return this.#leave(`${kind}s ${problem}`, true, name);
+    if (names.has(name)) return this.#leave(`${kind}s whose name appeared before`, true, name);
     names.add(name);
     this.#bytes += bytes.length;
     this.entries.push({ kind, name, bytes, contractHash: contractHash(kind, definition) });
@@ -59,16 +61,39 @@ export class EntryCollector {
     this.#leave(`${kind}s beyond page ${LIMITS.pages}`, false);
   }
 
+  /** The server's word on one page of a list; the shortest of them holds. */
+  keptFor(kind: CatalogueEntryKind, ttlMs: unknown): void {
+    if (typeof ttlMs !== 'number' || !Number.isSafeInteger(ttlMs) || ttlMs < 0) return;
+    this.ttlMs[kind] = Math.min(ttlMs, this.ttlMs[kind] ?? ttlMs);
+  }
+
   /** What was left out, in words; null when nothing was. */
   notice(): string | null {
     if (this.#leftOut.size === 0) return null;
-    return `Left out: ${[...this.#leftOut].map(([what, count]) => `${count} ${what}`).join('; ')}.`;
+    return `Left out: ${[...this.#leftOut].map(([what, names]) => `${names.length} ${what}${namedAs(names)}`).join('; ')}.`;
   }
 
-  #leave(what: string, goOn: boolean): boolean {
-    this.#leftOut.set(what, (this.#leftOut.get(what) ?? 0) + 1);
+  /** `name`: what its admin looks for; empty where there is none to speak of. */
+  #leave(what: string, goOn: boolean, name = ''): boolean {
+    const names = this.#leftOut.get(what) ?? [];
+    this.#leftOut.set(what, names);
+    names.push(name);
     return goOn;
   }
+}
+
+const NAMED_MAX = 5;
+
+function namedAs(names: readonly string[]): string {
+  const named = names.filter((name) => name !== '');
+  if (named.length === 0) return '';
+  return ` (${named.slice(0, NAMED_MAX).map(quoted).join(', ')}${named.length > NAMED_MAX ? ', …' : ''})`;
+}
+
+/** Two readers may take different values for such a key. */
+function hasDoubledKeys(bytes: Buffer): boolean {
+  const members = sliceMembers(bytes, []) ?? [];
+  return new Set(members.map(({ name }) => foldKey(name))).size !== members.length;
 }
 
 /** A fingerprint of what callers rely on: the same for any order of members. */

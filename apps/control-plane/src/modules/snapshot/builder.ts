@@ -10,7 +10,8 @@ import type {
   PartKind,
   ServerPart,
 } from '@patchbay/contracts';
-import type { BareName, Grant } from '../../prisma/index.ts';
+import type { z } from 'zod';
+import type { Grant } from '../../prisma/index.ts';
 import { limitsDocument } from './limits-part.ts';
 import { revocationDocuments } from './revocation-parts.ts';
 import type { TenantRows } from './tenant-rows.repository.ts';
@@ -36,7 +37,7 @@ export function buildParts(
   const settings: OrganisationPart = { format: 1, organisationId: organisation.id, slug: organisation.slug, egressOpenings };
   return [
     jsonPart('organisation', organisation.id, settings),
-    ...rows.servers.map((server) => jsonPart('server', server.id, serverPart(server, rows.bareNames))),
+    ...rows.servers.map((server) => jsonPart('server', server.id, serverPart(server, rows))),
     ...rows.catalogues.map(
       ({ serverId, hash, length }): BuiltPart => ({ kind: 'catalogue', key: serverId, hash: hash as PartHash, length, bytes: null }),
     ),
@@ -56,7 +57,8 @@ export function manifestLine({ kind, key, hash, length }: BuiltPart): Manifest['
   return { kind, key, hash, bytes: length };
 }
 
-function serverPart(server: TenantRows['servers'][number], bareNames: readonly BareName[]): ServerPart {
+function serverPart(server: TenantRows['servers'][number], { bareNames, catalogues }: TenantRows): z.input<typeof ServerPart> {
+  const silentSince = catalogues.find(({ serverId }) => serverId === server.id)?.silentSince ?? null;
   const held = (kind: string): string[] =>
     bareNames.filter((row) => row.serverId === server.id && row.kind === kind).map(({ name }) => name);
   const part = {
@@ -71,9 +73,10 @@ function serverPart(server: TenantRows['servers'][number], bareNames: readonly B
     hasCredential: server.hasCredential,
     bareTools: held('tool'),
     barePrompts: held('prompt'),
+    ...(silentSince === null ? {} : { silentSince: silentSince.toISOString() }),
   };
   // Rows hold what our own schemas and the table's checks admitted.
-  return part as ServerPart;
+  return part as z.input<typeof ServerPart>;
 }
 
 function grantParts(grants: readonly Grant[]): BuiltPart[] {

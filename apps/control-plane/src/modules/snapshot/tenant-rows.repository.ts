@@ -1,9 +1,12 @@
 import type { OrganisationId } from '@patchbay/contracts';
 import type { BareName, Grant, Limit, Server, Tx } from '../../prisma/index.ts';
 
+/** `silentSince`: of the last good discovery, where a later one failed. */
+type CatalogueRow = { readonly serverId: string; readonly hash: string; readonly length: number; readonly silentSince: Date | null };
+
 export type TenantRows = {
   readonly servers: readonly (Server & { readonly hasCredential: boolean })[];
-  readonly catalogues: readonly { readonly serverId: string; readonly hash: string; readonly length: number }[];
+  readonly catalogues: readonly CatalogueRow[];
   readonly grants: readonly Grant[];
   readonly limits: readonly Limit[];
   readonly bareNames: readonly BareName[];
@@ -19,8 +22,9 @@ export async function readTenantRows(tx: Tx, organisationId: OrganisationId, now
     orderBy: { id: 'asc' },
     include: { secrets: { where: { kind: 'header' }, select: { name: true }, take: 1 } },
   });
-  const catalogues = await tx.$queryRaw<{ serverId: string; hash: string; length: number }[]>`
-    select server_id as "serverId", accepted_hash as hash, octet_length(accepted) as length from server_catalogues
+  const catalogues = await tx.$queryRaw<CatalogueRow[]>`
+    select server_id as "serverId", accepted_hash as hash, octet_length(accepted) as length,
+      case when error is not null then discovered_at end as "silentSince" from server_catalogues
     where organisation_id = ${organisationId}::uuid and accepted is not null order by server_id`;
   const grants = await tx.grant.findMany({ where, orderBy: { id: 'asc' } });
   const limits = await tx.limit.findMany({ where, orderBy: { id: 'asc' } });

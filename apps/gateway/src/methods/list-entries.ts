@@ -1,0 +1,67 @@
+import { exposedUri } from '@patchbay/mcp-wire';
+import { exposeEntry } from '../aggregate/expose-entry.ts';
+import { isPermitted } from '../aggregate/is-permitted.ts';
+import type { CallContext } from '../pipeline/context.ts';
+import type { CompiledEntry, CompiledServer, CompiledSnapshot, EntryKind, ListedEntry } from '../snapshot/compiled.ts';
+import { listedEntry } from './listed-entry.ts';
+
+export type ListMethod = 'tools/list' | 'prompts/list' | 'resources/list' | 'resources/templates/list';
+
+/** The four lists: the member of their result that holds the entries, and what these are. */
+export const LIST_KINDS = {
+  'tools/list': { member: 'tools', kind: 'tool' },
+  'prompts/list': { member: 'prompts', kind: 'prompt' },
+  'resources/list': { member: 'resources', kind: 'resource' },
+  'resources/templates/list': { member: 'resourceTemplates', kind: 'template' },
+} as const satisfies Record<ListMethod, { member: string; kind: EntryKind }>;
+
+/** What the caller may use at this endpoint, as it is named there; in the order of slugs, then in the servers' own. */
+export function visibleEntries(ctx: CallContext, snapshot: CompiledSnapshot, method: ListMethod): ListedEntry[] {
+  const { kind } = LIST_KINDS[method];
+  const { endpointServer } = ctx;
+  if (endpointServer !== null) {
+    return permitted(ctx, endpointServer, kind).map((entry) => ({
+      key: keyOf(endpointServer, entry),
+      definition: listedEntry(ctx, endpointServer, entry).definition,
+    }));
+  }
+  if (kind === 'tool' || kind === 'prompt') return visibleNames(ctx, snapshot, kind);
+  const visible: ListedEntry[] = [];
+  for (const server of snapshot.serversBySlug.values()) {
+    for (const entry of permitted(ctx, server, kind)) {
+      visible.push({ key: keyOf(server, entry), definition: exposeEntry(entry, server.slug, exposedUri(server.slug, entry.name)) });
+    }
+  }
+  return visible;
+}
+
+function visibleNames(ctx: CallContext, snapshot: CompiledSnapshot, kind: 'tool' | 'prompt'): ListedEntry[] {
+  const visible: ListedEntry[] = [];
+  for (const { entry, exposedName, server } of (kind === 'tool' ? snapshot.exposedTools : snapshot.exposedPrompts).values()) {
+    if (isPermitted(ctx, server, entry))
+      visible.push({ key: keyOf(server, entry), definition: exposeEntry(listedEntry(ctx, server, entry), server.slug, exposedName) });
+  }
+  return visible;
+}
+
+function permitted(ctx: CallContext, server: CompiledServer, kind: EntryKind): CompiledEntry[] {
+  return [...entriesOf(server, kind)].filter((entry) => isPermitted(ctx, server, entry));
+}
+
+function entriesOf({ catalogue }: CompiledServer, kind: EntryKind): Iterable<CompiledEntry> {
+  if (catalogue === null) return [];
+  switch (kind) {
+    case 'tool':
+      return catalogue.tools.values();
+    case 'prompt':
+      return catalogue.prompts.values();
+    case 'resource':
+      return catalogue.resources.values();
+    case 'template':
+      return catalogue.templates.values();
+  }
+}
+
+function keyOf(server: CompiledServer, { name }: CompiledEntry): string {
+  return `${server.id} ${name}`;
+}

@@ -1,0 +1,131 @@
+import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+import type { ServerSpec } from './support/snapshot.ts';
+
+const many = Array.from({ length: 1_500 }, (_, index) => `t${String(index).padStart(4, '0')}`);
+const [BIG, SMALL] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'];
+
+/** No server is there: lists must not need one. */
+const NOBODY = 'http://127.0.0.1:9/mcp';
+const big: ServerSpec = { slug: 'big', id: BIG, url: NOBODY, era: 'modern', tools: many, ttlMs: { tool: 30_000, prompt: 5_000 } };
+const small: ServerSpec = { slug: 'small', id: SMALL, url: NOBODY, era: 'modern', tools: many.slice(0, 600), ttlMs: { tool: 90_000 } };
+
+let pods: TestGateway[];
+const others: TestGateway[] = [];
+
+beforeAll(async () => {
+  const store = memoryStore();
+  pods = [await startGateway({ servers: [big, small], store }), await startGateway({ servers: [big, small], store })];
+});
+
+afterAll(async () => {
+  await Promise.all([...pods, ...others].map((pod) => pod.close()));
+});
+
+type Answer = {
+  result: { tools: { name: string }[]; nextCursor?: string; ttlMs?: number; cacheScope?: string; _meta: Record<string, unknown> };
+  error: { code: number; data: { code: string } };
+};
+
+async function ask(
+  pod: TestGateway | undefined,
+  { method = 'tools/list', cursor, slug = null, user = 'ada' }: Asking = {},
+): Promise<Answer> {
+  const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
+  const response = await fetch(pod?.url(slug) ?? '', {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${user}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': method,
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { cursor, _meta } }),
+  });
+  return (await response.json()) as Answer;
+}
+type Asking = { method?: string; cursor?: string | undefined; slug?: string | null; user?: string };
+
+async function pages(slug: string | null): Promise<Answer['result'][]> {
+  const found = [(await ask(pods[0], { slug })).result];
+  for (let cursor = found[0]?.nextCursor; cursor !== undefined; cursor = found.at(-1)?.nextCursor)
+    found.push((await ask(pods[found.length % 2], { slug, cursor })).result);
+  return found;
+}
+
+describe('a list of more entries than fit one page', () => {
+  it('comes in pages of 1,000, each from another pod, every entry once and in order', async () => {
+    const aggregate = await pages(null);
+    expect(aggregate.map(({ tools }) => tools.length)).toEqual([1_000, 1_000, 100]);
+    const expected = [...many.map((name) => `big_${name}`), ...many.slice(0, 600).map((name) => `small_${name}`)];
+    expect(aggregate.flatMap(({ tools }) => tools.map(({ name }) => name))).toEqual(expected);
+    expect((await pages('big')).map(({ tools }) => tools.length)).toEqual([1_000, 500]);
+    expect(await pages('small')).toHaveLength(1);
+  });
+
+  it('says the same of its caching on every page (trap 6)', async () => {
+    for (const { cacheScope, ttlMs } of await pages(null)) expect({ cacheScope, ttlMs }).toEqual({ cacheScope: 'private', ttlMs: 30_000 });
+  });
+
+  it('takes a cursor from nobody else, at no other endpoint, for no other list; the empty string is one, and not ours (trap 6)', async () => {
+    const cursor = (await ask(pods[0])).result.nextCursor;
+    expect((await ask(pods[1], { cursor })).result.tools).toHaveLength(1_000);
+    const foreign: Asking[] = [
+      { cursor, user: 'bob' },
+      { cursor, slug: 'big' },
+      { cursor, method: 'prompts/list' },
+      { cursor: '' },
+      { cursor: `${cursor}A` },
+    ];
+    for (const asking of foreign)
+      expect((await ask(pods[1], asking)).error).toMatchObject({ code: -32602, data: { code: 'cursor.invalid' } });
+  });
+
+  it('goes on behind the same entry when the catalogue has changed meanwhile, and says when it cannot', async () => {
+    const store = memoryStore();
+    const start = async (tools: readonly string[]): Promise<TestGateway> => {
+      const pod = await startGateway({ servers: [{ ...big, tools }], store });
+      others.push(pod);
+      return pod;
+    };
+    const [before, grown, cut] = [await start(many), await start(['new', ...many]), await start(many.slice(0, 10))];
+    const cursor = (await ask(before)).result.nextCursor;
+    expect((await ask(grown, { cursor })).result.tools[0]?.name).toBe('big_t1000');
+    expect((await ask(cut, { cursor })).error.data.code).toBe('cursor.invalid');
+  });
+
+  it('is read to its end by an official client', async () => {
+    const client = new ModernClient({ name: 'test', version: '1' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } });
+    await client.connect(new ModernTransport(new URL(pods[0]?.url(null) ?? '')));
+    expect((await client.listTools()).tools).toHaveLength(2_100);
+    await client.close();
+  });
+});
+
+describe('what happened to a server', () => {
+  it('is said in the list, which keeps what was known of it and may not be kept (trap 7)', async () => {
+    const since = '2026-11-24T10:00:00.000Z';
+    const servers: ServerSpec[] = [
+      { ...small, slug: 'fine', id: BIG, tools: ['a'] },
+      { slug: 'new', url: NOBODY, era: 'modern', tools: [], isDiscovered: false },
+      { slug: 'dead', url: NOBODY, era: 'legacy', tools: ['b'], silentSince: since },
+      { slug: 'cut', url: NOBODY, era: 'modern', tools: ['c'], leftOut: 'Left out: 1 tools without an inputSchema (“x”).' },
+    ];
+    const pod = await startGateway({ servers });
+    others.push(pod);
+    const { result } = await ask(pod);
+    expect(result.tools.map(({ name }) => name)).toEqual(['fine_a', 'dead_b', 'cut_c']);
+    expect(result._meta['com.patchbay/servers']).toEqual({
+      new: { status: 'not discovered' },
+      dead: { status: 'unreachable', lastAnsweredAt: since },
+      cut: { status: 'incomplete', leftOut: 'Left out: 1 tools without an inputSchema (“x”).' },
+    });
+    expect(result).toMatchObject({ ttlMs: 0, cacheScope: 'private' });
+    const own = (await ask(pod, { slug: 'cut' })).result;
+    expect(own._meta['com.patchbay/servers']).toMatchObject({ cut: { status: 'incomplete' } });
+    expect((await ask(pod, { slug: 'fine' })).result).toMatchObject({ ttlMs: 60_000 });
+    expect((await ask(pod, { slug: 'fine' })).result._meta).not.toHaveProperty('com.patchbay/servers');
+  });
+});
