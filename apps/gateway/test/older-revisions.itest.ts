@@ -69,7 +69,9 @@ describe('what a client’s revision cannot parse', () => {
   });
 
   it('is turned into what it can at the aggregated endpoint too, where a server of the same era did not negotiate with the client', async () => {
-    expect(await (await session(null, '2024-11-05'))('old_media')).toMatchObject({ content: [EMBEDDED, NAMED] });
+    expect(await (await session(null, '2024-11-05'))('old_media')).toMatchObject({
+      content: [EMBEDDED, { type: 'text', text: 'Resource patchbay+old+file:///a (a)' }],
+    });
   });
 
   it('at a server’s own endpoint is what the two agreed on, and passes', async () => {
