@@ -114,7 +114,7 @@ export function makeSteps({
   const sessions = makeSessionRegistry({ store, keyring: sealingKeys, tombstones, logger });
   const resolveUpstream = makeResolveUpstream({ pools, stdio });
   const reach = { credentials, resolveUpstream };
-  const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys) };
+  const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys), ownOrigin: config.gatewayUrl.origin };
   const asking = { held, states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };
   return makePipeline({
     receive: namesOf(config),

@@ -111,6 +111,22 @@ describe('a client with a session, called back by a modern server', () => {
     });
   });
 
+  it('of an older revision is asked in its own words, and not what it has none for', async () => {
+    const { question } = await openHeldCall(gateways.pods[0]?.url('new') ?? '', { tool: 'ask_choice' });
+    expect(question.params).toMatchObject({
+      requestedSchema: { properties: { value: { enum: ['a', 'b'], enumNames: ['The A', 'The B'] } } },
+    });
+    const refused = await openHeldCall(gateways.pods[0]?.url('new') ?? '', { tool: 'ask_choices' }).catch((error: unknown) => error);
+    expect(String(refused)).toContain('2025-06-18');
+  });
+
+  it('is never sent to a page of ours by a server (trap 25)', async () => {
+    const { asked, client } = await connect({ elicitation: { form: {}, url: {} } });
+    const result = await client.callTool({ name: 'ask_our_page' });
+    expect(result).toMatchObject({ isError: true, _meta: { 'com.patchbay/error': { code: 'upstream.broken' } } });
+    expect(asked).toEqual([]);
+  });
+
   it('says with every call who it is and what it can, no more and no less (trap 13)', async () => {
     const { client } = await connect({ elicitation: { form: {} }, roots: { listChanged: true }, experimental: { a: {} } });
     await textOf(client, 'not_asking');

@@ -14,6 +14,7 @@ export { foldKey } from './json-text.ts';
 export { buildNameTable, exposedName, type NamedEntry } from './names.ts';
 export { INITIALIZED_NOTIFICATION, initializeRequest, legacyErrorCode, type InitializeInput } from './rev-2025-11-25/initialize.ts';
 export { knowsAllContent, olderContent } from './rev-2025-11-25/older-content.ts';
+export { olderQuestion } from './rev-2025-11-25/older-questions.ts';
 export { hasObjectOutput, legacyStructuredContent, legacyToolDefinition } from './rev-2025-11-25/tool-output.ts';
 export { addMetaMembers, completeResult, META_KEYS, modernErrorCode, requestMeta, type RequestMeta } from './rev-2026-07-28/envelope.ts';
 export { decodeHeaderValue, encodeHeaderValue } from './rev-2026-07-28/header-value.ts';

@@ -25,6 +25,15 @@ const form = (message: string): ReturnType<typeof inputRequired.elicit> =>
     message,
     requestedSchema: { type: 'object', properties: { value: { type: 'string' } }, required: ['value'] },
   });
+const CHOICES = [
+  { const: 'a', title: 'The A' },
+  { const: 'b', title: 'The B' },
+];
+type Form = Parameters<typeof inputRequired.elicit>[0]['requestedSchema'];
+const choice = (value: object): ReturnType<typeof inputRequired.elicit> =>
+  inputRequired.elicit({ message: 'Which?', requestedSchema: { type: 'object', properties: { value } } as Form });
+/** Where a gateway of a test says that clients reach it. */
+const OUR_ORIGIN = 'https://patchbay.example';
 const sampling = (): ReturnType<typeof inputRequired.elicit> =>
   inputRequired.createMessage({ messages: [{ role: 'user', content: { type: 'text', text: 'Say it' } }], maxTokens: 10 });
 const text = (said: unknown): CallToolResult => ({
@@ -63,6 +72,10 @@ const TOOLS: Readonly<Record<string, AskingTool>> = {
       });
     return text(answer.action);
   },
+  ask_our_page: () =>
+    inputRequired({ inputRequests: { page: inputRequired.elicitUrl({ message: 'Open it', url: `${OUR_ORIGIN}/connect` }) } }),
+  ask_choice: () => inputRequired({ inputRequests: { choice: choice({ type: 'string', oneOf: CHOICES }) } }),
+  ask_choices: () => inputRequired({ inputRequests: { choice: choice({ type: 'array', items: { anyOf: CHOICES } }) } }),
   ask_forever: () => inputRequired({ inputRequests: { name: form('Again?') } }),
   not_asking: () => text('fine'),
 };

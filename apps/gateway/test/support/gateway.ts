@@ -142,7 +142,7 @@ export async function startGateway({
     inFlight.listen(),
     ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened }),
   ]);
-  const rounds = { mailboxes, questionIds: makeQuestionIds(KEYRING) };
+  const rounds = { mailboxes, questionIds: makeQuestionIds(KEYRING), ownOrigin: OWN_ORIGIN };
   const held = new HeldStreams(mailboxes);
   const asking = { held, states: makeRequestStates(KEYRING, clock), ownOrigin: OWN_ORIGIN };
   const outcomes: string[] = [];

@@ -1,7 +1,7 @@
 /** A call that a client with a session holds open on one pod, its server having asked something. */
 export type HeldCall = {
   readonly session: string;
-  readonly question: { readonly id: string; readonly method: string };
+  readonly question: { readonly id: string; readonly method: string; readonly params: object };
   /** Answers the question; `url`: of whichever pod. */
   answer(url: string, result: object): Promise<Response>;
   cancel(url: string): Promise<Response>;
@@ -30,7 +30,11 @@ export async function openHeldCall(url: string, options: CallOptions = {}): Prom
   const response = await post(url, { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool } }, session);
   const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
-  while (!text.includes('"method"')) text += (await reader.read()).value ?? '';
+  while (!text.includes('"method"')) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`nothing was asked: ${text}`);
+    text += value;
+  }
   const question = JSON.parse(/^data: (.*"method".*)$/m.exec(text)?.[1] ?? '') as HeldCall['question'];
   return {
     session: session['mcp-session-id'],

@@ -66,7 +66,11 @@ function carriedValue(name: (typeof CARRIED)[number], value: Record<string, unkn
 }
 
 /** The capabilities that answering such a request needs and the client did not declare, in the form of error −32021; null: none. */
-export function lackingFor({ capabilities }: Declared, method: string, params: unknown): Record<string, unknown> | null {
+export function lackingFor(
+  { capabilities }: Pick<Declared, 'capabilities'>,
+  method: string,
+  params: unknown,
+): Record<string, unknown> | null {
   const has = JSON.parse(capabilities) as { elicitation?: Record<string, unknown>; roots?: object; sampling?: Record<string, unknown> };
   const members: Record<string, unknown> = isObject(params) ? params : {};
   switch (method) {

@@ -4,12 +4,17 @@ import type { Mailboxes, OpenMailbox } from '../../mailbox/mailboxes.ts';
 import type { ClientSession } from '../../sessions/client-session.ts';
 import type { Downstream } from '../downstream.ts';
 import type { RelayEnd } from '../relay.ts';
+import { fitQuestions } from './fit-questions.ts';
 import type { InputRequest, InputRequired } from './input-required.ts';
 import type { QuestionIds } from './question-ids.ts';
 import { questionRequest } from './question-request.ts';
-import { carriedCapabilities, isObject, lackingFor } from './session-capabilities.ts';
 
-export type InputRoundsDeps = { readonly mailboxes: Pick<Mailboxes, 'open'>; readonly questionIds: QuestionIds };
+export type InputRoundsDeps = {
+  readonly mailboxes: Pick<Mailboxes, 'open'>;
+  readonly questionIds: QuestionIds;
+  /** Of the pages that only we may send people to. */
+  readonly ownOrigin: string;
+};
 
 export type InputRoundsInput = {
   readonly session: ClientSession;
@@ -104,26 +109,15 @@ export class InputRounds {
       this.#continuation = { inputResponses: null, requestState };
       return this.#pause(Math.min(LATER_MS_MAX, LATER_MS * 2 ** (this.#round - 1)));
     }
-    const lacking = this.#lacking(requests);
-    if (lacking !== null)
-      return refusal('upstream.capability_missing', `Server "${this.#input.slug}" needs ${lacking}, which your client did not declare.`);
-    this.#box ??= await this.#deps.mailboxes.open(this.#input.session.organisationId, (letter) => this.#take(letter));
-    const how = await this.#putQuestions(requests, this.#box.address);
+    const { session, slug } = this.#input;
+    const questions = fitQuestions(requests, { ownOrigin: this.#deps.ownOrigin, session, slug });
+    if ('code' in questions) return questions;
+    this.#box ??= await this.#deps.mailboxes.open(session.organisationId, (letter) => this.#take(letter));
+    const how = await this.#putQuestions(questions, this.#box.address);
     const answers = [...this.#waiting].map(([key, { result }]) => `${JSON.stringify(key)}:${result}`);
     this.#continuation = { inputResponses: `{${answers.join(',')}}`, requestState };
     this.#waiting.clear();
     return how;
-  }
-
-  /** Nobody is asked what its client said it cannot answer. */
-  #lacking(requests: readonly InputRequest[]): string | null {
-    const carried = carriedCapabilities(this.#input.session);
-    for (const { method, params } of requests) {
-      const parsed: unknown = params === null ? {} : JSON.parse(params.toString('utf8'));
-      const lacking = lackingFor(carried, method, isObject(parsed) ? parsed : {});
-      if (lacking !== null) return lacking;
-    }
-    return null;
   }
 
   #putQuestions(requests: readonly InputRequest[], address: string): Promise<Ended> {

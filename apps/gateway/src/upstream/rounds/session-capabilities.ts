@@ -1,7 +1,7 @@
+import { isObject } from '../asking/json.ts';
 import type { ClientFacts } from '../../sessions/client-session.ts';
 
 type Json = Readonly<Record<string, unknown>>;
-type Carried = { readonly elicitation?: Json; readonly sampling?: Json; readonly roots?: Json; readonly [other: string]: Json | undefined };
 
 /** The extension for tasks came after sessions: what it answers no client with a session understands. */
 const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
@@ -13,7 +13,7 @@ const SAMPLING_TOOLS_SINCE = '2025-11-25';
  * What a client with a session declared, for a server of revision 2026-07-28: what of it the client's own revision knows, and we can carry.
  * Never more than was declared (protocol.md trap 13).
  */
-export function carriedCapabilities({ capabilities, protocolVersion }: ClientFacts): Carried {
+export function carriedCapabilities({ capabilities, protocolVersion }: Pick<ClientFacts, 'capabilities' | 'protocolVersion'>): Json {
   const declared = JSON.parse(capabilities) as Json;
   const carried: Record<string, Json> = {};
   const { elicitation, experimental, extensions, roots, sampling } = declared;
@@ -25,29 +25,6 @@ export function carriedCapabilities({ capabilities, protocolVersion }: ClientFac
   if (isObject(experimental)) carried['experimental'] = experimental;
   if (isObject(extensions)) carried['extensions'] = without(extensions, TASKS_EXTENSION);
   return carried;
-}
-
-/** The capability that answering such a request needs and the client lacks, for people; null: none. `unknown`: no client is ever asked that. */
-export function lackingFor({ elicitation, roots, sampling }: Carried, method: string, params: Json): string | null {
-  switch (method) {
-    case 'elicitation/create':
-      if (params['mode'] === 'url') return elicitation?.['url'] === undefined ? 'elicitation by URL' : null;
-      // An empty object means forms.
-      return elicitation !== undefined && (elicitation['form'] !== undefined || elicitation['url'] === undefined)
-        ? null
-        : 'elicitation by form';
-    case 'sampling/createMessage':
-      if (sampling === undefined) return 'sampling';
-      return params['tools'] !== undefined && sampling['tools'] === undefined ? 'sampling with tools' : null;
-    case 'roots/list':
-      return roots === undefined ? 'roots' : null;
-    default:
-      return `"${method.slice(0, 64)}"`;
-  }
-}
-
-export function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function without(object: Json, name: string): Json {

@@ -1,0 +1,41 @@
+import { type Refusal, refusal } from '@patchbay/errors';
+import { olderQuestion } from '@patchbay/mcp-wire';
+import type { ClientSession } from '../../sessions/client-session.ts';
+import { lackingFor } from '../asking/declared.ts';
+import { isObject } from '../asking/json.ts';
+import { leadsTo } from '../asking/links.ts';
+import { isQuestionMethod } from '../asking/question.ts';
+import type { InputRequest } from './input-required.ts';
+import { carriedCapabilities } from './session-capabilities.ts';
+
+/** Whose questions, to whom; `ownOrigin`: of the pages that only we may send people to. */
+export type Asker = { readonly slug: string; readonly session: ClientSession; readonly ownOrigin: string };
+
+/** The questions in the words of the client's revision. A refusal when it cannot be asked one of them: then it is asked none. */
+export function fitQuestions(requests: readonly InputRequest[], asker: Asker): readonly InputRequest[] | Refusal {
+  const { ownOrigin, session, slug } = asker;
+  const { protocolVersion } = session;
+  const capabilities = JSON.stringify(carriedCapabilities(session));
+  const fitting: InputRequest[] = [];
+  for (const { key, method, params } of requests) {
+    if (!isQuestionMethod(method))
+      return refusal('upstream.broken', `Server "${slug}" asks for "${method.slice(0, 64)}", which no client answers.`);
+    const said: unknown = params === null ? {} : JSON.parse(params.toString('utf8'));
+    const lacking = lackingFor({ capabilities }, method, said);
+    if (lacking !== null)
+      return refusal(
+        'upstream.capability_missing',
+        `Server "${slug}" needs ${JSON.stringify(lacking)}, which your client did not declare.`,
+      );
+    if (isObject(said) && typeof said['url'] === 'string' && leadsTo(ownOrigin, said['url']))
+      return refusal('upstream.broken', `Server "${slug}" asks its user to open a page of Patchbay.`);
+    const worded = params === null ? null : olderQuestion(method, params, protocolVersion);
+    if (worded === null && params !== null)
+      return refusal(
+        'upstream.capability_missing',
+        `Server "${slug}" asks for a form that revision ${protocolVersion}, which your client speaks, does not have.`,
+      );
+    fitting.push({ key, method, params: worded });
+  }
+  return fitting;
+}
