@@ -14,6 +14,7 @@ import { makeListCursors } from './methods/list-cursors.ts';
 import { makeListen } from './methods/listen.ts';
 import { makeOpenStream } from './methods/open-stream.ts';
 import { makeTakeAnswer } from './methods/take-answer.ts';
+import { makeResumeCall } from './methods/resume-call.ts';
 import type { Tracing } from './ops/tracing.ts';
 import { makePipeline } from './pipeline/index.ts';
 import { makeFactStore } from './sessions/client-facts.ts';
@@ -127,7 +128,7 @@ export function makeSteps({
       initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
       listen: makeListen({ streams }),
-      openStream: makeOpenStream({ ...reach, sessions, streams, logger }),
+      openStream: makeOpenStream({ ...reach, sessions, streams, resumeCall: makeResumeCall(rounds), logger }),
       forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions, takeAnswer: makeTakeAnswer(rounds) }),
     },
     attachCredential: { credentials },

@@ -216,6 +216,22 @@ describe('an answer', () => {
     expect(late.status).toBe(400);
   });
 
+  it('that comes too late because its pod stopped leaves no client waiting: the official one comes back and is told what became of its call', async () => {
+    const { client } = await connect({ elicitation: {} });
+    const { promise: asked, resolve: tellAsked } = Promise.withResolvers<void>();
+    client.setRequestHandler(ElicitRequestSchema, async () => {
+      tellAsked();
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      return { action: 'decline' };
+    });
+    const result = client.callTool({ name: 'ask_name' }).catch((error: unknown) => error);
+    await asked;
+    const holder = gateways.served.at(-1) ?? 0;
+    gateways.remove(holder);
+    await gateways.pods[holder]?.close();
+    expect(String(await result)).toContain('has stopped');
+  });
+
   it('to a call whose pod died is refused in words that say so', async () => {
     const { question, session } = await heldCall();
     // What is left of a pod that was killed, once its lease has run out.

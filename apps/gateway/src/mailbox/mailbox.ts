@@ -102,6 +102,14 @@ export async function leaveLetter(
   return outcome === 'appended' ? 'posted' : outcome;
 }
 
+/** Whether its owner has not closed it; the owner may have died since. */
+export async function hasBox(
+  store: Pick<SharedStore, 'get'>,
+  { address, organisationId }: Pick<Mailbox, 'address' | 'organisationId'>,
+): Promise<boolean> {
+  return (await store.get(organisationId, boxKey(address))) !== null;
+}
+
 function boxKey(address: string): string {
   return `mailbox/${address}`;
 }

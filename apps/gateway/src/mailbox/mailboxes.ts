@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { OrganisationId } from '@patchbay/contracts';
 import type { Bus, SharedStore } from '@patchbay/ports';
 import { type Keyring, open, seal } from '@patchbay/vault';
-import { leaveLetter, Mailbox, type MailboxDeps, type Posted } from './mailbox.ts';
+import { hasBox, leaveLetter, Mailbox, type MailboxDeps, type Posted } from './mailbox.ts';
 import { Ownership } from './ownership.ts';
 
 export type { Posted } from './mailbox.ts';
@@ -35,6 +35,8 @@ export type Mailboxes = {
   open(organisationId: OrganisationId, onLetter: (letter: string) => void): Promise<OpenMailbox>;
   /** Rejects when the store or the bus is away: the letter may be delivered then or not. */
   post(organisationId: OrganisationId, address: string, letter: string): Promise<Posted>;
+  /** Whether somebody still waits there. Rejects when the store is away. */
+  isOpen(organisationId: OrganisationId, address: string): Promise<boolean>;
   listen(): Promise<void>;
   /** Whoever posts to this pod from now on is told at once that it is gone. Never rejects. */
   close(): Promise<void>;
@@ -73,7 +75,7 @@ class PodMailboxes implements Mailboxes {
   }
 
   async post(organisationId: OrganisationId, address: string, letter: string): Promise<Posted> {
-    const [owner = ''] = address.split('.');
+    const owner = ownerOf(address);
     if (owner === this.#deps.podId) {
       const box = this.#boxes.get(address);
       if (box?.organisationId !== organisationId) return 'absent';
@@ -84,6 +86,12 @@ class PodMailboxes implements Mailboxes {
     const posted = await leaveLetter(this.#boxDeps, { address, organisationId }, letter);
     if (posted === 'posted') await this.#deps.bus.publish('mailboxes', seal(this.#boxDeps.keyring, address, WAKE));
     return posted;
+  }
+
+  async isOpen(organisationId: OrganisationId, address: string): Promise<boolean> {
+    const owner = ownerOf(address);
+    if (owner === this.#deps.podId) return this.#boxes.get(address)?.organisationId === organisationId;
+    return (await this.#ownership.isAlive(organisationId, owner)) && hasBox(this.#deps.store, { address, organisationId });
   }
 
   async listen(): Promise<void> {
@@ -114,4 +122,9 @@ class PodMailboxes implements Mailboxes {
     this.#ownership.release(box.organisationId);
     box.close().catch((error: unknown) => this.#deps.logger.warn({ err: error }, 'cannot remove a mailbox'));
   }
+}
+
+/** The pod that made the address. */
+function ownerOf(address: string): string {
+  return address.split('.', 1)[0] ?? '';
 }

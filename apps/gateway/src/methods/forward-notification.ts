@@ -5,7 +5,7 @@ import type { ClientSession } from '../sessions/client-session.ts';
 import type { InFlight } from '../upstream/in-flight.ts';
 import { notify } from '../upstream/open-session.ts';
 import { type ReachDeps, reach } from '../upstream/reach.ts';
-import { isQuestionId } from '../upstream/rounds/question-ids.ts';
+import { isOurId } from '../upstream/rounds/question-ids.ts';
 import type { SessionRegistry } from '../upstream/session-registry.ts';
 
 export type ForwardNotificationDeps = ReachDeps & {
@@ -22,7 +22,7 @@ export type ForwardNotificationDeps = ReachDeps & {
 export function makeForwardNotification(deps: ForwardNotificationDeps): Step {
   return function forwardNotification(ctx: CallContext): Outcome | Promise<Outcome> {
     const { era, message, session } = ctx;
-    if (session !== null && message?.kind === 'response' && isQuestionId(message.id)) return deps.takeAnswer(ctx);
+    if (session !== null && message?.kind === 'response' && isOurId(message.id)) return deps.takeAnswer(ctx);
     // A modern client cancels by closing its stream; another response is awaited by nobody.
     if (era === 'legacy' && session !== null && message?.kind === 'notification') {
       if (message.method === 'notifications/initialized') return passOn(deps, ctx, session).then(() => accept(ctx));

@@ -6,12 +6,16 @@ import { streamOwnerOf } from '../streams/stream-owner.ts';
 import { streamHeaders } from '../upstream/headers.ts';
 import { refuseBroken, refuseFailure } from '../upstream/judge.ts';
 import { type ReachDeps, reach } from '../upstream/reach.ts';
+import { isOurId } from '../upstream/rounds/question-ids.ts';
 import type { SessionOwner, SessionRegistry, UpstreamSession } from '../upstream/session-registry.ts';
 import type { Upstream } from '../upstream/upstreams.ts';
+import type { makeResumeCall } from './resume-call.ts';
 
 export type OpenStreamDeps = ReachDeps & {
   readonly sessions: Pick<SessionRegistry, 'current' | 'replace'>;
   readonly streams: ClientStreams;
+  /** For who lost the stream of a call that we ask questions on. */
+  readonly resumeCall: ReturnType<typeof makeResumeCall>;
   readonly logger: { warn(fields: object, message: string): void };
 };
 
@@ -53,6 +57,8 @@ export function makeOpenStream(deps: OpenStreamDeps): Step {
 
 async function openFor(deps: OpenStreamDeps, ctx: CallContext, forwarded: ForwardedStream): Promise<Refusal | undefined> {
   const { endpointServer } = ctx;
+  const lastEventId = ctx.request.headers['last-event-id'];
+  if (isOurId(lastEventId)) return deps.resumeCall(ctx, forwarded.stream, lastEventId);
   if (endpointServer?.catalogue?.era !== 'legacy') {
     forwarded.openSilent();
     return undefined;

@@ -83,7 +83,8 @@ function toolFailure(ctx: CallContext, refusal: Refusal): string {
   });
 }
 
-function rpcError(ctx: CallContext, id: string, refusal: Refusal): string {
+/** JSON text of the error that answers the request with this id (JSON text). */
+export function rpcError(ctx: CallContext, id: string, refusal: Refusal): string {
   const data = { ...refusal.data, code: refusal.code };
   const code = legacyCode(ctx, refusal.code);
   return `{"jsonrpc":"2.0","id":${id},"error":${JSON.stringify({ code, message: sayOf(refusal), data })}}`;

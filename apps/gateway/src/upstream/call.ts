@@ -110,6 +110,7 @@ export class UpstreamCall {
       session: owner.clientSession,
       slug: target.server.slug,
       isAggregate: ctx.endpointServer === null,
+      callId: this.#input.message.id ?? 0,
       downstream: this.#downstream,
     });
     return this.#rounds.run(end.required, () => this.#runDialling(null));

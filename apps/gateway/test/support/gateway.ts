@@ -15,6 +15,7 @@ import { makeInitialize } from '../../src/methods/initialize.ts';
 import { makeInitializeForwarded } from '../../src/methods/initialize-forwarded.ts';
 import { makeListen } from '../../src/methods/listen.ts';
 import { makeOpenStream } from '../../src/methods/open-stream.ts';
+import { makeResumeCall } from '../../src/methods/resume-call.ts';
 import { makeTakeAnswer } from '../../src/methods/take-answer.ts';
 import { makeList } from '../../src/methods/list.ts';
 import { makeListCursors } from '../../src/methods/list-cursors.ts';
@@ -159,7 +160,7 @@ export async function startGateway({
       initializeForwarded: makeInitializeForwarded({ credentials, resolveUpstream, sessionOpener, sessions }),
       deleteSession: makeDeleteSession({ credentials, resolveUpstream, tombstones, sessions, logger }),
       listen: makeListen({ streams }),
-      openStream: makeOpenStream({ credentials, resolveUpstream, sessions, streams, logger }),
+      openStream: makeOpenStream({ credentials, resolveUpstream, sessions, streams, resumeCall: makeResumeCall(rounds), logger }),
       forwardNotification: makeForwardNotification({
         credentials,
         resolveUpstream,

@@ -1,5 +1,5 @@
 import { type Refusal, refusal } from '@patchbay/errors';
-import { sliceMember } from '@patchbay/mcp-wire';
+import { type MessageId, sliceMember } from '@patchbay/mcp-wire';
 import type { Mailboxes, OpenMailbox } from '../../mailbox/mailboxes.ts';
 import type { ClientSession } from '../../sessions/client-session.ts';
 import type { Downstream } from '../downstream.ts';
@@ -21,7 +21,9 @@ export type InputRoundsInput = {
   readonly slug: string;
   /** Whether the client talks to many servers at this endpoint. */
   readonly isAggregate: boolean;
-  readonly downstream: Pick<Downstream, 'isGone' | 'keepAlive' | 'sendEvent'>;
+  /** The client's id of the call. */
+  readonly callId: MessageId;
+  readonly downstream: Pick<Downstream, 'isGone' | 'keepAlive' | 'sendEvent' | 'sendPosition'>;
 };
 
 /** What the next attempt carries beside the client's own parameters; JSON texts. */
@@ -36,6 +38,9 @@ const ROUNDS_MAX = 10;
 const ANSWER_MS_MAX = 600_000;
 /** A client that has left may come back to answer, but gets no result any more on this stream. */
 const ORPHAN_MS_MAX = 60_000;
+/** Clients of earlier revisions take an event without a message for a broken one. */
+const POSITIONS_SINCE = '2025-11-25';
+const RETRY_MS = 1_000;
 /** A server that only wants to be asked again later is left alone so long, and longer each time. */
 const LATER_MS = 500;
 const LATER_MS_MAX = 8_000;
@@ -127,12 +132,20 @@ export class InputRounds {
       this.#begin(resolve);
       this.#endAfter(ANSWER_MS_MAX);
       downstream.keepAlive();
+      if (this.#round === 1) this.#tellPosition(address);
       for (const request of requests) {
         const id = this.#deps.questionIds.mint(session, { address, round: this.#round, key: request.key });
         this.#waiting.set(request.key, { id, result: null });
         downstream.sendEvent(questionRequest(request, { id, attribution: isAggregate ? `Server "${slug}" asks: ` : null }));
       }
     });
+  }
+
+  /** Who loses the stream comes back with this, on whichever pod, and learns what became of the call. */
+  #tellPosition(address: string): void {
+    const { callId, downstream, session } = this.#input;
+    if (session.protocolVersion < POSITIONS_SINCE) return;
+    downstream.sendPosition({ id: this.#deps.questionIds.mintPosition(session, { address, callId }), retry: RETRY_MS });
   }
 
   #pause(ms: number): Promise<Ended> {
