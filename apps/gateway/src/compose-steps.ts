@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import type { CredentialResolver } from './credentials/resolver.ts';
 import type { Limits } from './limits/make-limits.ts';
 import { type Mailboxes, makeMailboxes } from './mailbox/mailboxes.ts';
+import { makeTaskIds } from './aggregate/task-ids.ts';
 import { makeDeleteSession } from './methods/delete-session.ts';
 import { makeForwardNotification } from './methods/forward-notification.ts';
 import { makeInitialize } from './methods/initialize.ts';
@@ -117,11 +118,13 @@ export function makeSteps({
   const reach = { credentials, resolveUpstream };
   const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys), ownOrigin: config.gatewayUrl.origin };
   const asking = { held, states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };
+  const taskIds = makeTaskIds(sealingKeys);
   return makePipeline({
     receive: namesOf(config),
     authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock },
     read: { bodyLimitBytes: config.bodyLimitBytes, openSession: sessionOpener.open, trace: tracing.begin },
     throttle: { limits },
+    route: { taskIds },
     answerEarly: {
       list: makeList(makeListCursors(sealingKeys)),
       initialize: makeInitialize({ sessionOpener }),
@@ -132,7 +135,7 @@ export function makeSteps({
       forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions, takeAnswer: makeTakeAnswer(rounds) }),
     },
     attachCredential: { credentials },
-    dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream, asking, rounds },
+    dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream, asking, rounds, taskIds },
   });
 }
 

@@ -47,7 +47,11 @@ async function measure(rules: LimitsPart['limits']): Promise<number> {
   const ctx = new CallContext({} as IncomingMessage, {} as ServerResponse, 0);
   const server = snapshot.serversBySlug.get('one');
   if (server === undefined) throw new Error('the snapshot lacks its server');
-  Object.assign(ctx, { principal, snapshot, target: { kind: 'upstream', server, object: { kind: 'tool', name: 'echo' }, renamed: false } });
+  Object.assign(ctx, {
+    principal,
+    snapshot,
+    target: { kind: 'upstream', server, object: { kind: 'tool', name: 'echo' }, upstreamName: null },
+  });
   const rounds: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     let spentNs = 0;

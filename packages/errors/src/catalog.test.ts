@@ -44,6 +44,7 @@ test('the codes, statuses and numbers callers rely on stay put', () => {
     'resource.unknown 200 -32602',
     'resource.ambiguous 200 -32602',
     'completion.unknown 200 -32602',
+    'task.unknown 200 -32602',
     'cursor.invalid 200 -32602',
     'limit.exceeded 200 -31429',
     'upstream.unreachable 200 -31502',

@@ -91,6 +91,7 @@ export const catalog = {
     say: 'Several servers offer this resource: use one of the full URIs.',
   },
   'completion.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Unknown completion reference.' },
+  'task.unknown': { http: 200, rpc: -32602, owner: 'caller', say: 'Unknown task.' },
   'cursor.invalid': { http: 200, rpc: -32602, owner: 'caller', say: 'Invalid cursor.' },
   'limit.exceeded': { http: 200, rpc: -31429, owner: 'caller', say: 'A limit of your organisation is reached.' },
   // the other side of us

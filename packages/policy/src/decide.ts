@@ -1,8 +1,8 @@
 import type { Principal } from '@patchbay/contracts';
 import type { Allow, CompiledGrants, SubjectGrants } from './compile-grants.ts';
 
-/** What is asked for. `server`: may this principal know of the server at all. */
-export type PolicyObject = { readonly kind: 'tool' | 'prompt' | 'resource' | 'template' | 'server'; readonly name: string };
+/** What is asked for. `server`: may this principal know of the server at all. `method`: something that no grant can name. */
+export type PolicyObject = { readonly kind: 'tool' | 'prompt' | 'resource' | 'template' | 'server' | 'method'; readonly name: string };
 
 /** A denial's `rule` is for the audit: callers are answered as if the object did not exist. */
 export type Decision = Allow | { readonly kind: 'deny'; readonly rule: 'no-grant' };

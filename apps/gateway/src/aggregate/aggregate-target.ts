@@ -1,5 +1,5 @@
 import { type Refusal, refusal } from '@patchbay/errors';
-import { objectOf } from '../pipeline/call-object.ts';
+import { methodUnknown, objectOf } from '../pipeline/call-object.ts';
 import type { CallContext, CallObject, Target } from '../pipeline/context.ts';
 import type { ExposedEntry } from '../snapshot/compiled.ts';
 import { isPermitted } from './is-permitted.ts';
@@ -19,6 +19,8 @@ export function aggregateTarget(ctx: CallContext): Target | Refusal {
     case 'resource':
     case 'template':
       return uriTarget(ctx, snapshot, object);
+    case 'method':
+      return methodUnknown(object.name);
   }
 }
 
@@ -48,5 +50,10 @@ function bareTarget(ctx: CallContext, object: CallObject, owners: readonly Expos
 }
 
 function entryTarget({ entry, server }: ExposedEntry, object: CallObject): Target {
-  return { kind: 'upstream', server, object: { kind: object.kind, name: entry.name }, renamed: entry.name !== object.name };
+  return {
+    kind: 'upstream',
+    server,
+    object: { kind: object.kind, name: entry.name },
+    upstreamName: entry.name === object.name ? null : entry.name,
+  };
 }

@@ -25,7 +25,7 @@ export function exposeOnAggregate(ctx: CallContext, target: UpstreamTarget, brid
 }
 
 /** What the client asked for keeps the client's spelling, so that who asks with a bare URI finds it in the answer. */
-function exposeFor({ message }: CallContext, { object, server }: UpstreamTarget): Expose {
+function exposeFor({ message }: CallContext, { server, upstreamName }: UpstreamTarget): Expose {
   const asked = message?.uri ?? null;
-  return (original) => (asked !== null && original === object.name ? asked : exposedUri(server.slug, original));
+  return (original) => (asked !== null && original === (upstreamName ?? asked) ? asked : exposedUri(server.slug, original));
 }

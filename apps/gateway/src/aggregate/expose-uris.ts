@@ -69,11 +69,20 @@ export function exposeAppUri(definition: Buffer, serverSlug: string): Buffer {
   return exposeSelected(definition, DEFINITION, (uri) => exposedUri(serverSlug, uri));
 }
 
+/** The pages that a tool's definition names; each once or twice, in the form of its day. */
+export function appUriOf(definition: Buffer): readonly string[] {
+  return hasUriKey(definition) ? [...new Set(selectStrings(definition, DEFINITION).map(({ text }) => text))] : [];
+}
+
 const URI_KEYS = [Buffer.from('uri"'), Buffer.from('Uri"')];
 
 function exposeSelected(bytes: Buffer, selector: Selector, expose: Expose): Buffer {
   // Most messages hold no URI: a search for the keys costs a fraction of a walk. A key in escapes is not renamed.
-  if (!URI_KEYS.some((key) => bytes.includes(key))) return bytes;
+  if (!hasUriKey(bytes)) return bytes;
   const edits = selectStrings(bytes, selector).map(({ span, text }) => ({ ...span, replacement: JSON.stringify(expose(text)) }));
   return edits.length === 0 ? bytes : splice(bytes, edits);
+}
+
+function hasUriKey(bytes: Buffer): boolean {
+  return URI_KEYS.some((key) => bytes.includes(key));
 }

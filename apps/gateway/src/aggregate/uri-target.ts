@@ -2,6 +2,7 @@ import { type Refusal, refusal } from '@patchbay/errors';
 import { exposedUri, matchesTemplate, readExposedUri, readUriTemplate } from '@patchbay/mcp-wire';
 import type { CallContext, CallObject, Target } from '../pipeline/context.ts';
 import type { CompiledServer, CompiledSnapshot } from '../snapshot/compiled.ts';
+import { decidedBy } from './app-pages.ts';
 import { isPermitted } from './is-permitted.ts';
 
 type UpstreamTarget = Extract<Target, { kind: 'upstream' }>;
@@ -15,29 +16,29 @@ export function uriTarget(ctx: CallContext, snapshot: CompiledSnapshot, object: 
   const exposed = exposedTarget(ctx, snapshot, object);
   const listing = listingOwners(ctx, snapshot, object);
   // A server's own URI may read like an exposed one of another: then the list decides.
-  if (exposed !== null && (listing.length === 0 || lists(exposed.server, exposed.object))) return exposed;
+  if (exposed !== null && (listing.length === 0 || lists(exposed, object.kind))) return exposed;
   const owners = listing.length > 0 || object.kind === 'template' ? listing : matchingOwners(ctx, snapshot, object);
   const [owner, second] = owners;
   if (owner === undefined) return unknown(object);
   if (second !== undefined) return ambiguous(owners, object);
-  return { kind: 'upstream', server: owner, object, renamed: false };
+  return { kind: 'upstream', server: owner, object: decidedBy(ctx, owner, object), upstreamName: null };
 }
 
 function exposedTarget(ctx: CallContext, snapshot: CompiledSnapshot, { kind, name }: CallObject): UpstreamTarget | null {
   const read = readExposedUri(name);
   const server = read === null ? undefined : snapshot.serversBySlug.get(read.serverSlug);
   if (read === null || server === undefined || server.catalogue === null) return null;
-  const object = { kind, name: read.original };
-  return isPermitted(ctx, server, object) ? { kind: 'upstream', server, object, renamed: true } : null;
+  const object = decidedBy(ctx, server, { kind, name: read.original });
+  return isPermitted(ctx, server, object) ? { kind: 'upstream', server, object, upstreamName: read.original } : null;
 }
 
-function lists({ catalogue }: CompiledServer, { kind, name }: CallObject): boolean {
-  return (kind === 'template' ? catalogue?.templates : catalogue?.resources)?.has(name) === true;
+function lists({ server: { catalogue }, upstreamName }: UpstreamTarget, kind: CallObject['kind']): boolean {
+  return (kind === 'template' ? catalogue?.templates : catalogue?.resources)?.has(upstreamName ?? '') === true;
 }
 
 function listingOwners(ctx: CallContext, snapshot: CompiledSnapshot, object: CallObject): readonly CompiledServer[] {
   const owners = (object.kind === 'template' ? snapshot.templateOwners : snapshot.resourceOwners).get(object.name) ?? [];
-  return owners.filter((server) => isPermitted(ctx, server, object));
+  return owners.filter((server) => isPermitted(ctx, server, decidedBy(ctx, server, object)));
 }
 
 /** Templates tried for one bare URI; whoever has more that begin alike uses full URIs. */

@@ -2,7 +2,7 @@
 const DELIVERABLE = ['tools', 'prompts', 'resources', 'completions'] as const;
 const LISTED: ReadonlySet<string> = new Set(['tools', 'prompts', 'resources']);
 
-export type Capabilities = Record<string, { listChanged?: true }>;
+export type Capabilities = Record<string, { listChanged?: true } | Readonly<Record<string, unknown>>>;
 
 /**
  * Reduces what an upstream declares to what reaches a client through us: no `subscribe` or `logging`, because nothing would deliver them
@@ -12,4 +12,30 @@ export function deliverableCapabilities(upstream: Readonly<Record<string, unknow
   const capabilities: Capabilities = {};
   for (const name of DELIVERABLE) if (upstream[name] !== undefined) capabilities[name] = LISTED.has(name) ? { listChanged: true } : {};
   return capabilities;
+}
+
+/** What client and server agree on between them, where both speak one era: we carry their methods and fields as they are. */
+const BETWEEN_THEM = ['experimental', 'extensions', 'tasks'] as const;
+
+/** What a server of the client's own era declares, reduced to what reaches the client. */
+export function sameEraCapabilities(upstream: Readonly<Record<string, unknown>>): Capabilities {
+  const capabilities = deliverableCapabilities(upstream);
+  for (const name of BETWEEN_THEM) {
+    const declared = upstream[name];
+    if (typeof declared === 'object' && declared !== null) capabilities[name] = declared as Readonly<Record<string, unknown>>;
+  }
+  return capabilities;
+}
+
+/** Extensions that work where several servers share an endpoint: their ids and URIs name their server there. */
+const ROUTED_EXTENSIONS = ['io.modelcontextprotocol/tasks', 'io.modelcontextprotocol/ui'] as const;
+
+/** Those of them that some of these servers declares. */
+export function routedExtensions(declared: readonly Readonly<Record<string, unknown>>[]): Readonly<Record<string, unknown>> | null {
+  const routed: Record<string, unknown> = {};
+  for (const { extensions } of declared) {
+    if (typeof extensions !== 'object' || extensions === null) continue;
+    for (const name of ROUTED_EXTENSIONS) if (Object.hasOwn(extensions, name)) routed[name] = {};
+  }
+  return Object.keys(routed).length === 0 ? null : routed;
 }

@@ -1,8 +1,9 @@
 import { refusal } from '@patchbay/errors';
 import { SUPPORTED_VERSIONS } from '@patchbay/mcp-wire';
+import { isPermitted } from '../aggregate/is-permitted.ts';
 import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
 import { respondResult } from '../pipeline/respond.ts';
-import { type Capabilities, deliverableCapabilities } from './deliverable-capabilities.ts';
+import { type Capabilities, deliverableCapabilities, routedExtensions, sameEraCapabilities } from './deliverable-capabilities.ts';
 import { notDiscovered } from './list.ts';
 import { SERVER_INFO, SERVER_INFO_META_KEY } from './self.ts';
 
@@ -17,16 +18,30 @@ export type EndpointDescription = {
 const AGGREGATE_CAPABILITIES = { tools: {}, prompts: {}, resources: {}, completions: {} } as const;
 
 /** Describes the aggregated endpoint, or one server by what discovery accepted of it; never asks an upstream. */
-export function describeEndpoint({ endpointServer }: CallContext): EndpointDescription | null {
-  if (endpointServer === null)
-    return { capabilities: deliverableCapabilities(AGGREGATE_CAPABILITIES), serverInfo: SERVER_INFO, instructions: null };
+export function describeEndpoint(ctx: CallContext): EndpointDescription | null {
+  const { endpointServer, era } = ctx;
+  if (endpointServer === null) return { capabilities: aggregateCapabilities(ctx), serverInfo: SERVER_INFO, instructions: null };
   const { catalogue } = endpointServer;
   if (catalogue === null) return null;
+  const reduced = catalogue.era === era ? sameEraCapabilities : deliverableCapabilities;
   return {
-    capabilities: deliverableCapabilities(catalogue.capabilities),
+    capabilities: reduced(catalogue.capabilities),
     serverInfo: catalogue.serverInfo,
     instructions: catalogue.instructions,
   };
+}
+
+/** With the extensions of those servers that the caller may use; they are of the present revision, and so must the client be. */
+function aggregateCapabilities(ctx: CallContext): Capabilities {
+  const capabilities = deliverableCapabilities(AGGREGATE_CAPABILITIES);
+  if (ctx.era === 'legacy') return capabilities;
+  const declared: Readonly<Record<string, unknown>>[] = [];
+  for (const server of ctx.snapshot?.serversBySlug.values() ?? []) {
+    if (server.catalogue?.era === 'modern' && isPermitted(ctx, server, { kind: 'server', name: server.slug }))
+      declared.push(server.catalogue.capabilities);
+  }
+  const extensions = routedExtensions(declared);
+  return extensions === null ? capabilities : { ...capabilities, extensions };
 }
 
 /** Answers `server/discover` (revision 2026-07-28, server/discover). */

@@ -1,4 +1,5 @@
 import { exposedUri } from '@patchbay/mcp-wire';
+import { decidedBy } from '../aggregate/app-pages.ts';
 import { exposeEntry } from '../aggregate/expose-entry.ts';
 import { isPermitted } from '../aggregate/is-permitted.ts';
 import type { CallContext } from '../pipeline/context.ts';
@@ -45,7 +46,7 @@ function visibleNames(ctx: CallContext, snapshot: CompiledSnapshot, kind: 'tool'
 }
 
 function permitted(ctx: CallContext, server: CompiledServer, kind: EntryKind): CompiledEntry[] {
-  return [...entriesOf(server, kind)].filter((entry) => isPermitted(ctx, server, entry));
+  return [...entriesOf(server, kind)].filter((entry) => isPermitted(ctx, server, decidedBy(ctx, server, entry)));
 }
 
 function entriesOf({ catalogue }: CompiledServer, kind: EntryKind): Iterable<CompiledEntry> {

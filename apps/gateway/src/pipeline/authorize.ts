@@ -1,7 +1,9 @@
-import { type ErrorCode, refusal } from '@patchbay/errors';
+import { type ErrorCode, type Refusal, refusal } from '@patchbay/errors';
+import type { ScannedMessage } from '@patchbay/mcp-wire';
 import { decide } from '@patchbay/policy';
 import type { EntryKind } from '../snapshot/compiled.ts';
-import type { CallContext, Outcome } from './context.ts';
+import { methodUnknown } from './call-object.ts';
+import type { CallContext, CallObject, Outcome } from './context.ts';
 
 /** What is missing and what is not granted are one answer (security.md §10); the audit alone will know which. */
 const UNKNOWN: Record<EntryKind, ErrorCode> = {
@@ -17,9 +19,15 @@ export function authorize(ctx: CallContext): Outcome {
   if (target === null || target.kind !== 'upstream' || principal === null || snapshot === null) return undefined;
   const decision = decide(snapshot.grants, principal, target.server.id, target.object);
   if (decision.kind === 'deny') {
-    const uri = message?.uri ?? null;
-    return refusal(UNKNOWN[target.object.kind], null, uri === null ? null : { uri });
+    return unknown(target.object, message);
   }
   ctx.grantId = decision.grantId;
   return undefined;
+}
+
+function unknown({ kind }: CallObject, message: ScannedMessage | null): Refusal {
+  if (kind === 'method') return methodUnknown(message?.method ?? '');
+  if (message?.method.startsWith('tasks/') === true) return refusal('task.unknown');
+  const uri = message?.uri ?? null;
+  return uri === null ? refusal(UNKNOWN[kind]) : refusal('resource.unknown', null, { uri });
 }

@@ -1,5 +1,6 @@
 import { type Refusal, refusal } from '@patchbay/errors';
 import { foldKey, sliceMembers, type Span } from '@patchbay/mcp-wire';
+import type { CompiledServer } from '../snapshot/compiled.ts';
 import type { CallContext, CallObject } from './context.ts';
 
 /** What a message is about; a name or URI that is missing or no string is the caller's mistake. */
@@ -18,7 +19,21 @@ export function objectOf({ body, message }: CallContext): CallObject | Refusal {
   }
 }
 
-function methodUnknown(method: string): Refusal {
+/** Methods of some revision itself: what of these a server may be asked is decided here, whatever it would answer. */
+const CORE_METHODS: ReadonlySet<string> = new Set([
+  ...['initialize', 'ping', 'server/discover', 'subscriptions/listen', 'logging/setLevel', 'completion/complete'],
+  ...['tools/list', 'tools/call', 'prompts/list', 'prompts/get', 'resources/list', 'resources/templates/list'],
+  ...['resources/read', 'resources/subscribe', 'resources/unsubscribe'],
+  ...['sampling/createMessage', 'elicitation/create', 'roots/list'],
+]);
+
+/** A method that no revision has, for a server of the client's own era: an extension between the two of them (protocol.md trap 16). */
+export function foreignMethodOf({ era, message }: CallContext, { catalogue }: CompiledServer): CallObject | null {
+  if (message === null || catalogue?.era !== era || CORE_METHODS.has(message.method)) return null;
+  return { kind: 'method', name: message.method };
+}
+
+export function methodUnknown(method: string): Refusal {
   return refusal('rpc.method_unknown', `This endpoint does not offer "${method.slice(0, 128)}".`);
 }
 

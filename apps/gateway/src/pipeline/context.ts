@@ -16,12 +16,18 @@ export type Outcome = undefined | Refusal | typeof ANSWERED;
 /** One stage of a call. Synchronous on a warm call; may answer "later" on a first lookup. */
 export type Step = (ctx: CallContext) => Outcome | Promise<Outcome>;
 
-/** What a message is about: the thing that grants decide on. */
-export type CallObject = { readonly kind: EntryKind; readonly name: string };
+/** What a message is about: the thing that grants decide on. `method`: one that we do not know, for a server that may. */
+export type CallObject = { readonly kind: EntryKind | 'method'; readonly name: string };
 
 /** Where a message goes: a closed set (architecture.md §4); `openapi` and `composite` join later. */
 export type Target =
-  | { readonly kind: 'upstream'; readonly server: CompiledServer; readonly object: CallObject; readonly renamed: boolean }
+  | {
+      readonly kind: 'upstream';
+      readonly server: CompiledServer;
+      readonly object: CallObject;
+      /** The server's own name, URI or id for what is asked, where the client knows it by another; null: what the client said. */
+      readonly upstreamName: string | null;
+    }
   | { readonly kind: 'builtin'; readonly method: BuiltinMethod; readonly server: CompiledServer | null };
 
 /** What Patchbay answers itself (`server` is null on the aggregated endpoint). */

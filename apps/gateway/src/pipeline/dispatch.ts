@@ -15,7 +15,7 @@ export function makeDispatch({ asking: askingDeps, resolveUpstream, ...deps }: D
   return function dispatch(ctx: CallContext): Outcome | Promise<Outcome> {
     const { message, principal, session, snapshot, target } = ctx;
     if (target?.kind !== 'upstream' || message === null || principal === null || snapshot === null) return undefined;
-    if (ctx.era === 'modern' && target.object.kind === 'tool') {
+    if (ctx.era === 'modern' && message.method === 'tools/call') {
       const mismatch = checkParams({ server: target.server, tool: target.object.name, body: ctx.body, message }, ctx.request.headers);
       if (mismatch !== null) return mismatch;
     }

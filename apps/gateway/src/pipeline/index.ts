@@ -8,13 +8,14 @@ import { inspectRequest } from './inspect-request.ts';
 import { inspectResponse } from './inspect-response.ts';
 import { makeRead, type ReadDeps } from './read.ts';
 import { makeReceive, type ReceiveDeps } from './receive.ts';
-import { route } from './route.ts';
+import { makeRoute, type RouteDeps } from './route.ts';
 import { makeThrottle, type ThrottleDeps } from './throttle.ts';
 
 export type PipelineDeps = {
   readonly receive: ReceiveDeps;
   readonly authenticate: AuthenticateDeps;
   readonly read: ReadDeps;
+  readonly route: RouteDeps;
   readonly throttle: ThrottleDeps;
   readonly answerEarly: AnswerEarlyDeps;
   readonly attachCredential: AttachCredentialDeps;
@@ -26,7 +27,7 @@ export const PIPELINE = {
   receive: (deps: PipelineDeps): Step => makeReceive(deps.receive), // request line, Host, Origin; no body yet
   authenticate: (deps: PipelineDeps): Step => makeAuthenticate(deps.authenticate), // bearer token → principal, from headers alone
   read: (deps: PipelineDeps): Step => makeRead(deps.read), // body → one scanned JSON-RPC message, its era, its session
-  route: (): Step => route, // endpoint + name → target
+  route: (deps: PipelineDeps): Step => makeRoute(deps.route), // endpoint + name → target
   authorize: (): Step => authorize, // the compiled grants decide
   throttle: (deps: PipelineDeps): Step => makeThrottle(deps.throttle), // limits
   'inspect-request': (): Step => inspectRequest, // policies on arguments

@@ -70,7 +70,7 @@ function inBandStatus(ctx: CallContext, code: ErrorCode): number {
 }
 
 function isVisibleToolFailure(ctx: CallContext, code: ErrorCode): boolean {
-  const visible = ctx.grantId !== '' && ctx.target?.kind === 'upstream' && ctx.target.object.kind === 'tool';
+  const visible = ctx.grantId !== '' && ctx.target?.kind === 'upstream' && ctx.message?.method === 'tools/call';
   return visible && (code.startsWith('upstream.') || code.startsWith('stdio.') || code.startsWith('limit.'));
 }
 

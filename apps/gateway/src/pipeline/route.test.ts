@@ -2,12 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GrantId, GrantsPart, OrganisationId, Principal, Revision, ServerId, TokenId, UserId } from '@patchbay/contracts';
 import { scanMessage } from '@patchbay/mcp-wire';
 import { compileGrants } from '@patchbay/policy';
+import { createKeyring } from '@patchbay/vault';
 import { describe, expect, test } from 'vitest';
 import type { CompiledEntry, CompiledServer, CompiledSnapshot, ExposedEntry } from '../snapshot/compiled.ts';
 import { authorize } from './authorize.ts';
 import { CallContext, type Outcome } from './context.ts';
-import { route } from './route.ts';
+import { makeTaskIds } from '../aggregate/task-ids.ts';
+import { makeRoute } from './route.ts';
 
+const route = makeRoute({ taskIds: makeTaskIds(createKeyring([Buffer.alloc(32, 1)])) });
 const USER = 'user-1' as UserId;
 
 function tool(name: string): CompiledEntry {

@@ -1,26 +1,34 @@
 import { type Refusal, refusal } from '@patchbay/errors';
 import { aggregateTarget } from '../aggregate/aggregate-target.ts';
+import { decidedBy } from '../aggregate/app-pages.ts';
+import type { TaskIds } from '../aggregate/task-ids.ts';
+import { isTaskMethod, taskTarget } from '../aggregate/task-target.ts';
 import { notDiscovered } from '../methods/list.ts';
 import type { CompiledServer } from '../snapshot/compiled.ts';
-import { objectOf } from './call-object.ts';
+import { foreignMethodOf, objectOf } from './call-object.ts';
 import type { BuiltinMethod, CallContext, Outcome, Target } from './context.ts';
 
+export type RouteDeps = { readonly taskIds: TaskIds };
+
 /** Endpoint and name → a target of the closed set. Names are looked up whole, never split (architecture.md §3). */
-export function route(ctx: CallContext): Outcome {
-  const target = targetOf(ctx);
-  if ('code' in target) return target;
-  ctx.target = target;
-  return undefined;
+export function makeRoute({ taskIds }: RouteDeps): (ctx: CallContext) => Outcome {
+  return function route(ctx: CallContext): Outcome {
+    const target = targetOf(ctx, taskIds);
+    if ('code' in target) return target;
+    ctx.target = target;
+    return undefined;
+  };
 }
 
-function targetOf(ctx: CallContext): Target | Refusal {
+function targetOf(ctx: CallContext, taskIds: TaskIds): Target | Refusal {
   const { endpointServer, message } = ctx;
   if (message === null) return builtin(ctx.request.method === 'GET' ? 'stream' : 'session/delete', endpointServer);
   if (message.kind !== 'request') return builtin('notification', endpointServer);
   const own = ctx.era === 'modern' ? MODERN_BUILTINS[message.method] : LEGACY_BUILTINS[message.method];
   if (own !== undefined) return builtin(own, endpointServer);
-  if (endpointServer === null) return aggregateTarget(ctx);
+  if (endpointServer === null) return isTaskMethod(ctx) ? taskTarget(ctx, taskIds) : aggregateTarget(ctx);
   if (endpointServer.catalogue === null) return refusal('upstream.unreachable', notDiscovered(endpointServer));
+  if (isTaskMethod(ctx) && taskIds.areSealed(ctx, endpointServer)) return taskTarget(ctx, taskIds);
   return serverTarget(ctx, endpointServer);
 }
 
@@ -48,9 +56,10 @@ const MODERN_BUILTINS: Readonly<Record<string, BuiltinMethod>> = {
 } as never;
 
 function serverTarget(ctx: CallContext, server: CompiledServer): Target | Refusal {
-  const object = objectOf(ctx);
+  const foreign = foreignMethodOf(ctx, server);
+  const object = foreign ?? objectOf(ctx);
   if ('code' in object) return object;
   if (object.kind === 'tool' && server.catalogue?.tools.has(object.name) !== true) return refusal('tool.unknown');
   if (object.kind === 'prompt' && server.catalogue?.prompts.has(object.name) !== true) return refusal('prompt.unknown');
-  return { kind: 'upstream', server, object, renamed: false };
+  return { kind: 'upstream', server, object: decidedBy(ctx, server, object), upstreamName: null };
 }

@@ -1,6 +1,6 @@
 import type { Refusal } from '@patchbay/errors';
 import type { Admitted, LimitGate } from '../limits/limit-gate.ts';
-import type { CallContext, Outcome, Step } from './context.ts';
+import type { CallContext, CallObject, Outcome, Step } from './context.ts';
 
 export type ThrottleDeps = { readonly limits: Pick<LimitGate, 'admit'> };
 
@@ -13,7 +13,8 @@ export function makeThrottle({ limits }: ThrottleDeps): Step {
     const { principal, snapshot, target } = ctx;
     if (snapshot === null || snapshot.limits === null || target === null || target.kind !== 'upstream' || principal === null)
       return undefined;
-    const { object, server } = target;
+    const { server } = target;
+    const object = countedAs(ctx, target.object);
     const admitted = limits.admit({ limits: snapshot.limits, snapshot, principal, serverId: server.id, object });
     return admitted instanceof Promise ? admitted.then((late) => admit(ctx, late)) : admit(ctx, admitted);
   };
@@ -24,4 +25,10 @@ function admit(ctx: CallContext, admitted: Admitted | Refusal): Outcome {
   ctx.admission = admitted.admission;
   ctx.auditedLimitId = admitted.audited;
   return undefined;
+}
+
+/** A call of a tool counts for that tool; asking for its task, or its page, does not. */
+function countedAs({ message }: CallContext, object: CallObject): CallObject {
+  const isOther = object.kind === 'tool' && message !== null && message.method !== 'tools/call';
+  return isOther ? { kind: 'method', name: message.method } : object;
 }

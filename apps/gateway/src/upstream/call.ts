@@ -2,6 +2,8 @@ import { performance } from 'node:perf_hooks';
 import { Fault, type Refusal, refusal } from '@patchbay/errors';
 import { mcpNameOf, type MessageId, type ScannedMessage } from '@patchbay/mcp-wire';
 import { exposeOnAggregate } from '../aggregate/expose-bridge.ts';
+import { exposeTaskIds } from '../aggregate/expose-task-ids.ts';
+import type { TaskIds } from '../aggregate/task-ids.ts';
 import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
 import type { Asking, Resumed } from './asking/asking.ts';
 import { AskingAttempt, TAKES_NO_REQUESTS } from './asking/asking-attempt.ts';
@@ -25,6 +27,7 @@ export type CallDeps = {
   readonly sessions: SessionRegistry;
   readonly inFlight: InFlight;
   readonly nextId: NextId;
+  readonly taskIds: TaskIds;
   readonly rounds: InputRoundsDeps;
 };
 
@@ -149,7 +152,8 @@ export class UpstreamCall {
     const { asking, ctx, message, target } = this.#input;
     const continuation = this.#rounds?.continuation ?? null;
     const own = makeBridge({ continuation, ctx, isExclusive, message, nextId, target });
-    const bridge = fitRevision(ctx, target, exposeOnAggregate(ctx, target, own));
+    const exposed = exposeTaskIds(ctx, target, { bridge: exposeOnAggregate(ctx, target, own), taskIds: this.#deps.taskIds });
+    const bridge = fitRevision(ctx, target, exposed);
     return asking?.over(bridge) ?? bridge;
   }
 
@@ -195,7 +199,7 @@ export class UpstreamCall {
 
   #headers(session: UpstreamSession | null): Record<string, string> {
     const { ctx, message, target, upstream } = this.#input;
-    const name = target.renamed ? target.object.name : mcpNameOf(message);
+    const name = target.upstreamName ?? mcpNameOf(message);
     const headers = session === null ? modernRequestHeaders(upstream, message.method, name) : legacyHeaders(upstream, session);
     if (session === null) Object.assign(headers, this.#paramHeaders());
     if (ctx.traceparent !== null) headers['traceparent'] = ctx.traceparent;

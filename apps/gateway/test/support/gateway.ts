@@ -9,6 +9,7 @@ import { createKeyring, Secret } from '@patchbay/vault';
 import { makeCredentialResolver } from '../../src/credentials/resolver.ts';
 import { makeCounters } from '../../src/limits/counters.fixture.ts';
 import { makeLimits } from '../../src/limits/make-limits.ts';
+import { makeTaskIds } from '../../src/aggregate/task-ids.ts';
 import { makeDeleteSession } from '../../src/methods/delete-session.ts';
 import { makeForwardNotification } from '../../src/methods/forward-notification.ts';
 import { makeInitialize } from '../../src/methods/initialize.ts';
@@ -28,7 +29,7 @@ import { makeRecord } from '../../src/pipeline/record.ts';
 import { makeMailboxes } from '../../src/mailbox/mailboxes.ts';
 import { memoryBus, memoryStore } from '../../src/mailbox/memory-ports.fixture.ts';
 import { makeRead } from '../../src/pipeline/read.ts';
-import { route } from '../../src/pipeline/route.ts';
+import { makeRoute } from '../../src/pipeline/route.ts';
 import { makeThrottle } from '../../src/pipeline/throttle.ts';
 import { makeRun } from '../../src/pipeline/run.ts';
 import { createGatewayServer } from '../../src/server.ts';
@@ -148,10 +149,11 @@ export async function startGateway({
   const asking = { held, states: makeRequestStates(KEYRING, clock), ownOrigin: OWN_ORIGIN };
   const outcomes: string[] = [];
   const calls: CallContext[] = [];
+  const taskIds = makeTaskIds(KEYRING);
   const steps: Step[] = [
     authenticateAs(() => snapshot, spec.refuses ?? (() => false)),
     makeRead({ bodyLimitBytes: BODY_LIMIT_BYTES, openSession: sessionOpener.open, trace: () => undefined }),
-    route,
+    makeRoute({ taskIds }),
     authorize,
     makeThrottle({ limits }),
     makeAnswerEarly({
@@ -170,7 +172,7 @@ export async function startGateway({
       }),
     }),
     makeAttachCredential({ credentials }),
-    makeDispatch({ asking, resolveUpstream, sessions, inFlight, nextId: makeNextId(), rounds }),
+    makeDispatch({ taskIds, asking, resolveUpstream, sessions, inFlight, nextId: makeNextId(), rounds }),
   ];
   const count = (ctx: CallContext): void => {
     outcomes.push(ctx.outcome);

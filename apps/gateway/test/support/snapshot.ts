@@ -25,6 +25,9 @@ export type ServerSpec = {
   readonly templates?: readonly string[];
   readonly definitions?: Readonly<Record<string, string>>;
   readonly instructions?: string;
+  readonly capabilities?: Readonly<Record<string, unknown>>;
+  /** Tools that everyone may use, and nothing else of it; without: everything. */
+  readonly grantedTools?: string[];
   readonly isDiscovered?: boolean;
   readonly silentSince?: string;
   readonly leftOut?: string;
@@ -38,12 +41,15 @@ export type ServerSpec = {
 /** A snapshot in which everyone may use everything. */
 export function snapshotOf(specs: readonly ServerSpec[], limits: LimitsPart['limits']): CompiledSnapshot {
   const servers = specs.map(serverOf);
-  const grants = servers.map(({ id }) => ({
-    id: GrantId.parse(randomUUID()),
-    subject: { kind: 'everyone' as const },
-    serverId: id,
-    tools: { mode: 'all' as const },
-  }));
+  const grants = servers.map(({ id, slug }) => {
+    const names = specs.find((spec) => spec.slug === slug)?.grantedTools;
+    return {
+      id: GrantId.parse(randomUUID()),
+      subject: { kind: 'everyone' as const },
+      serverId: id,
+      tools: names === undefined ? { mode: 'all' as const } : { mode: 'names' as const, names },
+    };
+  });
   return {
     organisationId: ORGANISATION,
     organisationSlug: 'acme',
@@ -78,7 +84,7 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
     era,
     protocolVersion: era === 'legacy' ? LEGACY_VERSIONS[3] : '2026-07-28',
     serverInfo: { name: slug, version: '1' },
-    capabilities: { tools: {}, prompts: {}, resources: {}, completions: {} },
+    capabilities: { tools: {}, prompts: {}, resources: {}, completions: {}, ...spec.capabilities },
     instructions: spec.instructions ?? null,
     leftOut: spec.leftOut ?? null,
     ttlMs: spec.ttlMs ?? {},

@@ -31,7 +31,7 @@ export function makeBridge({ continuation, ctx, isExclusive, message, nextId, ta
   const upstreamEra = catalogue?.era ?? 'legacy';
   // A call that is sent again with answers is a new request (revision 2026-07-28, basic/patterns/mrtr).
   const newId: MessageId | null = isExclusive && continuation === null ? null : nextId();
-  const changes = { id: newId, name: target.renamed ? target.object.name : null, traceparent: ctx.traceparent };
+  const changes = { id: newId, name: target.upstreamName, traceparent: ctx.traceparent };
   const answerChanges = { id: newId === null ? null : textOf(ctx, message.idSpan), method: message.method, slug };
   const token = newId === null ? null : { upstream: newId, client: textOf(ctx, message.progressTokenSpan) };
   const rules = { token, crossesEras: ctx.era !== upstreamEra, wantsLogs: message.logLevel !== null };

@@ -14,7 +14,7 @@ import type { Continuation } from '../rounds/input-rounds.ts';
 
 /** What has to differ between the client's bytes and the upstream's; null: stays. */
 export type RequestChanges = {
-  /** The server's own name or URI for what the request is about, where the endpoint exposes it under another. */
+  /** The server's own name, URI or id for what the request is about, where the endpoint exposes it under another. */
   readonly name: string | null;
   /** Where others share the upstream session: one text serves as id and as progress token. */
   readonly id: MessageId | null;
@@ -32,8 +32,9 @@ function commonEdits(bytes: Buffer, message: ScannedMessage, { id, name }: Reque
 }
 
 /** Where a request names what it is about. */
-function objectSpan(bytes: Buffer, { method, nameSpan, refSpan, uriSpan }: ScannedMessage): Span | null {
-  if (method !== 'completion/complete') return method === 'tools/call' || method === 'prompts/get' ? nameSpan : uriSpan;
+function objectSpan(bytes: Buffer, { method, nameSpan, refSpan, taskIdSpan, uriSpan }: ScannedMessage): Span | null {
+  if (method === 'tools/call' || method === 'prompts/get') return nameSpan;
+  if (method !== 'completion/complete') return method.startsWith('tasks/') ? taskIdSpan : uriSpan;
   if (refSpan === null) return null;
   const ref = bytes.subarray(refSpan.start, refSpan.end);
   const { type } = JSON.parse(ref.toString('utf8')) as { type?: unknown };
