@@ -132,7 +132,7 @@ export function makeSteps({
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
       listen: makeListen({ streams }),
       openStream: makeOpenStream({ ...reach, sessions, streams, resumeCall: makeResumeCall(rounds), logger }),
-      forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions, takeAnswer: makeTakeAnswer(rounds) }),
+      forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions, logger, takeAnswer: makeTakeAnswer(rounds) }),
     },
     attachCredential: { credentials },
     dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream, asking, rounds, taskIds },

@@ -3,15 +3,13 @@ import { within } from '../directory/within.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import type { Tombstones } from '../sessions/tombstones.ts';
-import type { CompiledServer } from '../snapshot/compiled.ts';
 import { closeSession } from '../upstream/open-session.ts';
-import { type ReachDeps, reach } from '../upstream/reach.ts';
 import type { SessionRegistry } from '../upstream/session-registry.ts';
+import { sessionsInUse, type SessionsInUseDeps } from '../upstream/sessions-in-use.ts';
 
-export type DeleteSessionDeps = ReachDeps & {
+export type DeleteSessionDeps = SessionsInUseDeps & {
   readonly tombstones: Pick<Tombstones, 'bury'>;
-  readonly sessions: Pick<SessionRegistry, 'find' | 'forget'>;
-  readonly logger: { warn(fields: object, message: string): void };
+  readonly sessions: Pick<SessionRegistry, 'forget'>;
 };
 
 const STORE_TIMEOUT_MS = 3_000;
@@ -36,22 +34,12 @@ export function makeDeleteSession(deps: DeleteSessionDeps): Step {
 
 async function closeUpstreamSessions(deps: DeleteSessionDeps, ctx: CallContext, session: ClientSession): Promise<void> {
   const owner = { userId: session.userId, clientSession: session };
-  for (const server of legacyServers(ctx)) {
+  for (const { session: found, upstream } of await sessionsInUse(deps, ctx, session)) {
     try {
-      const upstream = await reach(deps, ctx, server);
-      if ('code' in upstream) continue;
-      const found = await deps.sessions.find(upstream, owner);
-      if (found === null) continue;
       await deps.sessions.forget(upstream, owner);
       await closeSession(upstream, found);
     } catch (error) {
-      deps.logger.warn({ err: error, server: server.slug }, 'cannot end an upstream session');
+      deps.logger.warn({ err: error, server: upstream.server.slug }, 'cannot end an upstream session');
     }
   }
-}
-
-/** On the aggregated endpoint any of them may have been used, by whichever pod. */
-function legacyServers({ endpointServer, snapshot }: CallContext): readonly CompiledServer[] {
-  const servers = endpointServer === null ? [...(snapshot?.serversBySlug.values() ?? [])] : [endpointServer];
-  return servers.filter(({ catalogue }) => catalogue?.era === 'legacy');
 }

@@ -1,45 +1,43 @@
-import type { MessageId } from '@patchbay/mcp-wire';
+import { type Edit, sliceMember, type Span, splice } from '@patchbay/mcp-wire';
+import type { Refusal } from '@patchbay/errors';
+import { isPermitted } from '../aggregate/is-permitted.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import { respondAccepted } from '../pipeline/respond.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
+import type { CompiledServer } from '../snapshot/compiled.ts';
+import { readExposedId } from '../upstream/bridge/server-requests.ts';
 import type { InFlight } from '../upstream/in-flight.ts';
 import { notify } from '../upstream/open-session.ts';
-import { type ReachDeps, reach } from '../upstream/reach.ts';
+import { reach } from '../upstream/reach.ts';
 import { isOurId } from '../upstream/rounds/question-ids.ts';
-import type { SessionRegistry } from '../upstream/session-registry.ts';
+import { sessionsInUse, type SessionsInUseDeps } from '../upstream/sessions-in-use.ts';
 
-export type ForwardNotificationDeps = ReachDeps & {
+export type ForwardNotificationDeps = SessionsInUseDeps & {
   readonly inFlight: Pick<InFlight, 'cancel' | 'cancelElsewhere'>;
-  readonly sessions: Pick<SessionRegistry, 'find'>;
   /** What a client responds to a question of ours. */
   readonly takeAnswer: Step;
 };
 
 /**
- * Takes a client's notification. Only what concerns a session of its own goes further: `initialized` of a forwarded session, and
- * `cancelled`. A client gets 202 whatever becomes of it, as the transport has it.
+ * Takes what a client says that is not a request: notifications, and its responses to what servers asked it, which go to the session that
+ * asked, from any pod. A notification is answered with 202 whatever becomes of it, as the transport has it; a response that cannot be
+ * handed on is refused, because somebody waits for it.
  */
 export function makeForwardNotification(deps: ForwardNotificationDeps): Step {
   return function forwardNotification(ctx: CallContext): Outcome | Promise<Outcome> {
-    const { era, message, session } = ctx;
-    if (session !== null && message?.kind === 'response' && isOurId(message.id)) return deps.takeAnswer(ctx);
-    // A modern client cancels by closing its stream; another response is awaited by nobody.
-    if (era === 'legacy' && session !== null && message?.kind === 'notification') {
-      if (message.method === 'notifications/initialized') return passOn(deps, ctx, session).then(() => accept(ctx));
-      if (message.method === 'notifications/cancelled' && message.requestId !== null) return cancel(deps, ctx, session, message.requestId);
-    }
-    return accept(ctx);
+    const { endpointServer, era, message, session } = ctx;
+    // A modern client has neither sessions nor responses, and cancels by closing its stream.
+    if (era !== 'legacy' || session === null || message === null) return accept(ctx);
+    if (message.kind === 'response' && isOurId(message.id)) return deps.takeAnswer(ctx);
+    const cancelled = message.method === 'notifications/cancelled' ? message.requestId : null;
+    // Its call tells the server itself.
+    if (cancelled !== null && deps.inFlight.cancel(session.key, cancelled)) return accept(ctx);
+    const passed =
+      endpointServer === null ? sort(deps, ctx, session) : passOn(deps, ctx, { server: endpointServer, session, body: ctx.body });
+    // The call may wait on another pod. Its server is told as well, for it knows the call by the same id: that pod may be gone.
+    const passing = cancelled === null ? passed : deps.inFlight.cancelElsewhere(session.key, cancelled).then(() => passed);
+    return passing.then((refused) => (refused !== null && message.kind === 'response' ? refused : accept(ctx)));
   };
-}
-
-/**
- * The call may wait on another pod. Its server is told as well where it knows the call by the same id, for the session is this client's
- * alone: that pod may be gone.
- */
-async function cancel(deps: ForwardNotificationDeps, ctx: CallContext, session: ClientSession, id: MessageId): Promise<Outcome> {
-  if (!deps.inFlight.cancel(session.key, id))
-    await Promise.all([deps.inFlight.cancelElsewhere(session.key, id), passOn(deps, ctx, session)]);
-  return accept(ctx);
 }
 
 function accept(ctx: CallContext): Outcome {
@@ -47,12 +45,47 @@ function accept(ctx: CallContext): Outcome {
   return ANSWERED;
 }
 
-/** On a legacy server's own endpoint every session was opened by a forwarded `initialize`; elsewhere we sent `initialized` ourselves. */
-async function passOn(deps: ForwardNotificationDeps, ctx: CallContext, clientSession: ClientSession): Promise<void> {
-  const { endpointServer } = ctx;
-  if (endpointServer?.catalogue?.era !== 'legacy') return;
-  const upstream = await reach(deps, ctx, endpointServer);
-  if ('code' in upstream) return;
-  const session = await deps.sessions.find(upstream, { userId: clientSession.userId, clientSession });
-  if (session !== null) await notify(upstream, session, ctx.body);
+type Passing = { readonly server: CompiledServer; readonly session: ClientSession; readonly body: Buffer };
+
+/** To the server's session, if there is one: what belongs to a session that is gone is nobody's. */
+async function passOn(deps: ForwardNotificationDeps, ctx: CallContext, { body, server, session }: Passing): Promise<Refusal | null> {
+  if (server.catalogue?.era !== 'legacy') return null;
+  const upstream = await reach(deps, ctx, server);
+  if ('code' in upstream) return upstream;
+  const found = await deps.sessions.find(upstream, { userId: session.userId, clientSession: session });
+  if (found === null) return null;
+  const notified = await notify(upstream, found, body);
+  return 'code' in notified ? notified : null;
+}
+
+/** What all servers of an aggregated session may want to know. Elsewhere than on a server's own endpoint we sent `initialized` ourselves. */
+const FOR_ALL: ReadonlySet<string> = new Set(['notifications/cancelled', 'notifications/roots/list_changed']);
+
+/** On the aggregated endpoint an id or token says whose it is; what has neither is for all servers in use, or for nobody. */
+async function sort(deps: ForwardNotificationDeps, ctx: CallContext, session: ClientSession): Promise<Refusal | null> {
+  const { body, message, snapshot } = ctx;
+  const owned = ownedBy(ctx);
+  if (owned !== null) {
+    const server = snapshot?.serversBySlug.get(owned.slug);
+    if (server === undefined || !isPermitted(ctx, server, { kind: 'server', name: server.slug })) return null;
+    return passOn(deps, ctx, { server, session, body: splice(body, [owned.edit]) });
+  }
+  if (message === null || !FOR_ALL.has(message.method)) return null;
+  const inUse = await sessionsInUse(deps, ctx, session);
+  await Promise.all(inUse.map(({ session: found, upstream }) => notify(upstream, found, body)));
+  return null;
+}
+
+/** Whose response or progress it is, and how to give the server back its own id or token. */
+function ownedBy({ body, message }: CallContext): { readonly slug: string; readonly edit: Edit } | null {
+  if (message === null) return null;
+  const [id, span] = message.kind === 'response' ? [message.id, message.idSpan] : progressOf(body, message.method);
+  const owned = readExposedId(id);
+  return owned === null || span === null ? null : { slug: owned.slug, edit: { ...span, replacement: owned.own } };
+}
+
+function progressOf(body: Buffer, method: string): readonly [string | null, Span | null] {
+  const span = method === 'notifications/progress' ? sliceMember(body, ['params', 'progressToken']) : null;
+  const token: unknown = span === null ? null : JSON.parse(body.toString('utf8', span.start, span.end));
+  return [typeof token === 'string' ? token : null, span];
 }

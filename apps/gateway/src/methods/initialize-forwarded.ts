@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { type Refusal, refusal } from '@patchbay/errors';
-import { type ScannedMessage, sliceMember, splice } from '@patchbay/mcp-wire';
+import { sliceMember, splice } from '@patchbay/mcp-wire';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import { respondJson } from '../pipeline/respond.ts';
+import { clientFactsOf } from '../sessions/client-facts.ts';
+import type { ClientFacts } from '../sessions/client-session.ts';
 import { bindingOf, type SessionOpener } from '../sessions/session-opener.ts';
 import type { Asked } from '../upstream/ask.ts';
 import { closeSession, readSession, sendInitialize } from '../upstream/open-session.ts';
@@ -19,22 +21,23 @@ export type InitializeForwardedDeps = ReachDeps & {
 };
 
 /**
- * A legacy `initialize` on a legacy server's own endpoint goes to the server: its version and words come back, less the
+ * A legacy `initialize` on a legacy server's own endpoint goes to the server as it is: its version and words come back, less the
  * capabilities that we cannot deliver, and its session id is sealed into ours (architecture.md §5).
  */
 export function makeInitializeForwarded(deps: InitializeForwardedDeps): Step {
   return async function initializeForwarded(ctx: CallContext): Promise<Outcome> {
     const { message, target } = ctx;
     if (message === null || message.id === null || target?.kind !== 'builtin' || target.server === null) return refusal('internal');
-    const body = withoutCapabilities(ctx.body, message);
-    if ('code' in body) return body;
+    if (message.capabilitiesSpan === null) return refusal('rpc.params', 'params.capabilities is missing.');
+    const facts = clientFactsOf(ctx.body, message, message.protocolVersion ?? '');
+    if ('code' in facts) return facts;
     const upstream = await reach(deps, ctx, target.server);
     if ('code' in upstream) return upstream;
     const { id } = message;
     const placing = { owner: randomUUID(), slug: target.server.slug };
-    const outcome = await openOnOne(upstream.ways, placing, (way) => initializeOver(upstream, way, { body, id }));
+    const outcome = await openOnOne(upstream.ways, placing, (way) => initializeOver(upstream, way, { body: ctx.body, id }));
     if ('code' in outcome) return outcome;
-    return answer(deps, ctx, { asked: outcome.opened, upstream, way: outcome.way });
+    return answer(deps, ctx, { asked: outcome.opened, facts, upstream, way: outcome.way });
   };
 }
 
@@ -44,17 +47,9 @@ async function initializeOver(upstream: Upstream, way: Way, request: { body: Buf
   return readHostRefusal(asked.body) ?? asked;
 }
 
-/** Nothing could carry a server's requests back to the client yet, so none are invited. */
-function withoutCapabilities(bytes: Buffer, { capabilitiesSpan }: ScannedMessage): Buffer | Refusal {
-  if (capabilitiesSpan === null) return refusal('rpc.params', 'params.capabilities is missing.');
-  return splice(bytes, [{ ...capabilitiesSpan, replacement: '{}' }]);
-}
+type Initialized = { readonly asked: Asked; readonly facts: ClientFacts; readonly upstream: Upstream; readonly way: Way };
 
-async function answer(
-  deps: InitializeForwardedDeps,
-  ctx: CallContext,
-  { asked, upstream, way }: { asked: Asked; upstream: Upstream; way: Way },
-): Promise<Outcome> {
+async function answer(deps: InitializeForwardedDeps, ctx: CallContext, { asked, facts, upstream, way }: Initialized): Promise<Outcome> {
   if (sliceMember(asked.body, ['error']) !== null) {
     // The server's own refusal (of the version, say) is the client's answer.
     respondJson(ctx, 200, asked.body);
@@ -68,9 +63,8 @@ async function answer(
     ctx.outcome = 'cancelled';
     return ANSWERED;
   }
-  // Nothing could carry this server's requests back to the client yet, so its session is one without capabilities.
-  const client = { protocolVersion: session.protocolVersion, capabilities: '{}', clientInfo: null };
-  const minted = deps.sessionOpener.mint(bindingOf(ctx), client, session);
+  const minted = deps.sessionOpener.mint(bindingOf(ctx), { ...facts, protocolVersion: session.protocolVersion }, session);
+  await minted.recorded;
   if (minted.session.upstreamSessionId === null) {
     await deps.sessions.adopt(upstream, { userId: minted.session.userId, clientSession: minted.session }, session);
   }

@@ -220,6 +220,8 @@ export class UpstreamCall {
       case 'answered':
         if (end.isToolError) ctx.outcome = 'tool_error';
         return ANSWERED;
+      case 'parked':
+        return ANSWERED;
       case 'cancelled':
         ctx.outcome = 'cancelled';
         return ANSWERED;
@@ -249,9 +251,13 @@ export class UpstreamCall {
     if (code === 'upstream.timeout') this.#tellCancelled('The request timed out.');
   }
 
-  /** To a modern client's server, leaving is cancelling; a legacy client that leaves may come back, so its call ends by itself. */
+  /**
+   * To a modern client's server, leaving is cancelling. A legacy client that leaves may come back: for the rest of a stream whose place it
+   * knows, which the server must be free to give to another pod; otherwise for nothing, and its call ends by itself.
+   */
   #onLeft(): void {
     if (this.#input.ctx.era === 'modern') this.#cancel();
+    else if (this.#attempt?.relay.park() === true) this.#attempt.exchange?.abort();
     else {
       this.#attempt?.exchange?.resume();
       this.#rounds?.left();
@@ -277,7 +283,7 @@ export class UpstreamCall {
     void notify(this.#input.upstream, session, JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params }));
   }
 
-  /** A server must not be left waiting for what nothing could carry back. */
+  /** Of a client that was not asked on the spot: a server must not be left waiting for what nothing could carry back. */
   #answerUpstream(bytes: Buffer, message: ScannedMessage): void {
     const { asking = null, session = null } = this.#attempt ?? {};
     if (session === null) return;

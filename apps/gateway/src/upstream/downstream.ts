@@ -1,11 +1,11 @@
-import { ClientStream } from '../streams/client-stream.ts';
+import { ClientStream, type EventPosition } from '../streams/client-stream.ts';
 
 /** The client's side of one call: one JSON document, or a stream of events that ends with the answer. */
 export class Downstream extends ClientStream {
   /** The whole answer in one write; as the last event where a stream has begun. */
-  sendAnswer(status: number, body: Buffer): void {
+  sendAnswer(status: number, body: Buffer, position: EventPosition | null = null): void {
     if (this.isCommitted) {
-      this.sendEvent(body);
+      this.sendEvent(body, position);
       this.end();
       return;
     }

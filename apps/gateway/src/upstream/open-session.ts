@@ -1,7 +1,6 @@
 import { type Refusal, refusal } from '@patchbay/errors';
-import { INITIALIZED_NOTIFICATION, initializeRequest, isLegacyVersion, sliceMember } from '@patchbay/mcp-wire';
+import { INITIALIZED_NOTIFICATION, type InitializeInput, initializeRequest, isLegacyVersion, sliceMember } from '@patchbay/mcp-wire';
 import { SERVER_INFO } from '../methods/self.ts';
-import type { Declared } from './asking/declared.ts';
 import { ask, type Asked, type AskOptions } from './ask.ts';
 import { legacyHeaders } from './headers.ts';
 import { refuseBroken } from './judge.ts';
@@ -16,9 +15,27 @@ const NEWEST_LEGACY = '2025-11-25';
 /** Longer ones would not come through as a header. */
 const SESSION_ID_FORM = /^[\x21-\x7e]{1,1024}$/;
 
-/** Opens a session with a legacy server by a real `initialize` with what its client declared, and `notifications/initialized`. */
-export async function openSession(upstream: Upstream, way: Way, { capabilities, logLevel }: Declared): Promise<LocatedSession | Refusal> {
-  const body = initializeRequest({ id: INITIALIZE_ID, protocolVersion: NEWEST_LEGACY, capabilities, clientInfo: SERVER_INFO });
+/** As whom a session is opened: what its client declared, and in which revision it speaks. */
+export type SessionOpening = Pick<InitializeInput, 'capabilities' | 'clientInfo' | 'protocolVersion'> & {
+  /** null: log messages are not wanted, or nothing was said of them. */
+  readonly logLevel: string | null;
+};
+
+/** For whoever declared nothing: the upstream has nobody to ask. */
+export const WITHOUT_CLIENT: SessionOpening = {
+  capabilities: '{}',
+  clientInfo: JSON.stringify({ name: SERVER_INFO.name, version: SERVER_INFO.version }),
+  protocolVersion: NEWEST_LEGACY,
+  logLevel: null,
+};
+
+/** Opens a session with a legacy server by a real `initialize` and `notifications/initialized`. */
+export async function openSession(
+  upstream: Upstream,
+  way: Way,
+  { logLevel, ...client }: SessionOpening,
+): Promise<LocatedSession | Refusal> {
+  const body = initializeRequest({ id: INITIALIZE_ID, ...client });
   const answered = await sendInitialize(upstream, way, { body, id: INITIALIZE_ID });
   if ('code' in answered) return answered;
   const session = readSession(upstream, way, answered);

@@ -6,6 +6,7 @@ import type { Downstream } from './downstream.ts';
 import type { ExchangeFailure, Receiver } from './exchange.ts';
 import { judgeHead, refuseBroken, refuseFailure } from './judge.ts';
 import type { InputRequired } from './rounds/input-required.ts';
+import { StreamPosition } from './stream-position.ts';
 import { readErrorBody, readHostRefusal } from './upstream-error.ts';
 
 /** How a call's exchange ended. `gone`: the upstream session is, so nothing was executed. `dial`: nothing was sent. */
@@ -18,6 +19,8 @@ export type RelayEnd =
   | { readonly kind: 'broken-off'; readonly refusal: Refusal }
   /** A fault of ours. */
   | { readonly kind: 'crashed'; readonly error: unknown }
+  /** The stream is over for now, and the client knows from where to ask for the rest. */
+  | { readonly kind: 'parked' }
   /** The client wants no answer any more. */
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'gone' }
@@ -33,7 +36,7 @@ export type RelayInput = {
   readonly downstream: Downstream;
   /** The exchange this relay listens to. */
   readonly control: { pause(): void; extend(): void; leave(): void };
-  /** A request that the upstream sends to its client. */
+  /** A request of the upstream that its client is not asked on the stream of its call. */
   readonly onRequest: (bytes: Buffer, message: ScannedMessage) => void;
   /** The upstream let go of a stream whose events are numbered. True: another exchange brings the rest. */
   readonly onCut: (lastEventId: string) => boolean;
@@ -53,10 +56,7 @@ const OPEN_OBJECT = 0x7b;
 /** Carries an upstream's answer to the client: judges the head, streams or rewrites the body, and says exactly once how it ended. */
 export class Relay implements Receiver {
   upstreamStatus = 0;
-  /** Where the stream can be taken up again; null: its events are not numbered. */
-  lastEventId: string | null = null;
-  /** Milliseconds that the upstream wants to be left alone for after it has let go of the stream. */
-  retryMs: number | null = null;
+  readonly position: StreamPosition;
   readonly #input: RelayInput;
   #mode: Mode = 'head';
   #chunks: Buffer[] = [];
@@ -65,6 +65,7 @@ export class Relay implements Receiver {
 
   constructor(input: RelayInput) {
     this.#input = input;
+    this.position = new StreamPosition(input.bridge);
   }
 
   get isOver(): boolean {
@@ -72,7 +73,7 @@ export class Relay implements Receiver {
   }
 
   head(status: number, headers: IncomingHttpHeaders): void {
-    const { downstream, hasSession, slug } = this.#input;
+    const { bridge, downstream, hasSession, slug } = this.#input;
     this.upstreamStatus = status;
     if (status === 404 && hasSession) {
       this.#settle({ kind: 'gone' });
@@ -86,6 +87,8 @@ export class Relay implements Receiver {
     } else {
       this.#mode = 'events';
       this.#events = new SseParser(HELD_BYTES_MAX);
+      // Who can resume a stream wants to know at once that it stands; others may still get their answer in one piece.
+      if (bridge.eventId !== null) downstream.begin();
       downstream.keepAlive();
     }
   }
@@ -101,7 +104,7 @@ export class Relay implements Receiver {
     if (this.#mode === 'buffer') {
       this.#finishHeld(Buffer.concat(this.#chunks));
     } else if (this.#mode === 'events') {
-      if (!this.#isTakenUp()) this.#refuse(refuseBroken(slug, 'ended its stream without an answer'));
+      if (!this.park() && !this.#isTakenUp()) this.#refuse(refuseBroken(slug, 'ended its stream without an answer'));
     } else if (this.#mode === 'stream') {
       downstream.end();
       this.#settle({ kind: 'answered', isToolError: false });
@@ -111,7 +114,8 @@ export class Relay implements Receiver {
   }
 
   failed(failure: ExchangeFailure): void {
-    if (this.#mode === 'over' || (this.#mode === 'events' && failure === 'cut' && this.#isTakenUp())) return;
+    if (this.#mode === 'over') return;
+    if (this.#mode === 'events' && failure === 'cut' && (this.park() || this.#isTakenUp())) return;
     if (failure === 'dial') this.#settle({ kind: 'dial' });
     else this.#refuse(refuseFailure(failure, this.#input.slug));
   }
@@ -140,9 +144,18 @@ export class Relay implements Receiver {
     return this.#events;
   }
 
+  /** True: nothing more comes from here, because the client can ask for the rest itself, from any pod; its stream has ended. */
+  park(): boolean {
+    if (this.#mode !== 'events' || !this.position.isKnownToClient) return false;
+    if (!this.#input.downstream.isGone) this.#input.downstream.end();
+    this.#settle({ kind: 'parked' });
+    return true;
+  }
+
   /** The rest begins with a head of its own. */
   #isTakenUp(): boolean {
-    if (this.lastEventId === null || !this.#input.onCut(this.lastEventId)) return false;
+    const { lastEventId } = this.position;
+    if (lastEventId === null || !this.#input.onCut(lastEventId)) return false;
     this.#mode = 'head';
     return true;
   }
@@ -209,14 +222,19 @@ export class Relay implements Receiver {
       this.#refuse(refuseBroken(this.#input.slug, `sent an event of more than ${HELD_BYTES_MAX} bytes`));
       return;
     }
-    for (const { data, event, id, retry } of events) {
-      this.lastEventId = id ?? this.lastEventId;
-      this.retryMs = retry ?? this.retryMs;
+    for (const event of events) {
+      this.position.note(event);
       // Events without data only carry a position to resume from.
-      if (data === '' || event !== 'message') continue;
-      this.#readEvent(Buffer.from(data));
+      if (event.data !== '' && event.event === 'message') this.#readEvent(Buffer.from(event.data));
       if (this.#mode !== 'events') return;
+      // What is not carried still moves the position on.
+      const position = this.position.take();
+      if (position !== null && !this.#input.downstream.sendPosition(position)) this.#input.control.pause();
     }
+  }
+
+  #send(bytes: Buffer): void {
+    if (!this.#input.downstream.sendEvent(bytes, this.position.take())) this.#input.control.pause();
   }
 
   #readEvent(bytes: Buffer): void {
@@ -231,11 +249,13 @@ export class Relay implements Receiver {
     if (message.kind === 'response') {
       this.#answer(bytes, message);
     } else if (message.kind === 'request') {
-      onRequest(bytes, message);
+      // A client that has left without a place to come back to cannot be asked.
+      if (bridge.request === null || downstream.isGone) onRequest(bytes, message);
+      else this.#send(bridge.request(bytes, message));
     } else {
       if (message.method === 'notifications/progress') control.extend();
       const carried = bridge.notification(bytes, message);
-      if (carried !== null && !downstream.sendEvent(carried)) control.pause();
+      if (carried !== null) this.#send(carried);
     }
   }
 
@@ -253,7 +273,7 @@ export class Relay implements Receiver {
   }
 
   #deliver(status: number, body: Buffer, isError: boolean): void {
-    if (!this.#input.downstream.isGone) this.#input.downstream.sendAnswer(status, body);
+    if (!this.#input.downstream.isGone) this.#input.downstream.sendAnswer(status, body, this.position.take());
     this.#settle({ kind: 'answered', isToolError: isError });
   }
 

@@ -1,13 +1,14 @@
 import type { OrganisationId, UserId } from '@patchbay/contracts';
 import { type Refusal, refusal } from '@patchbay/errors';
+import { isLegacyVersion } from '@patchbay/mcp-wire';
 import type { SharedStore } from '@patchbay/ports';
 import { type Keyring, open, seal } from '@patchbay/vault';
 import { LRUCache } from 'lru-cache';
 import { within } from '../directory/within.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import type { Tombstones } from '../sessions/tombstones.ts';
-import { type Declared, NOTHING_DECLARED } from './asking/declared.ts';
-import { closeSession, openSession } from './open-session.ts';
+import type { Declared } from './asking/declared.ts';
+import { closeSession, openSession, type SessionOpening, WITHOUT_CLIENT } from './open-session.ts';
 import type { Upstream } from './upstreams.ts';
 import { type LocatedSession, openOnOne } from './ways.ts';
 
@@ -55,8 +56,17 @@ function nameOf(owner: SessionOwner): string {
   return declared.digest === '' ? `p/${userId}` : `p/${userId}/${declared.digest}`;
 }
 
-function declaredBy(owner: SessionOwner): Declared {
-  return owner.clientSession === null ? owner.declared : NOTHING_DECLARED;
+/** A client's session is opened as that client: never with more than it declared, in the revision that it speaks. */
+function openingFor(owner: SessionOwner): SessionOpening {
+  if (owner.clientSession === null)
+    return { ...WITHOUT_CLIENT, capabilities: owner.declared.capabilities, logLevel: owner.declared.logLevel };
+  const { capabilities, clientInfo, protocolVersion } = owner.clientSession;
+  return {
+    ...WITHOUT_CLIENT,
+    capabilities,
+    clientInfo: clientInfo ?? WITHOUT_CLIENT.clientInfo,
+    protocolVersion: isLegacyVersion(protocolVersion) ? protocolVersion : WITHOUT_CLIENT.protocolVersion,
+  };
 }
 
 export function makeSessionRegistry(deps: SessionRegistryDeps): SessionRegistry {
@@ -149,7 +159,7 @@ class StoredSessions implements SessionRegistry {
 
   async #open(upstream: Upstream, owner: SessionOwner, expected: string | null): Promise<UpstreamSession | Refusal> {
     const { slug } = upstream.server;
-    const outcome = await openOnOne(upstream.ways, { owner: nameOf(owner), slug }, (way) => openSession(upstream, way, declaredBy(owner)));
+    const outcome = await openOnOne(upstream.ways, { owner: nameOf(owner), slug }, (way) => openSession(upstream, way, openingFor(owner)));
     return 'code' in outcome ? outcome : this.#record(upstream, owner, outcome.opened, expected);
   }
 

@@ -168,6 +168,7 @@ export async function startGateway({
         resolveUpstream,
         inFlight,
         sessions,
+        logger,
         takeAnswer: makeTakeAnswer(rounds),
       }),
     }),

@@ -6,13 +6,14 @@ export type InitializeInput = {
   readonly protocolVersion: LegacyVersion;
   /** JSON text of an object: what the upstream may ask its client for. */
   readonly capabilities: string;
-  readonly clientInfo: { readonly name: string; readonly version: string };
+  /** JSON text of an object. */
+  readonly clientInfo: string;
 };
 
 /** Opens an upstream session. */
-export function initializeRequest({ capabilities, clientInfo: { name, version }, id, protocolVersion }: InitializeInput): string {
-  const params = { protocolVersion, capabilities: JSON.parse(capabilities) as unknown, clientInfo: { name, version } };
-  return JSON.stringify({ jsonrpc: '2.0', id, method: 'initialize', params });
+export function initializeRequest({ capabilities, clientInfo, id, protocolVersion }: InitializeInput): string {
+  const params = `{"protocolVersion":"${protocolVersion}","capabilities":${capabilities},"clientInfo":${clientInfo}}`;
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":"initialize","params":${params}}`;
 }
 
 /** Must follow the answer to `initialize`, before anything else. */

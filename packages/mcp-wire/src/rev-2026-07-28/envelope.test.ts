@@ -83,15 +83,16 @@ describe('requests of ours', () => {
     expect(JSON.parse(added.toString())).toMatchObject({ jsonrpc: '2.0', id: 1, method: 'm', params: { _meta: meta } });
   });
 
-  test('a session opens without capabilities, so that no upstream sends us requests', () => {
+  test('a session opens with what its client declared, and no more', () => {
+    const clientInfo = '{"name":"patchbay","version":"1"}';
     const request: unknown = JSON.parse(
-      initializeRequest({ id: 0, protocolVersion: '2025-11-25', capabilities: '{}', clientInfo: { name: 'patchbay', version: '1' } }),
+      initializeRequest({ id: 0, protocolVersion: '2025-11-25', capabilities: '{"roots":{}}', clientInfo }),
     );
     expect(request).toEqual({
       jsonrpc: '2.0',
       id: 0,
       method: 'initialize',
-      params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'patchbay', version: '1' } },
+      params: { protocolVersion: '2025-11-25', capabilities: { roots: {} }, clientInfo: { name: 'patchbay', version: '1' } },
     });
     expect(scanMessage(Buffer.from(INITIALIZED_NOTIFICATION))).toMatchObject({
       ok: true,

@@ -56,14 +56,14 @@ export class AskingAttempt {
   take(bytes: Buffer, message: ScannedMessage): Refused | null {
     const { asking, relay } = this.#input;
     const { held, organisationId } = asking.held;
-    if (relay.lastEventId === null && !held.hasRoom(organisationId)) return TAKES_NO_REQUESTS;
+    if (relay.position.lastEventId === null && !held.hasRoom(organisationId)) return TAKES_NO_REQUESTS;
     return asking.take(bytes, message, (questions) => void this.#park(questions));
   }
 
   /** A server that asked and then let go of its stream is answered by a later call; any other is asked for the rest. */
   takeUp(lastEventId: string): true {
     const { asking, relay, upstream } = this.#input;
-    const afterMs = Math.min(relay.retryMs ?? RECONNECT_MS, RECONNECT_MS_MAX);
+    const afterMs = Math.min(relay.position.retryMs ?? RECONNECT_MS, RECONNECT_MS_MAX);
     const lost = refuseFailure('cut', upstream.server.slug);
     if (!asking.isGathering) this.#resumer.takeUp({ lastEventId, afterMs, onLive: () => undefined, lost });
     return true;
@@ -114,11 +114,11 @@ export class AskingAttempt {
   /** Where the stream goes on; null when it broke off. */
   async #leave(): Promise<Place | null> {
     const { letGo, relay } = this.#input;
-    const { lastEventId, reader } = relay;
+    const { position, reader } = relay;
     const connection = letGo();
-    if (lastEventId !== null) {
+    if (position.lastEventId !== null) {
       connection?.abort();
-      return { lastEventId };
+      return { lastEventId: position.lastEventId };
     }
     if (connection instanceof RemoteStream) {
       await connection.leave();

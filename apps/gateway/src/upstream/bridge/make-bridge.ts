@@ -25,6 +25,10 @@ export type BridgeInput = {
   readonly continuation: Continuation | null;
 };
 
+/** A session of the client's own with a legacy server: what the server asks and where its events stand means the same to both. */
+const UNCHANGED: Pick<Bridge, 'request' | 'eventId'> = { request: (bytes) => bytes, eventId: (id) => id };
+const NOT_OFFERED: Pick<Bridge, 'request' | 'eventId'> = { request: null, eventId: null };
+
 /** Chooses by the pair of eras: client → upstream (protocol.md §2.2). Same era: byte for byte, but for what must differ. */
 export function makeBridge({ continuation, ctx, isExclusive, message, nextId, target }: BridgeInput): Bridge {
   const { catalogue, slug } = target.server;
@@ -35,7 +39,9 @@ export function makeBridge({ continuation, ctx, isExclusive, message, nextId, ta
   const answerChanges = { id: newId === null ? null : textOf(ctx, message.idSpan), method: message.method, slug };
   const token = newId === null ? null : { upstream: newId, client: textOf(ctx, message.progressTokenSpan) };
   const rules = { token, crossesEras: ctx.era !== upstreamEra, wantsLogs: message.logLevel !== null };
+  const asIs = upstreamEra === 'legacy' && !rules.crossesEras && isExclusive ? UNCHANGED : NOT_OFFERED;
   const way = {
+    ...asIs,
     upstreamId: newId ?? message.id ?? 0,
     isVerbatim: !rules.crossesEras && newId === null,
     notification: (bytes: Buffer, notification: ScannedMessage) => carryNotification(bytes, notification, rules),

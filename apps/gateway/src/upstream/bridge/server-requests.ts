@@ -1,0 +1,46 @@
+import { type Edit, type MessageId, type ScannedMessage, sliceMember, type Span, splice } from '@patchbay/mcp-wire';
+
+/** Under which id, or progress token, a client of the aggregated endpoint gets to know a server's own: it says whose it is. */
+const SEPARATOR = ':';
+const OWN = /^(?:"(?:[^"\\]|\\.)*"|-?[0-9.eE+-]+)$/;
+
+/** A server's own id or token. */
+export type OwnedId = { readonly slug: string /** JSON text, as the server spelled it. */; readonly own: string };
+
+/** A server's request as a client of the aggregated endpoint is asked it: with ids that say whose they are, and in words who asks. */
+export function exposeRequest(bytes: Buffer, message: ScannedMessage, slug: string): Buffer {
+  const edits: Edit[] = [];
+  for (const span of [message.idSpan, message.progressTokenSpan]) if (span !== null) edits.push(exposed(bytes, span, slug));
+  const words = message.method === 'elicitation/create' ? sliceMember(bytes, ['params', 'message']) : null;
+  if (words !== null) edits.push({ ...words, replacement: attributed(bytes, words, slug) });
+  return splice(
+    bytes,
+    edits.toSorted((a, b) => a.start - b.start),
+  );
+}
+
+function exposed(bytes: Buffer, span: Span, slug: string): Edit {
+  return { ...span, replacement: JSON.stringify(slug + SEPARATOR + bytes.toString('utf8', span.start, span.end)) };
+}
+
+function attributed(bytes: Buffer, span: Span, slug: string): string {
+  const said: unknown = JSON.parse(bytes.toString('utf8', span.start, span.end));
+  return JSON.stringify(`Server "${slug}" asks: ${String(said)}`);
+}
+
+/** null: none that we gave. Whoever makes one up speaks to its own session with that server, and to nobody else's. */
+export function readExposedId(id: MessageId | null): OwnedId | null {
+  const at = typeof id === 'string' ? id.indexOf(SEPARATOR) : -1;
+  if (typeof id !== 'string' || at <= 0) return null;
+  const own = id.slice(at + 1);
+  return OWN.test(own) && isJson(own) ? { slug: id.slice(0, at), own } : null;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,222 @@
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import {
+  type ClientCapabilities,
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+  ListRootsRequestSchema,
+} from '@modelcontextprotocol/sdk/types.js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type AskingUpstream, startAskingUpstream } from './support/asking-upstream.ts';
+import { type Pods, startPods } from './support/pods.ts';
+
+const TOOLS = ['ask', 'ask_twice', 'ask_three', 'progress_and_ask', 'falls_back', 'log', 'cut', 'link'];
+const EVERYTHING: ClientCapabilities = { elicitation: { form: {} }, sampling: {}, roots: { listChanged: true } };
+const HEADERS = {
+  authorization: 'Bearer ada',
+  accept: 'application/json, text/event-stream',
+  'content-type': 'application/json',
+  'mcp-protocol-version': '2025-11-25',
+};
+
+let upstream: AskingUpstream;
+let gateways: Pods;
+const clients: Client[] = [];
+
+beforeEach(() => start(true));
+
+afterEach(stop);
+
+async function start(isNumbered: boolean): Promise<void> {
+  upstream = await startAskingUpstream({ isNumbered });
+  const server = { id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c11', slug: 'old', url: upstream.url, era: 'legacy', tools: TOOLS } as const;
+  gateways = await startPods({ servers: [server] });
+}
+
+async function stop(): Promise<void> {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await gateways.close();
+  await upstream.close();
+}
+
+const urlOf = (slug: string | null): URL => new URL(gateways.pods[0]?.url(slug) ?? '');
+
+/** A client of revision 2025-11-25 on the official SDK, each of whose requests another pod gets. */
+async function connect(
+  slug: string | null,
+  capabilities = EVERYTHING,
+): Promise<{ client: Client; asked: string[]; tools: Record<string, string> }> {
+  const client = new Client({ name: 'asked', version: '7' }, { capabilities });
+  const asked: string[] = [];
+  if (capabilities.elicitation !== undefined)
+    client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+      asked.push(params.message);
+      return { action: 'accept', content: { name: `Ada ${asked.length}` } };
+    });
+  if (capabilities.sampling !== undefined)
+    client.setRequestHandler(CreateMessageRequestSchema, () => ({
+      role: 'assistant',
+      model: 'm',
+      content: { type: 'text', text: 'Hello' },
+    }));
+  if (capabilities.roots !== undefined) client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: 'file:///here' }] }));
+  const transport = new StreamableHTTPClientTransport(urlOf(slug), {
+    fetch: gateways.fetch,
+    requestInit: { headers: { authorization: 'Bearer ada' } },
+  });
+  await client.connect(transport);
+  clients.push(client);
+  const tools = Object.fromEntries(TOOLS.map((name) => [name, slug === null ? `old_${name}` : name]));
+  return { client, asked, tools };
+}
+
+async function textOf(client: Client, name: string | undefined): Promise<string> {
+  const { content } = await client.callTool({ name: name ?? '' });
+  return (content as { text: string }[])[0]?.text ?? '';
+}
+
+describe.each([
+  ['its own endpoint', 'old'],
+  ['the aggregated endpoint', null],
+] as const)('a legacy server, at %s', (_where, slug) => {
+  const wording = (words: string): string => (slug === null ? `Server "old" asks: ${words}` : words);
+
+  it('asks its client on the stream of the call, and gets the answer from another pod', async () => {
+    const { asked, client, tools } = await connect(slug);
+    expect(await textOf(client, tools['ask'])).toBe('Hello Ada 1');
+    expect(asked).toEqual([wording('Your name?')]);
+    expect(upstream.executed.get('ask')).toBe(1);
+  });
+
+  it('asks twice, and several things at once', async () => {
+    const { asked, client, tools } = await connect(slug);
+    expect(await textOf(client, tools['ask_twice'])).toBe('Ada 1 Ada 2');
+    expect(asked).toEqual(['First name?', 'Last name?'].map(wording));
+    expect(await textOf(client, tools['ask_three'])).toBe('Hello Ada 3 of file:///here');
+  });
+
+  it('is opened with what the client declared, and no more', async () => {
+    const { client, tools } = await connect(slug, { roots: {} });
+    expect(await textOf(client, tools['falls_back'])).toBe('without a name');
+    expect(upstream.opened).toEqual([{ roots: {} }]);
+    expect(upstream.seen[0]?.body).toContain('"clientInfo":{"name":"asked","version":"7"}');
+  });
+
+  it('is opened again with the same when it has lost the session, and the call executed once', async () => {
+    const { client, tools } = await connect(slug);
+    await textOf(client, tools['log']);
+    upstream.forgetSessions();
+    expect(await textOf(client, tools['ask'])).toBe('Hello Ada 1');
+    expect(upstream.opened.at(-1)).toEqual(EVERYTHING);
+    expect(upstream.opened).toHaveLength(2);
+    expect(upstream.executed.get('ask')).toBe(1);
+  });
+
+  it('reports progress to the token of the client, before and after it asks', async () => {
+    const { client, tools } = await connect(slug);
+    const progress: number[] = [];
+    await client.callTool({ name: tools['progress_and_ask'] ?? '' }, undefined, { onprogress: (each) => progress.push(each.progress) });
+    expect(progress).toEqual([1, 2]);
+  });
+
+  it('is told that the roots have changed', async () => {
+    const { client, tools } = await connect(slug);
+    await textOf(client, tools['log']);
+    await client.sendRootsListChanged();
+    await expect.poll(() => upstream.seen.some(({ body }) => body.includes('notifications/roots/list_changed'))).toBe(true);
+  });
+
+  it('asks without numbered events just as well', async () => {
+    await stop();
+    await start(false);
+    const { client, tools } = await connect(slug);
+    expect(await textOf(client, tools['ask_twice'])).toBe('Ada 1 Ada 2');
+  });
+});
+
+type Sent = { readonly session: string; readonly name: string };
+
+function post(pod: number, session: string, body: object, signal?: AbortSignal): Promise<Response> {
+  const headers = { ...HEADERS, 'mcp-session-id': session };
+  return fetch(gateways.pods[pod]?.url('old') ?? '', { method: 'POST', headers, body: JSON.stringify(body), signal: signal ?? null });
+}
+
+async function initialize(): Promise<string> {
+  const params = { protocolVersion: '2025-11-25', capabilities: EVERYTHING, clientInfo: { name: 'raw', version: '1' } };
+  const body = { jsonrpc: '2.0', id: 0, method: 'initialize', params };
+  const response = await fetch(urlOf('old'), { method: 'POST', headers: HEADERS, body: JSON.stringify(body) });
+  const session = response.headers.get('mcp-session-id') ?? '';
+  await response.text();
+  await post(1, session, { jsonrpc: '2.0', method: 'notifications/initialized' });
+  return session;
+}
+
+const call = ({ name, session }: Sent, pod = 0, signal?: AbortSignal): Promise<Response> =>
+  post(pod, session, { jsonrpc: '2.0', id: 0, method: 'tools/call', params: { name, arguments: {} } }, signal);
+
+/** What came until `until` did; the rest is left in the stream. */
+async function readUntil(response: Response, until: string): Promise<string> {
+  const reader = response.body?.getReader();
+  let text = '';
+  while (!text.includes(until)) {
+    const read = await reader?.read();
+    if (read === undefined || read.done) break;
+    text += Buffer.from(read.value).toString();
+  }
+  return text;
+}
+
+const idsOf = (text: string): string[] => [...text.matchAll(/^id: (.*)$/gm)].map(([, id]) => id ?? '');
+
+describe("the stream of a call on a legacy server's own endpoint", () => {
+  it("begins with the server's own position and retry, and every event keeps its number", async () => {
+    const text = await (await call({ session: await initialize(), name: 'log' })).text();
+    const [first, , last] = text.split('\n\n');
+    expect(first).toMatch(/^id: \d+\nretry: 50\ndata: $/);
+    expect(last).toMatch(/^event: message\nid: \d+\ndata: \{"result"/);
+    expect(idsOf(text)).toHaveLength(3);
+  });
+
+  it('is resumed on another pod where the server cut it, and the tool has run once', async () => {
+    const { client, tools } = await connect('old');
+    expect(await textOf(client, tools['cut'])).toBe('after the cut');
+    expect(upstream.executed.get('cut')).toBe(1);
+    expect(upstream.seen.some(({ lastEventId }) => lastEventId !== undefined)).toBe(true);
+  });
+
+  it('is resumed on another pod by a client that lost it while it was asked', async () => {
+    const session = await initialize();
+    const leave = new AbortController();
+    const text = await readUntil(await call({ session, name: 'ask' }, 0, leave.signal), 'elicitation/create');
+    leave.abort();
+    const [, id] = /"id":(\d+|"[^"]*")/.exec(text.split('data: ').find((event) => event.includes('elicitation/create')) ?? '') ?? [];
+    const headers = { ...HEADERS, accept: 'text/event-stream', 'mcp-session-id': session, 'last-event-id': idsOf(text).at(-1) ?? '' };
+    const resume = (): Promise<Response> => fetch(gateways.pods[1]?.url('old') ?? '', { headers });
+    let resumed = await resume();
+    // The server notices that the old connection is gone a moment later.
+    for (let attempt = 0; resumed.status === 409 && attempt < 20; attempt += 1) resumed = await resume();
+    expect(resumed.status).toBe(200);
+    await post(2, session, { jsonrpc: '2.0', id: JSON.parse(id ?? ''), result: { action: 'accept', content: { name: 'Grace' } } });
+    expect(await readUntil(resumed, 'Hello')).toContain('Hello Grace');
+    expect(upstream.executed.get('ask')).toBe(1);
+    await resumed.body?.cancel().catch(() => undefined);
+  });
+});
+
+describe('a response of a client', () => {
+  it('does not reach a session of somebody else', async () => {
+    const session = await initialize();
+    const before = upstream.seen.length;
+    const headers = { ...HEADERS, authorization: 'Bearer bob', 'mcp-session-id': session };
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 0, result: {} });
+    expect((await fetch(urlOf('old'), { method: 'POST', headers, body })).status).toBe(404);
+    expect(upstream.seen).toHaveLength(before);
+  });
+
+  it('that its server cannot be given is refused, for somebody waits for it', async () => {
+    const session = await initialize();
+    await upstream.close();
+    expect((await post(1, session, { jsonrpc: '2.0', id: 0, result: {} })).status).toBe(502);
+    expect((await post(1, session, { jsonrpc: '2.0', method: 'notifications/roots/list_changed' })).status).toBe(202);
+  });
+});
