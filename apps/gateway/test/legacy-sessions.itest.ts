@@ -220,3 +220,19 @@ describe('a response of a client', () => {
     expect((await post(1, session, { jsonrpc: '2.0', method: 'notifications/roots/list_changed' })).status).toBe(202);
   });
 });
+
+describe('an answer of ours', () => {
+  it('comes as the first event of a stream to a client that names streams first, else as JSON', async () => {
+    const session = await initialize();
+    const list = (accept: string): Promise<Response> =>
+      fetch(urlOf('old'), {
+        method: 'POST',
+        headers: { ...HEADERS, accept, 'mcp-session-id': session },
+        body: '{"jsonrpc":"2.0","id":5,"method":"tools/list"}',
+      });
+    expect(await (await list('text/event-stream, application/json')).text()).toMatch(
+      /^event: message\ndata: \{"jsonrpc":"2.0","id":5,"result":.*\}\n\n$/,
+    );
+    expect((await list('application/json, text/event-stream')).headers.get('content-type')).toBe('application/json');
+  });
+});

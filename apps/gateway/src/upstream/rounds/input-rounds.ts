@@ -3,7 +3,7 @@ import { type MessageId, sliceMember } from '@patchbay/mcp-wire';
 import type { Mailboxes, OpenMailbox } from '../../mailbox/mailboxes.ts';
 import type { ClientSession } from '../../sessions/client-session.ts';
 import type { Downstream } from '../downstream.ts';
-import type { RelayEnd } from '../relay.ts';
+import type { RelayEnd } from '../relay-end.ts';
 import { fitQuestions } from './fit-questions.ts';
 import type { InputRequest, InputRequired } from './input-required.ts';
 import type { QuestionIds } from './question-ids.ts';
