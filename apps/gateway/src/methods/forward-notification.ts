@@ -35,8 +35,8 @@ export function makeForwardNotification(deps: ForwardNotificationDeps): Step {
     const passed =
       endpointServer === null ? sort(deps, ctx, session) : passOn(deps, ctx, { server: endpointServer, session, body: ctx.body });
     // The call may wait on another pod. Its server is told as well, for it knows the call by the same id: that pod may be gone.
-    const passing = cancelled === null ? passed : deps.inFlight.cancelElsewhere(session.key, cancelled).then(() => passed);
-    return passing.then((refused) => (refused !== null && message.kind === 'response' ? refused : accept(ctx)));
+    const elsewhere = cancelled === null ? null : deps.inFlight.cancelElsewhere(session.key, cancelled);
+    return Promise.all([passed, elsewhere]).then(([refused]) => (refused !== null && message.kind === 'response' ? refused : accept(ctx)));
   };
 }
 
