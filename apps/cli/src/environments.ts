@@ -18,6 +18,11 @@ export type Layout = {
 /** What a program needs of its surroundings whatever it does. */
 const EVERYWHERE = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', 'SystemRoot', ENV.logLevel];
 
+const STDIO_LIMITS = [
+  ...[ENV.stdioProcessesMax, ENV.stdioIdleMs, ENV.stdioLifetimeMs, ENV.stdioStartMs],
+  ...[ENV.stdioMemoryMb, ENV.stdioDiskMb, ENV.stdioTasksMax, ENV.stdioOpenFilesMax, ENV.stdioCpuPercent],
+];
+
 /** Where the listeners are. */
 export const urlsOf = ({ ports }: Pick<Layout, 'ports'>) => ({
   api: `http://127.0.0.1:${ports.api}`,
@@ -86,11 +91,12 @@ export function stdioHostEnvironment(layout: Layout): Environment {
   return {
     ...basics(layout),
     // What servers are given is composed by the host: none of this is theirs.
-    ...pass(layout, [ENV.stdioProcessesMax, ENV.stdioIdleMs, ...telemetry(layout)]),
+    ...pass(layout, [...STDIO_LIMITS, ...telemetry(layout)]),
     // What a server calls `node` is the Node that we bring.
     PATH: [dirname(process.execPath), layout.given['PATH'] ?? '/usr/local/bin:/usr/bin:/bin'].join(delimiter),
     ...keyFiles(layout, PROGRAM_KEYS.stdioHost),
     [ENV.stdioHostPort]: String(layout.ports.stdioHost),
+    [ENV.refusedAddresses]: refusedAddresses(layout),
     [ENV.controlPlaneInternalUrl]: urlsOf(layout).internal,
   };
 }

@@ -112,7 +112,7 @@ describe('with a second organisation', () => {
     ] as const) {
       expect((await as(who ?? {}, 'POST', path, { ...STDIO, slug: 'mine' })).body.code).toBe('stdio.not_allowed');
     }
-    for (const change of [{ command: 'sh' }, { args: [] }, { env: { A: '1' } }, { isolation: 'shared' }]) {
+    for (const change of [{ command: 'sh' }, { args: [] }, { env: { A: '1' } }, { isolation: 'shared' }, { egress: ['x.example:443'] }]) {
       expect((await as(roles['owner'] ?? {}, 'PATCH', at('/servers/memory'), change)).body.code).toBe('stdio.not_allowed');
     }
     expect((await as(roles['owner'] ?? {}, 'PATCH', at('/servers/memory'), { description: 'described' })).status).toBe(200);
@@ -235,6 +235,24 @@ describe('our own programs', () => {
       env: { MEMORY_FILE_PATH: expect.stringContaining(rows[0].id) },
     });
     expect((await installation.internal(`${path}?generation=older`, { as: 'stdioHostSecret' })).status).toBe(404);
+  });
+
+  test('a stdio server is told to its host with what it may reach, and a change of that is another generation', async () => {
+    const registered = { ...STDIO, slug: 'reaching', isolation: 'principal', egress: ['api.example.com:443'] };
+    expect((await as(operator, 'POST', at('/servers'), registered)).status).toBe(201);
+    const superuser = await installation.sql();
+    const row = async () => (await superuser.query(`select organisation_id, id, generation from servers where slug = 'reaching'`)).rows[0];
+    const before = await row();
+    const launch = INTERNAL_PATHS.launch(before.organisation_id, before.id);
+    const spec = await installation.internal(`${launch}?generation=${before.generation}`, { as: 'stdioHostSecret' });
+    expect(spec.body).toMatchObject({ isolation: 'principal', egress: { targets: ['api.example.com:443'], openings: expect.any(Array) } });
+    for (const target of ['api.example.com', 'API.example.com:443', 'x:0', 'x:70000', 'x:80/path', '[::1]:80']) {
+      expect((await as(operator, 'PATCH', at('/servers/reaching'), { egress: [target] })).status, target).toBe(400);
+    }
+    const changed = await as(operator, 'PATCH', at('/servers/reaching'), { egress: ['10.0.0.7:5432'] });
+    expect(changed.body).toMatchObject({ egress: ['10.0.0.7:5432'] });
+    expect((await row()).generation).not.toBe(before.generation);
+    await superuser.end();
   });
 
   test('header values are released only against a token that is valid now and may use that server now', async () => {

@@ -36,7 +36,15 @@ type Server = GatewaySpec['servers'][number];
 /** A server that the hosts know how to run, and the gateways how to reach. */
 function register(slug: string, isolation: Isolation, tools: readonly string[] = ['place', 'count', 'hang']): Server {
   const id = randomUUID();
-  launches.specs.set(id, { generation: 'g1', slug, command: 'node', args: [slug === 'memory' ? MEMORY : FIXTURE], env: {}, isolation });
+  launches.specs.set(id, {
+    generation: 'g1',
+    slug,
+    command: 'node',
+    args: [slug === 'memory' ? MEMORY : FIXTURE],
+    env: {},
+    isolation,
+    egress: { targets: [], openings: [] },
+  });
   return { id, slug, url: null, era: 'legacy', tools, isolation, requestMs: 15_000 };
 }
 

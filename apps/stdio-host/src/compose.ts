@@ -3,8 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { ENV } from '@patchbay/contracts';
 import type { Tracer } from '@opentelemetry/api';
+import type { AddressPolicy } from '@patchbay/egress';
 import type { Metrics } from '@patchbay/telemetry';
 import { StdioHost } from './host.ts';
+import { EgressGate } from './egress/gate.ts';
+import { Cgroups } from './limits/cgroups.ts';
+import { Holds } from './limits/holds.ts';
+import type { Limits } from './limits/limits.ts';
 import { LaunchSpecs, type AskControlPlane } from './launch-specs.ts';
 import type { Log } from './log.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
@@ -25,7 +30,12 @@ export type Settings = {
   readonly port: number;
   readonly processesMax: number;
   readonly idleMs: number;
+  /** After so long a process takes no further sessions, and ends when it is idle. */
+  readonly lifetimeMs: number;
   readonly startTimeoutMs: number;
+  readonly limits: Limits;
+  /** Our own listeners and stores: no server may reach one. */
+  readonly refusedAddresses: AddressPolicy['refused'];
   /** How long requests in flight may take to end once `close` is called. */
   readonly drainMs: number;
   /** The PATH that servers get and commands are looked up in. */
@@ -45,6 +55,8 @@ export type Outside = {
   readonly tracer: Tracer | null;
   /** What this machine can confine; found out when left away. */
   readonly sandbox?: Sandbox;
+  /** By which it holds servers to their limits; found out when left away. */
+  readonly cgroups?: Cgroups | null;
 };
 
 /** A listening host. `close` lets what is in flight end, takes nothing new, and resolves when every server it ran is gone. */
@@ -63,7 +75,9 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
   const sandbox = outside.sandbox ?? (await probeSandbox(home, needed));
   if (sandbox.tools === null) log.warn({ missing: sandbox.missing }, 'stdio servers run without a sandbox');
   const guard = new OrphanGuard();
-  const launcher = { home, path: settings.path, sandbox, guard, needed };
+  const holds = new Holds(settings.limits, outside.cgroups === undefined ? Cgroups.find(settings.limits) : outside.cgroups);
+  EgressGate.removeLeft();
+  const launcher = { ...settings, home, sandbox, guard, holds, needed };
   const pool = new ProcessPool({
     ...settings,
     clock,
@@ -78,7 +92,7 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
   const stopping = new Stopping(settings.drainMs);
   const isStopping = (): boolean => stopping.hasBegun;
   const endpoint = new McpEndpoint({ host, recorder: makeRequestRecorder(metrics, outside.tracer), isStopping });
-  const status = (serverId: string | null) => statusOf({ pool, sandbox, processesMax: settings.processesMax }, serverId);
+  const status = (serverId: string | null) => statusOf({ pool, sandbox, holds, processesMax: settings.processesMax }, serverId);
   const server = createStdioServer({ knows: outside.knows, endpoint, metrics, isStopping, status, log });
   const sweeping = setInterval(() => host.sweep(), Math.max(20, Math.min(SWEEP_MS_MAX, settings.idleMs / 4)));
   await new Promise<void>((ready, failed) => server.once('error', failed).listen(settings.port, '127.0.0.1', ready));

@@ -1,6 +1,7 @@
 import { ENV } from '@patchbay/contracts';
 import { custom, integer, oneOf, optional, port, readEnv, text, url, urls, type LogLevel } from '@patchbay/telemetry';
 import { loadSecret, type Secret } from '@patchbay/vault';
+import type { Limits } from './limits/limits.ts';
 
 /** What this program reads of its environment. Secrets come as files that only their owner may read. */
 export type Config = {
@@ -8,6 +9,14 @@ export type Config = {
   readonly port: number;
   readonly processesMax: number;
   readonly idleMs: number;
+  readonly lifetimeMs: number;
+  readonly startTimeoutMs: number;
+  readonly memoryMb: number;
+  readonly diskMb: number;
+  readonly tasksMax: number;
+  readonly openFilesMax: number;
+  /** Of one processor. */
+  readonly cpuPercent: number;
   /** How long requests in flight may take to end once a stop was asked for. */
   readonly drainMs: number;
   readonly logLevel: LogLevel;
@@ -20,6 +29,8 @@ export type Config = {
   /** The PATH that servers get. */
   readonly path: string;
   readonly otlpEndpoint: URL | null;
+  /** What no server may reach. */
+  readonly refusedAddresses: readonly { readonly host: string; readonly port: number }[];
 };
 
 const DEFAULT_PORT = 8474;
@@ -32,12 +43,35 @@ export function readConfig(): Config {
     port: port(ENV.stdioHostPort, DEFAULT_PORT),
     processesMax: integer(ENV.stdioProcessesMax, { min: 1, max: 10_000 }, 32),
     idleMs: integer(ENV.stdioIdleMs, { min: 1_000, max: 86_400_000 }, 300_000),
+    lifetimeMs: integer(ENV.stdioLifetimeMs, { min: 1_000, max: 30 * 86_400_000 }, 86_400_000),
+    startTimeoutMs: integer(ENV.stdioStartMs, { min: 100, max: 600_000 }, 30_000),
+    memoryMb: integer(ENV.stdioMemoryMb, { min: 32, max: 1_048_576 }, 1_024),
+    diskMb: integer(ENV.stdioDiskMb, { min: 1, max: 1_048_576 }, 2_048),
+    tasksMax: integer(ENV.stdioTasksMax, { min: 16, max: 100_000 }, 256),
+    openFilesMax: integer(ENV.stdioOpenFilesMax, { min: 64, max: 1_000_000 }, 4_096),
+    cpuPercent: integer(ENV.stdioCpuPercent, { min: 1, max: 100_000 }, 200),
     drainMs: integer(ENV.drainMs, { min: 0, max: 600_000 }, 5_000),
     logLevel: oneOf<LogLevel>(ENV.logLevel, LOG_LEVELS, 'info'),
     controlPlaneUrls: urls(ENV.controlPlaneInternalUrl),
     callersSecret: custom(ENV.toStdioHostSecretFile, loadSecret),
     ownSecret: custom(ENV.stdioHostSecretFile, loadSecret),
     path: text('PATH', '/usr/local/bin:/usr/bin:/bin'),
+    refusedAddresses: custom(ENV.refusedAddresses, parseAddresses, []),
     otlpEndpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT')),
+  });
+}
+
+const MIB = 1024 * 1024;
+
+/** What one run of a server may use. */
+export function limitsOf({ cpuPercent, diskMb, memoryMb, openFilesMax, tasksMax }: Config): Limits {
+  return { memoryBytes: memoryMb * MIB, diskBytes: diskMb * MIB, tasksMax, openFilesMax, cpus: cpuPercent / 100 };
+}
+
+function parseAddresses(value: string): { host: string; port: number }[] {
+  return value.split(',').map((each) => {
+    const match = /^\[?(.+?)\]?:(\d{1,5})$/.exec(each.trim());
+    if (match?.[1] === undefined || match[2] === undefined) throw new Error(`"${each}" is not host:port`);
+    return { host: match[1], port: Number(match[2]) };
   });
 }

@@ -3,7 +3,15 @@ import { expect, test } from 'vitest';
 import { LaunchSpecs, type AskControlPlane } from './launch-specs.ts';
 
 const KEY = { organisationId: 'o', serverId: 's' };
-const SPEC: LaunchSpec = { generation: 'g1', slug: 'x', command: 'node', args: [], env: {}, isolation: 'session' };
+const SPEC: LaunchSpec = {
+  generation: 'g1',
+  slug: 'x',
+  command: 'node',
+  args: [],
+  env: {},
+  isolation: 'session',
+  egress: { targets: [], openings: [] },
+};
 
 function setUp(first: AskControlPlane = async () => ({ status: 200, text: JSON.stringify(SPEC) })) {
   const world = { nowMs: 0, asked: 0, ask: first };

@@ -3,7 +3,7 @@ import { createLogger, createProgramMetrics, runProgram } from '@patchbay/teleme
 import { startTracer } from '@patchbay/telemetry/tracing';
 import { equalSecrets } from '@patchbay/tokens';
 import { startStdioHost } from './compose.ts';
-import { readConfig } from './config.ts';
+import { limitsOf, readConfig } from './config.ts';
 import { createControlPlane } from './control-plane.ts';
 
 /** Longer than servers may take to end once they were told to. */
@@ -18,7 +18,7 @@ runProgram({
     await controlPlane.greet();
     const tracing = await startTracer({ enabled: config.otlpEndpoint !== null, serviceName: 'patchbay-stdio-host' });
     const host = await startStdioHost(
-      { ...config, startTimeoutMs: 30_000, version: VERSION },
+      { ...config, limits: limitsOf(config), version: VERSION },
       {
         log: logger,
         ask: controlPlane.ask,

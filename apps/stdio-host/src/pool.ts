@@ -1,4 +1,4 @@
-import type { LaunchSpec } from '@patchbay/contracts';
+import type { FailingStdioServer, LaunchSpec } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import type { Log } from './log.ts';
 import type { ProcessEvents } from './ops/process-metrics.ts';
@@ -9,6 +9,7 @@ import { ServerProcess, type ServerKey } from './process/server-process.ts';
 export type PoolOptions = {
   readonly processesMax: number;
   readonly idleMs: number;
+  readonly lifetimeMs: number;
   /** How the limit is raised, for the error that says so. */
   readonly limitVariable: string;
   readonly clock: { nowMs(): number };
@@ -19,7 +20,10 @@ export type PoolOptions = {
   readonly onGone: (process: ServerProcess) => void;
 };
 
-/** A generation that was replaced may finish what it does for this long. */
+/** The last failure of a server, for people. */
+type Failing = Omit<FailingStdioServer, 'failures' | 'retryAtMs'>;
+
+/** A generation that was replaced, and a process whose lifetime is over, may finish what it does for this long. */
 const RETIRED_MS = 30_000;
 
 /** All processes of this host: how many, which may start, and which must end. */
@@ -27,6 +31,7 @@ export class ProcessPool {
   readonly #options: PoolOptions;
   readonly #processes = new Set<ServerProcess>();
   readonly #backoff = new Backoff();
+  readonly #failing = new Map<string, Failing>();
   #closed = false;
 
   constructor(options: PoolOptions) {
@@ -35,6 +40,15 @@ export class ProcessPool {
 
   list(): ServerProcess[] {
     return [...this.#processes];
+  }
+
+  /** Servers that failed and are not forgiven yet, and when each may be started again. */
+  failing(): FailingStdioServer[] {
+    const nowMs = this.#options.clock.nowMs();
+    return [...this.#failing].flatMap(([key, about]) => {
+      const failures = this.#backoff.failuresOf(key, nowMs);
+      return failures === null ? [] : [{ ...about, ...failures }];
+    });
   }
 
   /** Starts a process, making room first if it must. It still has to be initialised. */
@@ -74,12 +88,14 @@ export class ProcessPool {
     const nowMs = this.#options.clock.nowMs();
     for (const running of this.#processes) {
       if (running.state !== 'ready') continue;
+      if (nowMs - running.startedAtMs >= this.#options.lifetimeMs) running.retiredAtMs ??= nowMs;
       const idle = running.exchange.inFlight === 0;
       const unused = idle && nowMs - running.lastUsedAtMs >= this.#options.idleMs;
       const retired = running.retiredAtMs !== null && (idle || nowMs - running.retiredAtMs >= RETIRED_MS);
-      if (unused || retired) this.end(running, unused ? 'idle' : 'replaced by a newer generation');
+      if (unused || retired) this.end(running, unused ? 'idle' : 'its lifetime is over, or a newer generation took its place');
     }
     this.#backoff.sweep(nowMs);
+    for (const key of this.#failing.keys()) if (!this.#backoff.hasFailed(key, nowMs)) this.#failing.delete(key);
   }
 
   /** Stops one process and does not wait for it. */
@@ -117,6 +133,8 @@ export class ProcessPool {
   #failed(running: ServerProcess, crash: 'starting' | 'ready'): void {
     const { clock, events, log } = this.#options;
     const key = failureKey(running.key, running.spec);
+    const { generation, slug } = running.spec;
+    this.#failing.set(key, { ...running.key, slug, generation, during: crash, how: running.ended, stderrTail: running.tail.lines() });
     if (crash === 'starting') {
       this.#backoff.startFailed(key, clock.nowMs());
       events.startFailed('stdio.start_failed');

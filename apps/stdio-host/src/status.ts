@@ -1,15 +1,18 @@
 import type { StdioHostStatus } from '@patchbay/contracts';
 import type { ProcessPool } from './pool.ts';
+import type { Holds } from './limits/holds.ts';
 import type { Sandbox } from './sandbox/probe.ts';
 
 /** What runs now; of one server alone where `serverId` names it. A process that is gone is not in it. */
 export function statusOf(
-  { pool, processesMax, sandbox }: { pool: ProcessPool; processesMax: number; sandbox: Sandbox },
+  { holds, pool, processesMax, sandbox }: { pool: ProcessPool; processesMax: number; sandbox: Sandbox; holds: Holds },
   serverId: string | null,
 ): StdioHostStatus {
   return {
     isolation: { available: sandbox.tools !== null, missing: [...sandbox.missing] },
     processesMax,
+    limits: { ...holds.limits, heldBy: holds.by },
+    failing: pool.failing().filter((one) => serverId === null || one.serverId === serverId),
     processes: pool.list().flatMap((running) => {
       if (running.state === 'gone' || (serverId !== null && running.key.serverId !== serverId)) return [];
       return {

@@ -25,6 +25,14 @@ describe('start', () => {
       expect(await running(host)).toEqual([]);
     }));
 
+  test('a server that finds no network is said to be missing what it may reach', ({ skip }) =>
+    withHost({}, async (host) => {
+      if (!(await statusOf(host.url)).isolation.available) skip();
+      const code = "fetch('https://example.com/').catch((error) => { console.error(String(error.cause)); process.exit(1); })";
+      const caller = new Caller(host.url, host.launches.add({ slug: 'offline', args: ['-e', code] }));
+      expect((await caller.open()).messages[0]?.error?.message).toContain('names in "egress"');
+    }));
+
   test('a server that never answers initialize is ended after the start-up time', () =>
     withHost({ startTimeoutMs: 300 }, async (host) => {
       const caller = new Caller(host.url, host.launches.add({ slug: 'mute', args: [FIXTURE, 'mute'] }));
@@ -58,6 +66,11 @@ describe('start', () => {
       await new Promise((resolve) => setTimeout(resolve, Number(first?.data?.['retryAfterMs']) + 20));
       expect((await caller.open()).messages[0]?.error?.code).toBe(-31511);
       expect((await caller.open()).messages[0]?.error?.message).toContain('started again in 2 s');
+      const [failing, ...others] = (await statusOf(host.url)).failing ?? [];
+      expect(others).toEqual([]);
+      expect(failing).toMatchObject({ slug: 'broken', during: 'starting', failures: 2, how: expect.stringContaining('code 3') });
+      expect(failing?.stderrTail.join()).toContain('my settings');
+      expect((failing?.retryAtMs ?? 0) - Date.now()).toBeLessThanOrEqual(2_000);
     }));
 });
 
@@ -95,6 +108,35 @@ describe('stop', () => {
       expect((await idle.call('echo')).status).toBe(404);
       expect((await working).messages.at(-1)?.result?.content?.[0]?.text).toBe('worked');
       await until('the other one is gone too', async () => (await running(host)).length === 0);
+    }));
+
+  test('a process whose lifetime is over takes no further sessions, finishes what it does, and ends', () =>
+    withHost({ lifetimeMs: 1_000 }, async (host) => {
+      const serverId = host.launches.add({ slug: 'old', isolation: 'shared' });
+      const [first, second] = [new Caller(host.url, serverId), new Caller(host.url, serverId)];
+      await first.open();
+      const working = first.call('progress', { steps: 1, ms: 3_500, text: 'finished' });
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      await second.open();
+      expect(await second.text('count')).toBe('1');
+      expect((await running(host)).length).toBe(2);
+      expect((await working).messages.at(-1)?.result?.content?.[0]?.text).toBe('finished');
+      await until('both are gone', async () => (await running(host)).length === 0, 15_000);
+    }));
+
+  test('somebody who listens keeps a process of theirs, and not one that all share', () =>
+    withHost({ idleMs: 400 }, async (host) => {
+      const [own, shared] = (['session', 'shared'] as const).map(
+        (isolation) => new Caller(host.url, host.launches.add({ slug: isolation, isolation })),
+      );
+      if (own === undefined || shared === undefined) throw new Error('there are two');
+      await Promise.all([own.open(), shared.open()]);
+      const streams = await Promise.all([own.listen(), shared.listen()]);
+      expect(await streams[1]?.next()).toBeNull();
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      expect(await own.text('count')).toBe('1');
+      streams[0]?.leave();
+      await until('it is gone', async () => (await running(host)).length === 0);
     }));
 
   test('a replaced generation takes no new sessions, finishes what it does, and ends', () =>

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { GrantId, OrganisationSlug, ServerId, ServerSlug, TokenId, UserId } from './ids.ts';
-import { GrantSubject, GrantedTools, Isolation, ServerTimeouts } from './snapshot.ts';
+import { EgressTarget, GrantSubject, GrantedTools, Isolation, ServerTimeouts } from './snapshot.ts';
 import { text } from './text.ts';
 
 /** RFC 9457 problem document. `code` is stable; `errors` points at fields (JSON Pointer) of the request's body. */
@@ -109,6 +109,7 @@ export const ServerInput = z.discriminatedUnion('kind', [
     args: z.array(text.max(4096)).max(128).default([]),
     env: envInput.default({}),
     isolation: Isolation.default('session'),
+    egress: z.array(EgressTarget).max(64).default([]),
   }),
 ]);
 export type ServerInput = z.infer<typeof ServerInput>;
@@ -124,6 +125,7 @@ export const ServerChange = z.strictObject({
   args: z.array(text.max(4096)).max(128).optional(),
   env: values(envName, secretValue.nullable()).optional(),
   isolation: Isolation.optional(),
+  egress: z.array(EgressTarget).max(64).optional(),
 });
 export type ServerChange = z.infer<typeof ServerChange>;
 
@@ -152,6 +154,7 @@ export const Server = z.discriminatedUnion('kind', [
     args: z.array(z.string()),
     env: z.record(z.string(), z.string()),
     isolation: Isolation,
+    egress: z.array(z.string()),
   }),
 ]);
 export type Server = z.infer<typeof Server>;

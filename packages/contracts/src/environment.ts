@@ -72,6 +72,13 @@ export const ENV = {
   stdioHostPort: 'PATCHBAY_STDIO_HOST_PORT',
   stdioProcessesMax: 'PATCHBAY_STDIO_PROCESSES_MAX',
   stdioIdleMs: 'PATCHBAY_STDIO_IDLE_MS',
+  stdioLifetimeMs: 'PATCHBAY_STDIO_LIFETIME_MS',
+  stdioStartMs: 'PATCHBAY_STDIO_START_MS',
+  stdioMemoryMb: 'PATCHBAY_STDIO_MEMORY_MB',
+  stdioDiskMb: 'PATCHBAY_STDIO_DISK_MB',
+  stdioTasksMax: 'PATCHBAY_STDIO_TASKS_MAX',
+  stdioOpenFilesMax: 'PATCHBAY_STDIO_OPEN_FILES_MAX',
+  stdioCpuPercent: 'PATCHBAY_STDIO_CPU_PERCENT',
   // patchbay connect
   tokenFile: 'PATCHBAY_TOKEN_FILE',
   /** The same, said directly. */

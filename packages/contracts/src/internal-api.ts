@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { OrganisationId, OrganisationSlug, Revision, ServerId, TokenHash } from './ids.ts';
-import { Isolation } from './snapshot.ts';
+import { EgressOpening, EgressTarget, Isolation } from './snapshot.ts';
 
 /**
  * What our own programs ask the control plane on its internal listener (never reachable by tenants).
@@ -62,6 +62,8 @@ export const LaunchSpec = z.object({
   args: z.array(z.string()),
   env: z.record(z.string(), z.string()),
   isolation: Isolation,
+  /** All that it may reach, and which private ranges its organisation may (where the host can isolate). */
+  egress: z.object({ targets: z.array(EgressTarget), openings: z.array(EgressOpening) }).default({ targets: [], openings: [] }),
 });
 export type LaunchSpec = z.infer<typeof LaunchSpec>;
 
@@ -83,9 +85,37 @@ export const STDIO_HOST = {
   statusPath: '/status',
 } as const;
 
+/** What one process may use with all that it starts; `kernel`: cannot be exceeded, `watched`: who exceeds it is ended. */
+export const StdioLimits = z.object({
+  memoryBytes: z.number(),
+  diskBytes: z.number(),
+  tasksMax: z.number().int(),
+  openFilesMax: z.number().int(),
+  cpus: z.number(),
+  heldBy: z.enum(['kernel', 'watched']),
+});
+export type StdioLimits = z.infer<typeof StdioLimits>;
+
+/** A server that failed within the last minutes; it is not started again before its time. */
+export const FailingStdioServer = z.object({
+  organisationId: z.string(),
+  serverId: z.string(),
+  slug: z.string(),
+  generation: z.string(),
+  during: z.enum(['starting', 'ready']),
+  how: z.string(),
+  failures: z.number().int(),
+  retryAtMs: z.number(),
+  stderrTail: z.array(z.string()),
+});
+export type FailingStdioServer = z.infer<typeof FailingStdioServer>;
+
 export const StdioHostStatus = z.object({
   isolation: z.object({ available: z.boolean(), missing: z.array(z.string()) }),
   processesMax: z.number().int(),
+  /** Of hosts that know them. */
+  limits: StdioLimits.optional(),
+  failing: z.array(FailingStdioServer).optional(),
   processes: z.array(
     z.object({
       organisationId: z.string(),

@@ -78,6 +78,13 @@ export type OrganisationPart = z.infer<typeof OrganisationPart>;
 export const ServerKind = z.enum(['streamable-http', 'stdio']);
 export type ServerKind = z.infer<typeof ServerKind>;
 
+/** Where a stdio server may connect to: `host:port`, the host as its program writes it (a name or an IPv4 address). */
+export const EgressTarget = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?:[0-9]{1,5}$/, 'must be host:port in lower case')
+  .refine((target) => Number(target.split(':')[1]) >= 1 && Number(target.split(':')[1]) <= 65_535, 'the port must be 1 to 65535');
+export type EgressTarget = z.infer<typeof EgressTarget>;
+
 /** Who shares a process of a stdio server: nobody, the sessions of one principal, or all of the organisation. */
 export const Isolation = z.enum(['session', 'principal', 'shared']);
 export type Isolation = z.infer<typeof Isolation>;

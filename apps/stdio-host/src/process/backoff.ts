@@ -26,6 +26,13 @@ export class Backoff {
     return this.#countBefore(key, nowMs) > 0;
   }
 
+  /** null when none is to be remembered. */
+  failuresOf(key: string, nowMs: number): { readonly failures: number; readonly retryAtMs: number } | null {
+    const failures = this.#failures.get(key);
+    if (failures === undefined || !this.hasFailed(key, nowMs)) return null;
+    return { failures: failures.count, retryAtMs: failures.retryAtMs };
+  }
+
   /** 0 when it may be started now. */
   waitMs(key: string, nowMs: number): number {
     return Math.max(0, (this.#failures.get(key)?.retryAtMs ?? 0) - nowMs);

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import type { Hold } from '../limits/holds.ts';
 import type { Command } from '../sandbox/confine.ts';
 import type { Carrier, CarrierEvents } from './carrier.ts';
 import { LineSplitter } from './line-splitter.ts';
@@ -18,6 +19,7 @@ export type ChildOptions = {
   readonly cwd: string;
   /** Null where the kernel already ends the server with us. */
   readonly guard: OrphanGuard | null;
+  readonly hold: Hold;
 };
 
 /** One running program and everything it started (its process group, or its PID namespace): each line of its stdout is a message. */
@@ -30,11 +32,12 @@ export class Child implements Carrier {
   #why: string | null = null;
   #killed = false;
 
-  constructor({ command, cwd, guard }: ChildOptions, { onGone, onMessage, tail }: CarrierEvents) {
+  constructor({ command, cwd, guard, hold }: ChildOptions, { onGone, onMessage, tail }: CarrierEvents) {
     const child = spawn(command.file, command.args, { cwd, env: command.env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     this.#process = child;
     this.pid = child.pid ?? 0;
     if (this.pid !== 0) guard?.watch(this.pid);
+    const held = hold(this.pid, (why) => this.#kill(why));
     const out = new LineSplitter(LINE_BYTES_MAX, onMessage);
     const err = new LineSplitter(STDERR_LINE_BYTES_MAX, (line) => tail.push(line));
     child.stdin.on('error', () => undefined); // The exit that follows says more.
@@ -51,7 +54,8 @@ export class Child implements Carrier {
         err.flush();
         this.#signal('SIGKILL'); // Whoever of the group is left.
         guard?.release(this.pid);
-        onGone(this.#why ?? how, this.#killed);
+        onGone(this.#why ?? held.verdict() ?? how, this.#killed);
+        held.release();
         resolve();
       };
       child.on('error', (error) => this.pid === 0 && finish(error.message));

@@ -1,10 +1,14 @@
 import { mkdir, realpath } from 'node:fs/promises';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import type { LaunchSpec } from '@patchbay/contracts';
+import type { AddressPolicy } from '@patchbay/egress';
 import { refusal, type Refusal } from '@patchbay/errors';
-import { confine, type Command } from '../sandbox/confine.ts';
+import { EgressGate } from '../egress/gate.ts';
+import { planEgress } from '../egress/plan.ts';
+import type { Holds } from '../limits/holds.ts';
+import { confine, type Command, entering, type Places, type SandboxTools } from '../sandbox/confine.ts';
 import { scratchDirectory, type Sandbox } from '../sandbox/probe.ts';
-import type { OpenCarrier } from './carrier.ts';
+import type { CarrierEvents, OpenCarrier } from './carrier.ts';
 import { Child } from './child.ts';
 import { findExecutable, isExecutable } from './find-executable.ts';
 import type { OrphanGuard } from './orphan-guard.ts';
@@ -16,9 +20,15 @@ export type LauncherOptions = {
   readonly path: string;
   readonly sandbox: Sandbox;
   readonly guard: OrphanGuard;
+  readonly holds: Holds;
+  /** Our own listeners and stores: no server may reach one. */
+  readonly refusedAddresses: AddressPolicy['refused'];
   /** Paths of our own installation that a confined server must still see. */
   readonly needed: readonly string[];
 };
+
+/** Beside this file's folder, as source or compiled. */
+const RELAY = join(import.meta.dirname, '../egress', `relay${extname(import.meta.filename)}`);
 
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
@@ -38,11 +48,46 @@ export async function prepareLaunch(key: ServerKey, spec: LaunchSpec, options: L
   const file = await resolveCommand(spec.command, env.PATH, data);
   if (file === null) return startFailed(spec, `its command "${spec.command}" does not exist, or is not executable`);
   const command: Command = { file, args: spec.args, env };
-  if (tools === null) return (events) => new Child({ command, cwd: data, guard: options.guard }, events);
+  if (tools === null) {
+    return (events) => {
+      const { entrances, hold } = options.holds.prepare(data);
+      return new Child({ command: entering(entrances, command), cwd: data, guard: options.guard, hold }, events);
+    };
+  }
   const needed = [...options.needed, await realpath(file), dirname(file), ...spec.args.filter((arg) => isAbsolute(arg))];
-  const places = { home: options.home, scratch: scratchDirectory(options.home), data, needed };
-  const confined = confine(tools, command, places);
-  return (events) => new Child({ command: confined, cwd: data, guard: null }, events);
+  const places = { home: options.home, scratch: scratchDirectory(options.home), data, needed, limits: options.holds.limits };
+  return (events) => openConfined({ command, places, tools, egress: spec.egress }, events, options);
+}
+
+type Confining = {
+  readonly command: Command;
+  readonly places: Omit<Places, 'egress'>;
+  readonly tools: SandboxTools;
+  readonly egress: LaunchSpec['egress'];
+};
+
+/** Where its registration names something to reach, the server is started by a relay that offers it inside. */
+function openConfined({ command, egress, places, tools }: Confining, events: CarrierEvents, options: LauncherOptions): Child {
+  const { entrances, hold } = options.holds.prepare(places.data);
+  const plan = planEgress(egress.targets);
+  if (plan.offers.length === 0) {
+    const confined = entering(entrances, confine(tools, command, { ...places, egress: plan }));
+    return new Child({ command: confined, cwd: places.data, guard: null, hold }, events);
+  }
+  const gate = new EgressGate({
+    targets: egress.targets,
+    policy: { refused: options.refusedAddresses, openings: egress.openings },
+    refused: (why) => events.tail.push(Buffer.from(`Patchbay refused ${why}`)),
+  });
+  const offers = plan.offers.flatMap(({ address, port, target }) => [address, String(port), target]);
+  const args = [RELAY, gate.socketPath, ...offers, '--', command.file, ...command.args];
+  const needed = [...places.needed, gate.directory];
+  const confined = confine(tools, { ...command, file: process.execPath, args }, { ...places, needed, egress: plan });
+  const onGone: CarrierEvents['onGone'] = (how, killed) => {
+    gate.close();
+    events.onGone(how, killed);
+  };
+  return new Child({ command: entering(entrances, confined), cwd: places.data, guard: null, hold }, { ...events, onGone });
 }
 
 async function resolveCommand(command: string, path: string, data: string): Promise<string | null> {

@@ -16,6 +16,8 @@ export type ServerProcessOptions = {
   readonly onGone: (process: ServerProcess, crash: 'starting' | 'ready' | null) => void;
 };
 
+/** What programs write that find no network. */
+const NO_NETWORK = /EAI_AGAIN|ENOTFOUND|ENETUNREACH|network is unreachable|name resolution|could not resolve/i;
 /** A request the host makes itself belongs to no session. */
 const HOST_SESSION = '';
 
@@ -29,8 +31,9 @@ export class ServerProcess {
   readonly sessions = new Set<string>();
   lastUsedAtMs: number;
   state: 'starting' | 'ready' | 'stopping' | 'gone' = 'starting';
-  /** Once it is gone: whether we had to kill it. */
+  /** Once it is gone: whether we had to kill it, and how it came about. */
   wasKilled = false;
+  ended = '';
   /** When a newer generation took over: this one takes no new sessions. */
   retiredAtMs: number | null = null;
   readonly #carrier: Carrier;
@@ -98,6 +101,7 @@ export class ServerProcess {
 
   #gone(how: string, killed: boolean): void {
     this.wasKilled = killed;
+    this.ended = how;
     const crash = this.state === 'starting' || this.state === 'ready' ? this.state : null;
     if (crash === 'starting') this.#startFailure ??= how;
     const failedToStart = this.#startFailure !== null ? 'starting' : null;
@@ -109,7 +113,8 @@ export class ServerProcess {
   #startFailed(): Refusal {
     const said = this.tail.summary();
     const why = this.#startFailure ?? 'it ended before it answered initialize';
-    const detail = `Stdio server "${this.spec.slug}": ${why}.${said === '' ? '' : ` It wrote: ${said}`}`;
+    const hint = NO_NETWORK.test(said) ? ' It reaches nothing but what its registration names in "egress".' : '';
+    const detail = `Stdio server "${this.spec.slug}": ${why}.${hint}${said === '' ? '' : ` It wrote: ${said}`}`;
     return refusal('stdio.start_failed', detail);
   }
 }

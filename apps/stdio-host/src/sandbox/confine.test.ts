@@ -3,8 +3,15 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { confine, keptInTmp } from './confine.ts';
 
-const TOOLS = { setpriv: '/s/setpriv', unshare: '/s/unshare', mount: '/s/mount', sh: '/s/sh', userNamespace: true };
-const PLACES = { home: '/h', scratch: '/h/stdio/.sandbox', data: '/h/stdio/o/s', needed: [] };
+const TOOLS = { setpriv: '/s/setpriv', unshare: '/s/unshare', mount: '/s/mount', sh: '/s/sh', ip: '/s/ip', userNamespace: true };
+const PLACES = {
+  home: '/h',
+  scratch: '/h/stdio/.sandbox',
+  data: '/h/stdio/o/s',
+  needed: [],
+  egress: { addresses: [], hosts: '' },
+  limits: { diskBytes: 1024, openFilesMax: 64, tasksMax: 16 },
+};
 
 test('values of the environment are never on a command line, and their names never in the environment of the sandbox tools', () => {
   const confined = confine(TOOLS, { file: '/bin/x', args: ['a b'], env: { LD_PRELOAD: 'evil.so', KEY: 'value-of-key' } }, PLACES);

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { planEgress } from '../egress/plan.ts';
 import { findExecutable } from '../process/find-executable.ts';
 import { confine, type SandboxTools } from './confine.ts';
 
@@ -8,6 +9,14 @@ import { confine, type SandboxTools } from './confine.ts';
 export type Sandbox = { readonly tools: SandboxTools | null; readonly missing: readonly string[] };
 
 const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
+/** What the sandbox is there for: a file of PATCHBAY_HOME is not seen, nothing of the machine is writable, its own directory is. */
+const CHECK_SCRIPT = `
+{ test ! -e "$1" && : > ./written && rm ./written; } || { echo 'the home is not private' >&2; exit 1; }
+for path in / /etc /usr /dev /proc/sys/kernel/core_pattern; do
+  if test -w "$path"; then echo "$path is writable" >&2; exit 1; fi
+done
+`;
+const PROBE_LIMITS = { diskBytes: 1024 * 1024, openFilesMax: 256, tasksMax: 64 };
 const PROBE_TIMEOUT_MS = 10_000;
 
 /** Where the private trees are mounted while they are built; empty outside the namespaces. */
@@ -32,12 +41,12 @@ export async function probeSandbox(home: string, needed: readonly string[]): Pro
 }
 
 async function findTools(): Promise<Omit<SandboxTools, 'userNamespace'> | { missing: string[] }> {
-  const [setpriv, unshare, mount, sh] = await Promise.all(
-    ['setpriv', 'unshare', 'mount', 'sh'].map((name) => findExecutable(name, SYSTEM_PATH)),
+  const [setpriv, unshare, mount, sh, ip] = await Promise.all(
+    ['setpriv', 'unshare', 'mount', 'sh', 'ip'].map((name) => findExecutable(name, SYSTEM_PATH)),
   );
-  if (setpriv && unshare && mount && sh) return { setpriv, unshare, mount, sh };
-  const missing = Object.entries({ setpriv, unshare, mount, sh }).filter(([, path]) => !path);
-  return { missing: missing.map(([name]) => `${name} (util-linux)`) };
+  if (setpriv && unshare && mount && sh && ip) return { setpriv, unshare, mount, sh, ip };
+  const missing = Object.entries({ setpriv, unshare, mount, sh, ip }).filter(([, path]) => !path);
+  return { missing: missing.map(([name]) => `${name} (${name === 'ip' ? 'iproute2' : 'util-linux'})`) };
 }
 
 /** Null when it worked, else the reason in words. */
@@ -46,9 +55,8 @@ async function tryOnce(tools: SandboxTools, home: string, needed: readonly strin
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   const data = await realpath(await mkdtemp(join(home, 'stdio', '.probe-')));
   try {
-    // The sandbox is there for this: the file lies in PATCHBAY_HOME and must not be seen from inside.
-    const command = { file: tools.sh, args: ['-c', 'test ! -e "$1" && test -d .', 'sh', scratch], env: {} };
-    return await run(confine(tools, command, { home, scratch, data, needed }), data);
+    const command = { file: tools.sh, args: ['-c', CHECK_SCRIPT, 'sh', scratch], env: {} };
+    return await run(confine(tools, command, { home, scratch, data, needed, egress: planEgress([]), limits: PROBE_LIMITS }), data);
   } finally {
     await rm(data, { recursive: true, force: true });
   }

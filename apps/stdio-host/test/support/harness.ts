@@ -8,6 +8,7 @@ import { STDIO_HOST, StdioHostStatus, type LaunchSpec } from '@patchbay/contract
 import type { Tracer } from '@opentelemetry/api';
 import { createMetrics } from '@patchbay/telemetry';
 import { startStdioHost, type RunningHost, type Settings } from '../../src/compose.ts';
+import type { Limits } from '../../src/limits/limits.ts';
 import type { Sandbox } from '../../src/sandbox/probe.ts';
 
 export const SECRET = 'the-secret-of-callers';
@@ -52,17 +53,33 @@ export class LaunchServer {
 
   /** Registers a server; the answer is its id. */
   add(spec: Partial<LaunchSpec> & { slug: string }, serverId: string = randomUUID()): string {
-    this.specs.set(serverId, { generation: 'g1', command: 'node', args: [...this.defaultArgs], env: {}, isolation: 'session', ...spec });
+    this.specs.set(serverId, {
+      generation: 'g1',
+      command: 'node',
+      args: [...this.defaultArgs],
+      env: {},
+      isolation: 'session',
+      egress: { targets: [], openings: [] },
+      ...spec,
+    });
     return serverId;
   }
 }
 
-export type HostOverrides = Partial<Settings> & { sandbox?: Sandbox; tracer?: Tracer | null };
+/** Generous: a test that is about one says so. */
+export const LIMITS: Limits = { memoryBytes: 512 * 1024 * 1024, diskBytes: 64 * 1024 * 1024, tasksMax: 200, openFilesMax: 512, cpus: 2 };
+
+export type HostOverrides = Omit<Partial<Settings>, 'limits'> & {
+  limits?: Partial<Limits>;
+  cgroups?: null;
+  sandbox?: Sandbox;
+  tracer?: Tracer | null;
+};
 
 export type TestHost = { host: RunningHost; launches: LaunchServer; home: string; url: string; stop(): Promise<void> };
 
 /** A host in this process, on a free port, with a home of its own. */
-export async function startHost({ sandbox, tracer = null, ...overrides }: HostOverrides = {}): Promise<TestHost> {
+export async function startHost({ cgroups, limits, sandbox, tracer = null, ...overrides }: HostOverrides = {}): Promise<TestHost> {
   const home = makeHome();
   const launches = await new LaunchServer().start();
   const settings: Settings = {
@@ -71,6 +88,9 @@ export async function startHost({ sandbox, tracer = null, ...overrides }: HostOv
       port: 0,
       processesMax: 32,
       idleMs: 300_000,
+      lifetimeMs: 86_400_000,
+      limits: { ...LIMITS, ...limits },
+      refusedAddresses: [],
       startTimeoutMs: 30_000,
       drainMs: 200,
       path: process.env['PATH'] ?? '',
@@ -91,6 +111,7 @@ export async function startHost({ sandbox, tracer = null, ...overrides }: HostOv
       return { status: answer.status, text: await answer.text() };
     },
     ...(sandbox === undefined ? {} : { sandbox }),
+    ...(cgroups === undefined ? {} : { cgroups }),
   });
   const stop = async () => {
     await host.close();

@@ -20,6 +20,7 @@ const server: Server = {
   command: null,
   args: [],
   isolation: 'session',
+  egress: [],
   approved: false,
   notice: null,
   generation: '',

@@ -9,7 +9,7 @@ import { upstreamIdentity, type SecretKind, type ServerSecrets } from '../vault/
 export type ChangedServer = { readonly server: Server; readonly secrets: readonly ServerSecret[]; readonly credentialChanged: boolean };
 
 const HTTP_ONLY = ['url', 'headers'] as const;
-const STDIO_ONLY = ['command', 'args', 'env', 'isolation'] as const;
+const STDIO_ONLY = ['command', 'args', 'env', 'isolation', 'egress'] as const;
 
 /** Fields that a server of this kind does not have. */
 export function misplacedFields(kind: string, change: ServerChange): FieldError[] {
@@ -39,6 +39,7 @@ export function applyChange(
     command: change.command ?? before.command,
     args: change.args ?? before.args,
     isolation: change.isolation ?? before.isolation,
+    egress: change.egress ?? before.egress,
   };
   const kind: SecretKind = before.kind === 'stdio' ? 'env' : 'header';
   const typed = (kind === 'env' ? change.env : change.headers) ?? {};

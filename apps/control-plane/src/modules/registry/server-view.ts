@@ -29,7 +29,7 @@ export function viewServer(row: ServerRow, endpoints: { gatewayUrl: URL; organis
   };
   const own =
     row.kind === 'stdio'
-      ? { kind: 'stdio', command: row.command, args: row.args, env: masked('env'), isolation: row.isolation }
+      ? { kind: 'stdio', command: row.command, args: row.args, env: masked('env'), isolation: row.isolation, egress: row.egress }
       : { kind: 'streamable-http', url: row.url, headers: masked('header') };
   // Rows hold what our own schemas and the table's checks admitted.
   return { ...view, ...own } as ServerDto;

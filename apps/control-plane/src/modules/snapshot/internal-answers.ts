@@ -16,6 +16,7 @@ import { type Tx } from '../../prisma/index.ts';
 import { PodIntake } from '../rollout/index.ts';
 import { StdioRules } from '../stdio/index.ts';
 import { ServerSecrets } from '../vault/index.ts';
+import { openingsFor } from './openings.ts';
 import { readOrganisation, tokenByHash } from './directory-rows.repository.ts';
 import { isGranted, serverWithSecrets } from './released-rows.repository.ts';
 import { tokenEntry } from './token-entries.ts';
@@ -73,12 +74,14 @@ export class InternalAnswers {
 
   async launch(organisationId: OrganisationId, serverId: ServerId, generation: string): Promise<LaunchSpec | Refusal> {
     const policy = await this.stdio.policy();
+    const { config, lookups } = this.platform;
+    const openings = openingsFor((await lookups.positions()).length, config.egressAllow);
     return this.platform.database.withOrganisation(organisationId, async (tx) => {
       const server = await serverWithSecrets(tx, organisationId, serverId);
       if (server === null || server.command === null || server.generation !== generation) return refusal('api.not_found');
       const refused = this.stdio.mayStart(policy, server.approved);
       if (refused !== null) return refused;
-      const { slug, command, args, isolation, secrets } = server;
+      const { slug, command, args, egress, isolation, secrets } = server;
       return {
         generation,
         slug,
@@ -86,6 +89,7 @@ export class InternalAnswers {
         args,
         env: this.vault.reveal(server, secrets, 'env'),
         isolation: isolation as LaunchSpec['isolation'],
+        egress: { targets: egress, openings },
       };
     });
   }

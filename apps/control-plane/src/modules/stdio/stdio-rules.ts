@@ -17,13 +17,15 @@ export class StdioRules {
     return this.config.stdio ?? ((await this.lookups.positions()).length > 1 ? 'templates' : 'any');
   }
 
-  /** Setting command, args, env or isolation. */
+  /** Setting command, args, env, isolation or egress. */
   async maySet({ operator }: Caller): Promise<Refusal | null> {
     const policy = await this.policy();
     if (policy === 'any' || (policy === 'templates' && operator)) return null;
     return refusal(
       'stdio.not_allowed',
-      policy === 'off' ? 'PATCHBAY_STDIO is off.' : 'An operator of the installation has to set its command, args, env and isolation.',
+      policy === 'off'
+        ? 'PATCHBAY_STDIO is off.'
+        : 'An operator of the installation has to set its command, args, env, isolation and egress.',
     );
   }
 
