@@ -3,7 +3,7 @@ import { drainServer, runProgram, type Running } from '@patchbay/telemetry';
 import { compose } from './compose.ts';
 import { readConfig } from './config/config.ts';
 import { createHttpApp } from './http-app.ts';
-import { DiscoveryQueue } from './modules/discovery/index.ts';
+import { DiscoveryQueue, Listeners } from './modules/discovery/index.ts';
 import { PodIntake } from './modules/rollout/index.ts';
 import { InternalListener, Publisher } from './modules/snapshot/index.ts';
 
@@ -17,12 +17,13 @@ async function start(): Promise<Running> {
   const composed = await compose(readConfig());
   const app = await createHttpApp(composed);
   const [publisher, queue, internal] = [app.get(Publisher), app.get(DiscoveryQueue), app.get(InternalListener)];
-  const pods = app.get(PodIntake);
+  const [pods, listeners] = [app.get(PodIntake), app.get(Listeners)];
   // Pods may have nothing to read since a crash of Postgres: publish before saying that we are here.
   await publisher.start();
   await pods.start();
   await Promise.all([internal.listen(), app.listen(composed.config.apiPort, '127.0.0.1')]);
   await queue.start();
+  listeners.start();
   const { drainAnnounceMs: announceMs } = composed.config;
   composed.logger.info({ apiPort: composed.config.apiPort }, 'listening');
   return {
@@ -32,6 +33,7 @@ async function start(): Promise<Running> {
       internal.announceEnd();
       // A change that is under way is answered: its caller would not know whether it stands.
       await drainServer(app.getHttpServer(), { limitMs: DRAIN_MS, announceMs });
+      await listeners.stop();
       await app.close();
       await queue.stop();
       await publisher.stop();

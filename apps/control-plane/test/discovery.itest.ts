@@ -104,6 +104,32 @@ test('a real server of the modern era is found as such', async () => {
   expect(catalogue.accepted.tools.map(({ name }: { name: string }) => name)).toContain('echo');
 });
 
+test('a server of the legacy era is asked for its era once a day, and again when it contradicts it', async () => {
+  const seen: string[] = [];
+  let isModern = false;
+  const url = await upstream((message, response) => {
+    seen.push(message.method);
+    const answer = (member: string, status = 200): void => json(response, `{"jsonrpc":"2.0","id":${message.id ?? null},${member}}`, status);
+    if (message.method === 'notifications/initialized') return void response.writeHead(202).end();
+    if (message.method === 'tools/list') return answer('"result":{"resultType":"complete","tools":[]}');
+    if (message.method === 'server/discover' && isModern)
+      return answer('"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}');
+    if (message.method === 'initialize' && !isModern) return answer(INITIALIZED);
+    return answer('"error":{"code":-32601,"message":"Method not found"}', 404);
+  });
+  const first = await discovered('changing', url);
+  const again = (await api('POST', '/servers/changing/discover')).body;
+  expect(again).toMatchObject({ era: 'legacy', eraProbedAt: first.eraProbedAt, error: null });
+  expect(again.attemptedAt > first.attemptedAt).toBe(true);
+  expect(seen.filter((method) => method === 'server/discover')).toHaveLength(1);
+  isModern = true;
+  const modern = (await api('POST', '/servers/changing/discover')).body;
+  expect(modern).toMatchObject({ era: 'modern', error: null });
+  expect(modern.eraProbedAt > first.eraProbedAt).toBe(true);
+  isModern = false;
+  expect((await api('POST', '/servers/changing/discover')).body).toMatchObject({ era: 'legacy', error: null });
+});
+
 test('definitions keep the server’s own bytes, pages are followed, an empty cursor is one, and the session is ended', async () => {
   const seen: string[] = [];
   const tool = '{ "name":"big",  "inputSchema":{"type":"object","maximum":12345678901234567890} }';

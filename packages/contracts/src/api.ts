@@ -169,6 +169,8 @@ const entries = z.object({
 /** What discovery found. `observed` is what the server said last; `accepted` is what the gateway serves. */
 export const Catalogue = z.object({
   era: z.enum(['legacy', 'modern']).nullable(),
+  /** When the server was last asked which era it is of; asked again after a day, and when an answer contradicts it. */
+  eraProbedAt: z.iso.datetime().nullable(),
   protocolVersion: z.string().nullable(),
   serverInfo: z.record(z.string(), z.unknown()).nullable(),
   capabilities: z.record(z.string(), z.unknown()).nullable(),

@@ -14,6 +14,10 @@ export type LegacyUpstream = Listening & {
   sessions(): string[];
   /** Forgets every session, as a restarted server would: their next request gets 404. */
   forgetSessions(): void;
+  /** Ends the streams that clients opened by GET, without a word. */
+  cutStreams(): void;
+  /** From now on it has a tool more, which it tells each session that stands. */
+  addTool(name: string): void;
   /** Header sets of the requests received, oldest first. */
   readonly seenHeaders: IncomingMessage['headers'][];
 };
@@ -25,6 +29,9 @@ export type LegacyUpstream = Listening & {
 export async function startLegacyUpstream(port = 0, onMark: OnMark | null = null): Promise<LegacyUpstream> {
   const transports = new Map<string, StreamableHTTPServerTransport>();
   const seenHeaders: IncomingMessage['headers'][] = [];
+  const streams = new Set<ServerResponse>();
+  const servers = new Set<McpServer>();
+  const added: string[] = [];
   const open = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const transport: StreamableHTTPServerTransport = new StreamableHTTPServerTransport({
       sessionIdGenerator: () => randomUUID(),
@@ -35,11 +42,15 @@ export async function startLegacyUpstream(port = 0, onMark: OnMark | null = null
         transports.delete(id);
       },
     });
-    await legacyServer(onMark).connect(transport);
+    const server = legacyServer(onMark);
+    for (const name of added) addTo(server, name);
+    servers.add(server);
+    await server.connect(transport);
     await transport.handleRequest(request, response);
   };
   const listening = await listen((request, response) => {
     seenHeaders.push(request.headers);
+    if (request.method === 'GET') streams.add(response);
     const id = request.headers['mcp-session-id'];
     if (typeof id !== 'string') return void open(request, response);
     const transport = transports.get(id);
@@ -47,7 +58,24 @@ export async function startLegacyUpstream(port = 0, onMark: OnMark | null = null
     response.writeHead(404, { 'content-type': 'application/json' });
     response.end('{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}');
   }, port);
-  return { ...listening, seenHeaders, sessions: () => [...transports.keys()], forgetSessions: () => transports.clear() };
+  return {
+    ...listening,
+    seenHeaders,
+    sessions: () => [...transports.keys()],
+    forgetSessions: () => transports.clear(),
+    cutStreams() {
+      for (const stream of streams) stream.destroy();
+      streams.clear();
+    },
+    addTool(name) {
+      added.push(name);
+      for (const server of servers) addTo(server, name);
+    },
+  };
+}
+
+function addTo(server: McpServer, name: string): void {
+  server.registerTool(name, { description: 'Was added' }, () => text(name));
 }
 
 function legacyServer(onMark: OnMark | null): McpServer {

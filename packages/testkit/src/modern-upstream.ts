@@ -5,21 +5,34 @@ import { z } from 'zod';
 import type { OnMark } from './legacy-upstream.ts';
 import { listen, type Listening } from './listen.ts';
 
-export type ModernUpstream = Listening & { readonly seenHeaders: IncomingMessage['headers'][] };
+export type ModernUpstream = Listening & {
+  readonly seenHeaders: IncomingMessage['headers'][];
+  /** From now on it has a tool more, which it tells whoever listens. */
+  addTool(name: string): void;
+};
 
 /** A real stateless server of revision 2026-07-28 on the official SDK 2.x; refuses earlier revisions. `onMark`: as of the legacy one. */
 export async function startModernUpstream(port = 0, onMark: OnMark | null = null): Promise<ModernUpstream> {
   const seenHeaders: IncomingMessage['headers'][] = [];
-  const handler = toNodeHandler(createMcpHandler(() => modernServer(onMark), { legacy: 'reject' }));
+  const added: string[] = [];
+  const mcp = createMcpHandler(() => modernServer(onMark, added), { legacy: 'reject' });
+  const handler = toNodeHandler(mcp);
   const listening = await listen((request, response) => {
     seenHeaders.push(request.headers);
     // The adapter's own types disagree under exactOptionalPropertyTypes.
     void handler(request as Parameters<typeof handler>[0], response);
   }, port);
-  return { ...listening, seenHeaders };
+  return {
+    ...listening,
+    seenHeaders,
+    addTool(name) {
+      added.push(name);
+      mcp.notify.toolsChanged();
+    },
+  };
 }
 
-function modernServer(onMark: OnMark | null): McpServer {
+function modernServer(onMark: OnMark | null, added: readonly string[]): McpServer {
   const server = new McpServer({ name: 'modern-fixture', version: '2.0.0' }, { instructions: 'Stateless.' });
   server.registerTool('echo', { description: 'Says it back', inputSchema: z.object({ message: z.string() }) }, ({ message }) => ({
     content: [{ type: 'text', text: `modern:${message}` }],
@@ -32,6 +45,7 @@ function modernServer(onMark: OnMark | null): McpServer {
       structuredContent: { sum: a + b },
     }),
   );
+  for (const name of added) server.registerTool(name, { description: 'Was added' }, () => ({ content: [{ type: 'text', text: name }] }));
   server.registerTool('fail', { description: 'Fails as a tool' }, () => ({
     content: [{ type: 'text', text: 'it failed' }],
     isError: true,

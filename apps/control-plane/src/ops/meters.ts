@@ -106,6 +106,21 @@ export class Meters {
     );
   }
 
+  /** Counts, at each rendering, the servers that are this control plane's to listen to. */
+  watchListeners(areHeard: () => readonly boolean[]): void {
+    const name = 'patchbay_control_plane_listeners';
+    this.#metrics.read(
+      { type: 'gauge', name, help: 'Servers that this control plane listens to, and tries to.', labels: ['state'] },
+      () => {
+        const [all, heard] = [areHeard(), areHeard().filter(Boolean).length];
+        return [
+          [{ state: 'heard' }, heard],
+          [{ state: 'not-heard' }, all.length - heard],
+        ];
+      },
+    );
+  }
+
   /** What the publisher last found; told every few seconds. The age goes on growing while it finds nothing any more. */
   found(positions: readonly Position[], backlog: readonly Backlog[]): void {
     this.#positions = positions;

@@ -1,5 +1,5 @@
 export { Database, enterOrganisation, isTaken, type Tx } from './database.ts';
-export { Lookups, type Backlog, type Position } from './lookups.ts';
+export { Lookups, type Backlog, type Listenable, type Position } from './lookups.ts';
 export { checkTenantWall } from './start-up-check.ts';
 export type {
   ApiToken,

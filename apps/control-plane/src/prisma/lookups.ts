@@ -1,4 +1,5 @@
 import type { OrganisationId, OrganisationSlug, PodId, Revision, Role, ServerId, UserId } from '@patchbay/contracts';
+import type { Era } from '@patchbay/mcp-wire';
 import { Prisma } from '../generated/prisma/client.ts';
 import { Database } from './database.ts';
 
@@ -11,6 +12,15 @@ export type Position = {
 
 /** What one organisation has committed and not published. */
 export type Backlog = { readonly organisationId: OrganisationId; readonly changes: number; readonly oldestAt: Date };
+
+/** A server that says of which of its lists it tells changes. */
+export type Listenable = {
+  readonly organisationId: OrganisationId;
+  readonly serverId: ServerId;
+  readonly generation: string;
+  readonly era: Era;
+  readonly lists: readonly string[];
+};
 
 type Who = {
   readonly organisationId: OrganisationId;
@@ -75,6 +85,13 @@ export class Lookups {
 
   async podLeft(podId: PodId): Promise<void> {
     await this.database.query(Prisma.sql`select pod_left(${podId}::uuid)::text`);
+  }
+
+  /** Servers that say they tell of changed lists, as the last good discovery with their present generation found them. */
+  async serversToListenTo(): Promise<Listenable[]> {
+    return this.database.query(
+      Prisma.sql`select organisation_id as "organisationId", server_id as "serverId", generation, era, lists from servers_to_listen_to()`,
+    );
   }
 
   async serversDue(attemptedBefore: Date): Promise<{ organisationId: OrganisationId; serverId: ServerId }[]> {

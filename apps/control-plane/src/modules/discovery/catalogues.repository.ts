@@ -1,5 +1,5 @@
 import type { OrganisationId, ServerId } from '@patchbay/contracts';
-import type { Server, ServerSecret, Tx } from '../../prisma/index.ts';
+import type { Server, ServerCatalogue, ServerSecret, Tx } from '../../prisma/index.ts';
 
 /** What is written of an attempt: of a failed one the error, of one that found something new the entries too. */
 type CatalogueWrite = Omit<Parameters<Tx['serverCatalogue']['create']>[0]['data'], 'organisationId' | 'serverId' | 'server'> & {
@@ -7,16 +7,22 @@ type CatalogueWrite = Omit<Parameters<Tx['serverCatalogue']['create']>[0]['data'
   attemptedAt: Date;
 };
 
+export type ServerToAsk = {
+  readonly server: Server;
+  readonly secrets: ServerSecret[];
+  /** What an earlier discovery found; null: there was none. */
+  readonly found: Pick<ServerCatalogue, 'era' | 'eraProbedAt' | 'generation'> | null;
+};
+
 /** The server to ask, with its sealed secrets. */
-export async function serverToAsk(
-  tx: Tx,
-  organisationId: OrganisationId,
-  serverId: ServerId,
-): Promise<{ server: Server; secrets: ServerSecret[] } | null> {
-  const row = await tx.server.findUnique({ where: { organisationId_id: { organisationId, id: serverId } }, include: { secrets: true } });
+export async function serverToAsk(tx: Tx, organisationId: OrganisationId, serverId: ServerId): Promise<ServerToAsk | null> {
+  const row = await tx.server.findUnique({
+    where: { organisationId_id: { organisationId, id: serverId } },
+    include: { secrets: true, catalogue: { select: { era: true, eraProbedAt: true, generation: true } } },
+  });
   if (row === null) return null;
-  const { secrets, ...server } = row;
-  return { server, secrets };
+  const { catalogue, secrets, ...server } = row;
+  return { server, secrets, found: catalogue };
 }
 
 /** `isSilent`: the last attempt failed. */

@@ -27,16 +27,21 @@ export type Discovered = {
   readonly notice: string | null;
   /** For how long each list may be kept, where the server says so. */
   readonly ttlMs: Partial<Record<CatalogueEntryKind, number>>;
+  /** The server itself was asked which era it is of, and what was found earlier not gone by. */
+  readonly wasProbed: boolean;
 };
+
+/** `stdio`: always legacy. `lately`: found to be legacy not long ago. */
+export type LegacyBy = 'stdio' | 'lately';
 
 export type DiscoverInput = {
   readonly transport: Transport;
   readonly requestMs: number;
-  /** A server behind our stdio host always speaks a legacy revision: no need to ask. */
-  readonly knownLegacy: boolean;
+  /** Why the server need not be asked whether it is of the modern era; null: it must be. */
+  readonly legacyBy: LegacyBy | null;
 };
 
-type Opened = Omit<Discovered, 'entries' | 'notice' | 'ttlMs'> & {
+type Opened = Omit<Discovered, 'entries' | 'notice' | 'ttlMs' | 'wasProbed'> & {
   readonly headers: (method: string) => Record<string, string>;
   readonly meta: string | null;
 };
@@ -55,20 +60,31 @@ const LISTS: readonly { kind: CatalogueEntryKind; capability: string; method: st
 ];
 
 /** Asks a server for all it offers, as a client without capabilities. Throws DiscoveryFailed or whatever the transport threw. */
-export async function discover({ transport, requestMs, knownLegacy }: DiscoverInput): Promise<Discovered> {
+export async function discover({ transport, requestMs, legacyBy }: DiscoverInput): Promise<Discovered> {
   const talk = new Conversation(transport, requestMs);
-  const opened = (knownLegacy ? null : await probeModern(talk)) ?? (await openLegacy(talk));
+  const known = legacyBy === null ? null : await openKnownLegacy(talk, legacyBy);
+  const opened = known ?? (await probeModern(talk)) ?? (await openLegacy(talk));
   try {
     const collector = new EntryCollector(opened.era);
     for (const list of LISTS) {
       if (isObject(opened.capabilities[list.capability])) await readList(talk, opened, { ...list, collector });
     }
     const { era, protocolVersion, serverInfo, capabilities, instructions } = opened;
-    const { entries, ttlMs } = collector;
-    return { era, protocolVersion, serverInfo, capabilities, instructions, entries, ttlMs, notice: collector.notice() };
+    const found = { entries: collector.entries, ttlMs: collector.ttlMs, notice: collector.notice(), wasProbed: known === null };
+    return { era, protocolVersion, serverInfo, capabilities, instructions, ...found };
   } finally {
     const headers = opened.headers('');
     if ('mcp-session-id' in headers) await talk.end(headers);
+  }
+}
+
+/** Goes by what was found earlier; null when the server's answer contradicts it, so that it is asked anew. */
+async function openKnownLegacy(talk: Conversation, legacyBy: LegacyBy): Promise<Opened | null> {
+  try {
+    return await openLegacy(talk);
+  } catch (error) {
+    if (legacyBy === 'lately' && error instanceof DiscoveryFailed) return null;
+    throw error;
   }
 }
 
@@ -100,7 +116,8 @@ async function probeModern(talk: Conversation): Promise<Opened | null> {
   };
 }
 
-async function openLegacy(talk: Conversation): Promise<Opened> {
+/** A session with a server of the legacy era, as a client without capabilities; its headers name it. */
+export async function openLegacy(talk: Conversation): Promise<Opened> {
   const params = JSON.stringify({ protocolVersion: LATEST_LEGACY, capabilities: {}, clientInfo: CLIENT_INFO });
   const answer = expectResult('initialize', await talk.ask('initialize', params, {}));
   const { result } = answer.message;

@@ -2,11 +2,12 @@ import { Module } from '@nestjs/common';
 import { MaintenanceModule } from '../maintenance/index.ts';
 import { DiscoveryQueue } from './discovery-queue.ts';
 import { DiscoveryService } from './discovery.service.ts';
+import { Listeners } from './listeners.ts';
 import { Transports } from './transports.ts';
 
 @Module({
   imports: [MaintenanceModule],
-  providers: [DiscoveryService, DiscoveryQueue, Transports],
-  exports: [DiscoveryService, DiscoveryQueue],
+  providers: [DiscoveryService, DiscoveryQueue, Listeners, Transports],
+  exports: [DiscoveryService, DiscoveryQueue, Listeners],
 })
 export class DiscoveryModule {}

@@ -6,9 +6,11 @@ import { type Server } from '../../prisma/index.ts';
 import { Changes, hashPart } from '../snapshot/index.ts';
 import { claimBareNames } from './bare-names.repository.ts';
 import { encodeCataloguePart } from './catalogue-part.ts';
-import { lockedCatalogue, serverToAsk, writeCatalogue } from './catalogues.repository.ts';
-import { discover, type Discovered } from './discover.ts';
+import { lockedCatalogue, serverToAsk, type ServerToAsk, writeCatalogue } from './catalogues.repository.ts';
+import { isObject } from './conversation.ts';
+import { discover, type Discovered, type LegacyBy } from './discover.ts';
 import { wordsFor } from './failed.ts';
+import { LISTENED, type ListenedList } from './listen.ts';
 import { Transports } from './transports.ts';
 
 type Found = { readonly bytes: Uint8Array<ArrayBuffer>; readonly part: string; readonly notice: string | null };
@@ -25,16 +27,16 @@ export class DiscoveryService {
 
   /** One attempt; false when the server could not be asked, which is kept in words. A server that is gone or has changed meanwhile is left alone. */
   async discover(organisationId: OrganisationId, serverId: ServerId): Promise<boolean> {
-    const found = await this.platform.database.withOrganisation(organisationId, (tx) => serverToAsk(tx, organisationId, serverId));
-    if (found === null) {
+    const asked = await this.platform.database.withOrganisation(organisationId, (tx) => serverToAsk(tx, organisationId, serverId));
+    if (asked === null) {
       this.meters.discovered('gone');
       return true;
     }
-    const { server, secrets } = found;
+    const { server, secrets } = asked;
     const attemptedAt = this.platform.clock.now();
     try {
       const transport = await this.transports.to(server, secrets);
-      const discovered = await discover({ transport, requestMs: server.requestMs, knownLegacy: server.kind === 'stdio' });
+      const discovered = await discover({ transport, requestMs: server.requestMs, legacyBy: legacyBy(asked, attemptedAt) });
       this.meters.discovered(await this.#accept(server, discovered, attemptedAt));
       return true;
     } catch (error) {
@@ -53,7 +55,15 @@ export class DiscoveryService {
     return this.changes.commit(organisationId, async (tx, announce) => {
       const stands = await lockedCatalogue(tx, server);
       if (stands === undefined) return 'gone';
-      const attempt = { generation: server.generation, attemptedAt, discoveredAt: attemptedAt, error: null, notice: found.notice };
+      const attempt = {
+        ...attemptedWith(server, attemptedAt),
+        discoveredAt: attemptedAt,
+        error: null,
+        notice: found.notice,
+        era: discovered.era,
+        ...(discovered.wasProbed ? { eraProbedAt: attemptedAt } : {}),
+        toldLists: toldLists(discovered.capabilities),
+      };
       const isNew = stands.acceptedPart !== found.part;
       const entries = { observed: found.bytes, observedHash: found.part, accepted: found.bytes, acceptedHash: found.part };
       await writeCatalogue(tx, server, isNew ? { ...attempt, ...entries } : attempt);
@@ -68,9 +78,28 @@ export class DiscoveryService {
     await this.changes.commit(server.organisationId as OrganisationId, async (tx, announce) => {
       const stands = await lockedCatalogue(tx, server);
       if (stands === undefined) return;
-      await writeCatalogue(tx, server, { generation: server.generation, attemptedAt, error });
+      await writeCatalogue(tx, server, { ...attemptedWith(server, attemptedAt), error });
       // Said once: lists go on with what is known, and say since when.
       if (stands.acceptedPart !== null && !stands.isSilent) await announce();
     });
   }
+}
+
+const attemptedWith = ({ generation }: Server, attemptedAt: Date) => ({ generation, attemptedAt });
+
+/** A server found to be legacy is asked again which era it is of after a day, and before that when it contradicts it. */
+const ERA_KEPT_MS = 86_400_000;
+
+function legacyBy({ found, server }: ServerToAsk, now: Date): LegacyBy | null {
+  if (server.kind === 'stdio') return 'stdio';
+  if (found?.era !== 'legacy' || found.generation !== server.generation || found.eraProbedAt === null) return null;
+  return now.getTime() - found.eraProbedAt.getTime() < ERA_KEPT_MS ? 'lately' : null;
+}
+
+/** The lists of which a server says that it tells their changes. */
+function toldLists(capabilities: Record<string, unknown>): ListenedList[] {
+  return LISTENED.filter((list) => {
+    const capability = capabilities[list];
+    return isObject(capability) && capability['listChanged'] === true;
+  });
 }

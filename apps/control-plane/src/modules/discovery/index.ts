@@ -3,3 +3,4 @@ export { catalogueEntries, readCatalogueHeader } from './catalogue-part.ts';
 export { DiscoveryModule } from './discovery.module.ts';
 export { DiscoveryQueue } from './discovery-queue.ts';
 export { DiscoveryService } from './discovery.service.ts';
+export { Listeners } from './listeners.ts';

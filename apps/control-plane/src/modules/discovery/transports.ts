@@ -27,11 +27,11 @@ export class Transports implements OnApplicationShutdown {
     const openings = openingsFor((await this.lookups.positions()).length, this.config.egressAllow);
     const policy = { refused: this.config.refusedAddresses, openings };
     const credential = this.vault.reveal(server, secrets, 'header');
-    return ({ method, headers, body, timeoutMs }) =>
+    return ({ method, headers, body, signal, timeoutMs }) =>
       egressFetch(
         server.url ?? '',
         // Ours last: a registered header must not change what protocol we speak.
-        { method, headers: { ...lowerCased(credential), ...headers }, ...(body === undefined ? {} : { body }) },
+        { method, headers: { ...lowerCased(credential), ...headers }, ...(body === undefined ? {} : { body }), ...(signal && { signal }) },
         { policy: () => policy, timeoutMs, connectTimeoutMs: Math.min(server.connectMs, timeoutMs), maxBytes: LIMITS.answerBytes },
       );
   }
@@ -43,10 +43,15 @@ export class Transports implements OnApplicationShutdown {
   async #toStdioHost(server: Server): Promise<Transport> {
     const { organisationId, id, generation } = server;
     const host = await this.#stdioHosts.hostFor(server);
-    return ({ method, headers, body, timeoutMs }) =>
+    return ({ method, headers, body, signal, timeoutMs }) =>
       host.request(
         STDIO_HOST.path(organisationId, id),
-        { method, headers: { ...headers, [STDIO_HOST.generationHeader]: generation }, ...(body === undefined ? {} : { body }) },
+        {
+          method,
+          headers: { ...headers, [STDIO_HOST.generationHeader]: generation },
+          ...(body === undefined ? {} : { body }),
+          ...(signal && { signal }),
+        },
         { timeoutMs },
       );
   }

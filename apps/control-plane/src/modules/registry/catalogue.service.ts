@@ -24,6 +24,7 @@ export class CatalogueService {
     const header = row === null || row.observed === null ? null : readCatalogueHeader(row.observed).header;
     return {
       era: header?.era ?? null,
+      eraProbedAt: row?.eraProbedAt?.toISOString() ?? null,
       protocolVersion: header?.protocolVersion ?? null,
       serverInfo: header?.serverInfo ?? null,
       capabilities: header?.capabilities ?? null,

@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ListenedList, ListensToNobody } from './listen.ts';
+
+export type ServerListenerDeps = {
+  /** One stream: null once it is heard, then the lists that changed. */
+  readonly open: (signal: AbortSignal) => AsyncIterable<ListenedList | null>;
+  /** Asks the server for its lists; false when they could not be had. Must not throw. */
+  readonly relist: () => Promise<boolean>;
+  /** That a stream stands, or that none could be opened. */
+  readonly heard: (outcome: 'listening' | 'lost' | 'nobody', error: unknown) => void;
+  readonly random?: () => number;
+};
+
+/** A storm of changes is one look each quarter of a second, the first at once. */
+const LOOK_EVERY_MS = 250;
+const LOOK_AGAIN_MS = 5_000;
+const LOOKS_FAILED_MAX = 3;
+const BACK_AFTER_MS = 1_000;
+const BACK_AFTER_MS_MAX = 60_000;
+const NOBODY_FOR_MS = 15 * 60_000;
+
+/**
+ * Listens to one server for as long as it is wanted and has its lists read again when they change: after each change, and each time it
+ * listens anew, for nobody told what changed meanwhile. Never reads them twice at once.
+ */
+export class ServerListener {
+  readonly #deps: ServerListenerDeps;
+  readonly #stop = new AbortController();
+  readonly #ended: Promise<unknown>;
+  #changed = false;
+  #looks: Promise<void> | null = null;
+
+  constructor(deps: ServerListenerDeps) {
+    this.#deps = deps;
+    this.#ended = this.#run();
+  }
+
+  /** Resolves when nothing of it is under way. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all([this.#ended, this.#looks]);
+  }
+
+  async #run(): Promise<void> {
+    for (let failures = 0; !this.#isStopped; ) {
+      const error = await this.#listenOnce(() => (failures = 0));
+      if (this.#isStopped) return;
+      const isNobody = error instanceof ListensToNobody;
+      this.#deps.heard(isNobody ? 'nobody' : 'lost', error);
+      await this.#pause(isNobody ? NOBODY_FOR_MS : Math.min(BACK_AFTER_MS * 2 ** failures, BACK_AFTER_MS_MAX));
+      failures += 1;
+    }
+  }
+
+  /** Until the stream ends; what ended it, null where the server did. */
+  async #listenOnce(stands: () => void): Promise<unknown> {
+    try {
+      for await (const list of this.#deps.open(this.#stop.signal)) {
+        if (list === null) {
+          stands();
+          this.#deps.heard('listening', null);
+        }
+        this.#look();
+      }
+      return null;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  #look(): void {
+    this.#changed = true;
+    this.#looks ??= this.#lookWhileChanged().finally(() => (this.#looks = null));
+  }
+
+  async #lookWhileChanged(): Promise<void> {
+    for (let failures = 0; this.#changed && !this.#isStopped; ) {
+      this.#changed = false;
+      const nextAt = performance.now() + LOOK_EVERY_MS;
+      const found = await this.#deps.relist();
+      failures = found ? 0 : failures + 1;
+      if (failures > 0 && failures < LOOKS_FAILED_MAX) this.#changed = true;
+      await this.#pause(found ? Math.max(0, nextAt - performance.now()) : LOOK_AGAIN_MS);
+    }
+  }
+
+  get #isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** A little uneven, so that not all who lost one server come back at once. */
+  async #pause(ms: number): Promise<void> {
+    const { random = Math.random } = this.#deps;
+    await sleep(ms * (0.75 + random() / 2), undefined, { signal: this.#stop.signal, ref: false }).catch(() => undefined);
+  }
+}
