@@ -16,6 +16,7 @@ const SCRATCH = fileURLToPath(new URL('../../node_modules/.scratch', import.meta
 
 /** A server of the stdio host's own tests: counts, waits, says its pid. */
 export const FIXTURE = join(STDIO_HOST_FOLDER, 'test/fixtures/stdio-server.mjs');
+export const EVERYTHING = realpathSync(commandOf('@modelcontextprotocol/server-everything'));
 export const MEMORY = realpathSync(commandOf('@modelcontextprotocol/server-memory'));
 
 function commandOf(name: string): string {
