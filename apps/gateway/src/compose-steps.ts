@@ -24,6 +24,7 @@ import { makeSessionOpener, type SessionOpener } from './sessions/session-opener
 import { makeTombstones, type Tombstones } from './sessions/tombstones.ts';
 import type { State } from './snapshot/make-state.ts';
 import type { ClientStreams } from './streams/client-streams.ts';
+import { GeneralStreams } from './upstream/asking/general-streams.ts';
 import { HeldStreams } from './upstream/asking/held-streams.ts';
 import { makeRequestStates } from './upstream/asking/request-state.ts';
 import { type InFlight, makeInFlight } from './upstream/in-flight.ts';
@@ -42,6 +43,7 @@ export type ClientSessions = {
   readonly tombstones: Tombstones;
   readonly mailboxes: Mailboxes;
   readonly held: HeldStreams;
+  readonly general: GeneralStreams;
   readonly inFlight: InFlight;
   listen(): Promise<void>;
 };
@@ -76,6 +78,7 @@ export function makeClientSessions({
     tombstones,
     mailboxes,
     held: new HeldStreams(mailboxes),
+    general: new GeneralStreams({ keyring, mailboxes, store }),
     inFlight,
     async listen() {
       const ends = ended.listen({ onEnded, onGap: sessionOpener.forgetOpened });
@@ -105,7 +108,7 @@ export function makeSteps({
   limits,
   logger,
   pools,
-  sessions: { held, inFlight, mailboxes, sessionOpener, tombstones },
+  sessions: { general, held, inFlight, mailboxes, sessionOpener, tombstones },
   state,
   stdio,
   store,
@@ -117,7 +120,7 @@ export function makeSteps({
   const resolveUpstream = makeResolveUpstream({ pools, stdio });
   const reach = { credentials, resolveUpstream };
   const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys), ownOrigin: config.gatewayUrl.origin };
-  const asking = { held, states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };
+  const asking = { held, general, states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };
   const taskIds = makeTaskIds(sealingKeys);
   return makePipeline({
     receive: namesOf(config),

@@ -100,6 +100,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
     async close() {
       handshake.stop();
       sessions.held.close();
+      sessions.general.close();
       await Promise.all([state.stop(), limits.close(), sessions.mailboxes.close()]);
       await Promise.all([pools.close(), stdio.close(), internal.close(), ports.close(), tracing.stop()]);
     },

@@ -13,7 +13,18 @@ afterEach(async () => {
   await upstream.close();
 });
 
-const TOOLS = ['ask', 'ask_twice', 'ask_three', 'progress_and_ask', 'falls_back', 'log', 'cut', 'link'];
+const TOOLS = [
+  'ask_elsewhere',
+  'progress_elsewhere',
+  'ask',
+  'ask_twice',
+  'ask_three',
+  'progress_and_ask',
+  'falls_back',
+  'log',
+  'cut',
+  'link',
+];
 
 async function start(isNumbered = true): Promise<void> {
   upstream = await startAskingUpstream({ isNumbered });
@@ -71,6 +82,30 @@ describe.each([
     expect(await call(await connect('asking'), 'ask_twice')).toBe('Ada Ada');
     expect(asked).toEqual(['First name?', 'Last name?']);
     expect(upstream.executed.get('ask_twice')).toBe(1);
+  });
+
+  it('may be asked outside of the call, on the general stream of its session', async () => {
+    await start(isNumbered);
+    const client = await connect('asking');
+    expect(await call(client, 'ask_elsewhere')).toBe('Hello Ada');
+    expect(await call(client, 'ask_elsewhere')).toBe('Hello Ada');
+    expect(upstream.executed.get('ask_elsewhere')).toBe(2);
+  });
+
+  it('may be asked outside of two calls at once, on pods of which one reads that stream', async () => {
+    await start(isNumbered);
+    const [one, other] = [await connect('asking', { name: 'Ada' }), await connect('asking', { name: 'Ada' })];
+    expect(await Promise.all([call(one, 'ask_elsewhere'), call(other, 'ask_elsewhere')])).toEqual(['Hello Ada', 'Hello Ada']);
+    expect(upstream.executed.get('ask_elsewhere')).toBe(2);
+    expect(upstream.seen.filter(({ lastEventId, method }) => method === 'GET' && lastEventId === undefined).length).toBeGreaterThan(1);
+  });
+
+  it('may come with progress outside of the call', async () => {
+    await start(isNumbered);
+    const seen: number[] = [];
+    const client = await connect('asking');
+    await client.callTool({ name: 'progress_elsewhere', arguments: {} }, { onprogress: ({ progress }) => void seen.push(progress) });
+    expect(seen).toEqual([7]);
   });
 
   it('may be a form, a completion and the roots at once', async () => {
@@ -153,7 +188,7 @@ describe('the state of a call that waits', () => {
     const { key, requestState } = await askedBy('ask');
     const sent = await send({ name: 'ask', inputResponses: { [key]: accept('Eve') }, requestState, ...params }, options);
     expect([sent.status, sent.json.error?.code]).toEqual([400, -32602]);
-    expect(upstream.seen.filter(({ method }) => method === 'GET')).toEqual([]);
+    expect(upstream.seen.filter(({ lastEventId }) => lastEventId !== undefined)).toEqual([]);
   });
 
   it.each(['', 'x', 'AQ', 'tampered'])('does not open when it is not ours: %j', async (how) => {

@@ -6,7 +6,8 @@ import { exposeTaskIds } from '../aggregate/expose-task-ids.ts';
 import type { TaskIds } from '../aggregate/task-ids.ts';
 import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
 import type { Asking, Resumed } from './asking/asking.ts';
-import { AskingAttempt, TAKES_NO_REQUESTS } from './asking/asking-attempt.ts';
+import { AskingAttempt } from './asking/asking-attempt.ts';
+import { answerServer } from './asking/answer-server.ts';
 import type { Bridge } from './bridge/bridge.ts';
 import { fitRevision } from './bridge/fit-revision.ts';
 import { makeBridge, type NextId, type UpstreamTarget } from './bridge/make-bridge.ts';
@@ -93,12 +94,14 @@ export class UpstreamCall {
   async #runAttempts(): Promise<RelayEnd> {
     const { asking, owner, target, upstream } = this.#input;
     if (target.server.catalogue?.era === 'modern') return this.#runModern();
-    if (asking !== null && asking.resumed !== null) return this.#resume(asking.resumed);
+    if (asking !== null && asking.resumed !== null) return this.#resume(asking, asking.resumed);
     const found = this.#deps.sessions.current(upstream, owner);
     let session = found instanceof Promise ? await found : found;
     for (let replacements = 0; ; replacements += 1) {
       if ('code' in session) return { kind: 'refused', refusal: session };
-      const end = await this.#runDialling(session);
+      const current = session;
+      const run = (): Promise<RelayEnd> => this.#runDialling(current);
+      const end = await (asking === null ? run() : asking.hearing(upstream, current, run));
       if (end.kind !== 'gone' || replacements === REPLACEMENTS_MAX) return end;
       // 404, or a host that could not be sent to: the message was not executed, so it may be sent again.
       session = await this.#deps.sessions.replace(upstream, owner, session);
@@ -144,9 +147,13 @@ export class UpstreamCall {
   }
 
   /** The call waits at its server: nothing is sent but the answers that it waits for. */
-  #resume(resumed: Resumed): Promise<RelayEnd> {
+  #resume(asking: Asking, resumed: Resumed): Promise<RelayEnd> {
     const bridge = this.#bridge(false, () => resumed.call.upstreamId);
-    return new Promise((settle) => this.#begin({ ...resumed.call.session, record: null }, bridge, settle).asking?.resume(resumed));
+    const session = { ...resumed.call.session, record: null };
+    return asking.hearing(this.#input.upstream, session, () => {
+      if (this.#isCancelled) return Promise.resolve({ kind: 'cancelled' });
+      return new Promise((settle) => this.#begin(session, bridge, settle).asking?.resume(resumed));
+    });
   }
 
   #bridge(isExclusive: boolean, nextId: NextId): Bridge {
@@ -284,14 +291,8 @@ export class UpstreamCall {
     void notify(this.#input.upstream, session, JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params }));
   }
 
-  /** Of a client that was not asked on the spot: a server must not be left waiting for what nothing could carry back. */
   #answerUpstream(bytes: Buffer, message: ScannedMessage): void {
     const { asking = null, session = null } = this.#attempt ?? {};
-    if (session === null) return;
-    const { id, method } = message;
-    const refused = method === 'ping' ? null : asking === null ? TAKES_NO_REQUESTS : asking.take(bytes, message);
-    if (refused === null && method !== 'ping') return;
-    const answer = refused === null ? { result: {} } : { error: refused };
-    void notify(this.#input.upstream, session, JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
+    if (session !== null) answerServer({ asking, session, upstream: this.#input.upstream }, bytes, message);
   }
 }

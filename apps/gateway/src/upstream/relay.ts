@@ -7,6 +7,7 @@ import type { ExchangeFailure, Receiver } from './exchange.ts';
 import { judgeHead, refuseBroken, refuseFailure } from './judge.ts';
 import type { RelayEnd } from './relay-end.ts';
 import { StreamPosition } from './stream-position.ts';
+import { firstByte, isToolError } from './answer-bytes.ts';
 import { readErrorBody, readHostRefusal } from './upstream-error.ts';
 
 export type RelayInput = {
@@ -53,6 +54,11 @@ export class Relay implements Receiver {
 
   get isOver(): boolean {
     return this.#mode === 'over';
+  }
+
+  /** No part of an answer has come. */
+  get isWaiting(): boolean {
+    return this.#mode === 'head' || this.#mode === 'events';
   }
 
   head(status: number, headers: IncomingHttpHeaders): void {
@@ -221,7 +227,7 @@ export class Relay implements Receiver {
   }
 
   #readEvent(bytes: Buffer): void {
-    const { bridge, control, downstream, onRequest, slug } = this.#input;
+    const { bridge, downstream, onRequest, slug } = this.#input;
     const scanned = scanMessage(bytes, SCAN);
     if (!scanned.ok) {
       // A notification with look-alike keys is no reason to lose the call; an answer like that is missed when the stream ends.
@@ -236,10 +242,17 @@ export class Relay implements Receiver {
       if (bridge.request === null || downstream.isGone) onRequest(bytes, message);
       else this.#send(bridge.request(bytes, message));
     } else {
-      if (message.method === 'notifications/progress') control.extend();
-      const carried = bridge.notification(bytes, message);
-      if (carried !== null) this.#send(carried);
+      this.hear(bytes, message);
     }
+  }
+
+  /** A notification, on the call's own stream or elsewhere. */
+  hear(bytes: Buffer, message: ScannedMessage): void {
+    const { bridge, control } = this.#input;
+    if (this.#mode === 'over') return;
+    const carried = bridge.notification(bytes, message);
+    if (message.method === 'notifications/progress') control.extend();
+    if (carried !== null) this.#send(carried);
   }
 
   #answer(bytes: Buffer, message: ScannedMessage, status = 200): void {
@@ -279,14 +292,4 @@ export class Relay implements Receiver {
     this.#input.control.leave();
     this.#input.settle(end);
   }
-}
-
-function firstByte(bytes: Buffer): number | undefined {
-  return bytes.find((byte) => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09);
-}
-
-/** For the record alone, so a byte search will do: a false alarm costs a wrong label and no more. */
-function isToolError(bytes: Buffer): boolean {
-  const at = bytes.indexOf('"isError"');
-  return at >= 0 && /^"isError"\s*:\s*true/.test(bytes.toString('latin1', at, at + 32));
 }

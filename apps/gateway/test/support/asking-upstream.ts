@@ -116,6 +116,18 @@ function askingServer({ executed, levels, opened }: State): McpServer {
     await report(2);
     return text(String(content?.['name']));
   });
+  // As many servers do it: what they ask names no call, and so goes out on the session's general stream.
+  tool('ask_elsewhere', async () => {
+    const { content } = await server.server.elicitInput({ mode: 'form', message: 'Your name?', requestedSchema: NAME });
+    return text(`Hello ${String(content?.['name'])}`);
+  });
+  tool('progress_elsewhere', async (extra) => {
+    const progressToken = extra._meta?.progressToken;
+    if (progressToken !== undefined)
+      await server.server.notification({ method: 'notifications/progress', params: { progressToken, progress: 7 } });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return text('done');
+  });
   tool('falls_back', async (extra) => {
     const elicited = await form(extra, 'Your name?').catch(() => null);
     return text(elicited === null ? 'without a name' : 'with a name');

@@ -39,6 +39,7 @@ import { makeSessionOpener } from '../../src/sessions/session-opener.ts';
 import { makeTombstones } from '../../src/sessions/tombstones.ts';
 import type { CompiledSnapshot } from '../../src/snapshot/compiled.ts';
 import { ClientStreams } from '../../src/streams/client-streams.ts';
+import { GeneralStreams } from '../../src/upstream/asking/general-streams.ts';
 import { HeldStreams } from '../../src/upstream/asking/held-streams.ts';
 import { makeRequestStates } from '../../src/upstream/asking/request-state.ts';
 import { makeInFlight } from '../../src/upstream/in-flight.ts';
@@ -146,7 +147,8 @@ export async function startGateway({
   ]);
   const rounds = { mailboxes, questionIds: makeQuestionIds(KEYRING), ownOrigin: OWN_ORIGIN };
   const held = new HeldStreams(mailboxes);
-  const asking = { held, states: makeRequestStates(KEYRING, clock), ownOrigin: OWN_ORIGIN };
+  const general = new GeneralStreams({ keyring: KEYRING, mailboxes, store });
+  const asking = { held, general, states: makeRequestStates(KEYRING, clock), ownOrigin: OWN_ORIGIN };
   const outcomes: string[] = [];
   const calls: CallContext[] = [];
   const taskIds = makeTaskIds(KEYRING);
@@ -207,6 +209,7 @@ export async function startGateway({
     async close() {
       streams.close();
       held.close();
+      general.close();
       await mailboxes.close();
       await transports.drain(0);
       server.closeAllConnections();

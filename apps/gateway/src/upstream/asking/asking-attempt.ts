@@ -6,12 +6,14 @@ import { notify } from '../open-session.ts';
 import type { Relay } from '../relay.ts';
 import type { Upstream } from '../upstreams.ts';
 import type { LocatedSession } from '../ways.ts';
-import type { Asking, Refused, Resumed } from './asking.ts';
+import type { Asking, Resumed } from './asking.ts';
+import type { Hearer } from './general-stream.ts';
 import { HeldStream, type ToHolder } from './held-stream.ts';
 import type { Question } from './question.ts';
 import { RemoteStream } from './remote-stream.ts';
 import type { Place } from './request-state.ts';
 import { StreamResumer } from './stream-resumer.ts';
+import { type Refused, TAKES_NO_REQUESTS } from './takes-no-requests.ts';
 
 export type AskingAttemptInput = {
   readonly asking: Asking;
@@ -25,13 +27,11 @@ export type AskingAttemptInput = {
   readonly letGo: () => Connection | null;
 };
 
-/** What a server is told whose client cannot be asked. */
-export const TAKES_NO_REQUESTS: Refused = { code: -32601, message: 'This client takes no requests.' };
 const RECONNECT_MS = 250;
 const RECONNECT_MS_MAX = 5_000;
 
 /** One attempt at a call that its server may ask its client something in, or let go of and have taken up again. */
-export class AskingAttempt {
+export class AskingAttempt implements Hearer {
   readonly #input: AskingAttemptInput;
   readonly #resumer: StreamResumer;
   readonly #held: HeldStream;
@@ -40,6 +40,7 @@ export class AskingAttempt {
     this.#input = input;
     this.#resumer = new StreamResumer(input);
     this.#held = new HeldStream(input.asking.held, input.relay);
+    input.asking.hearer = this;
   }
 
   /** What the first connection of a call brings its answer to. */
@@ -58,6 +59,16 @@ export class AskingAttempt {
     const { held, organisationId } = asking.held;
     if (relay.position.lastEventId === null && !held.hasRoom(organisationId)) return TAKES_NO_REQUESTS;
     return asking.take(bytes, message, (questions) => void this.#park(questions));
+  }
+
+  /** The same outside of the call. False: the call has ended, or cannot be asked this; its place to go on is its own stream. */
+  ask(bytes: Buffer, message: ScannedMessage): boolean {
+    const { relay } = this.#input;
+    return relay.isWaiting && this.take(bytes, message) === null;
+  }
+
+  progress(bytes: Buffer, message: ScannedMessage): void {
+    this.#input.relay.hear(bytes, message);
   }
 
   /** A server that asked and then let go of its stream is answered by a later call; any other is asked for the rest. */
@@ -95,10 +106,14 @@ export class AskingAttempt {
 
   /** The client's call ends with the questions; the server's goes on, and is taken up by the call that brings the answers. */
   async #park(questions: readonly Question[]): Promise<void> {
-    const { asking, relay, session, upstreamId } = this.#input;
-    if (relay.isOver) return;
+    const { asking, relay, session, upstream, upstreamId } = this.#input;
+    if (!relay.isWaiting) return;
     const place = await this.#leave();
-    if (place === null) return;
+    if (place === null) {
+      for (const { id } of questions)
+        void notify(upstream, session, `{"jsonrpc":"2.0","id":${id},"error":${JSON.stringify(TAKES_NO_REQUESTS)}}`);
+      return;
+    }
     const { id, instance, protocolVersion } = session;
     if (relay.isOver) this.#dropAt(place);
     else relay.finish(asking.inputRequired({ session: { id, instance, protocolVersion }, upstreamId, place }, questions));
@@ -111,7 +126,7 @@ export class AskingAttempt {
     if ('address' in place) held.mailboxes.post(organisationId, place.address, JSON.stringify(letter)).catch(() => undefined);
   }
 
-  /** Where the stream goes on; null when it broke off. */
+  /** Where the stream goes on; null when there is none at this moment. */
   async #leave(): Promise<Place | null> {
     const { letGo, relay } = this.#input;
     const { position, reader } = relay;
@@ -124,7 +139,7 @@ export class AskingAttempt {
       await connection.leave();
       return { address: connection.address };
     }
-    return connection instanceof Exchange && reader !== null ? { address: await this.#held.hold(connection, reader) } : null;
+    return connection instanceof Exchange ? { address: await this.#held.hold(connection, reader) } : null;
   }
 }
 

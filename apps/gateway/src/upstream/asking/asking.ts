@@ -3,18 +3,24 @@ import { META_KEYS, type ScannedMessage, sliceMember } from '@patchbay/mcp-wire'
 import type { CallContext } from '../../pipeline/context.ts';
 import type { Bridge } from '../bridge/bridge.ts';
 import type { UpstreamTarget } from '../bridge/make-bridge.ts';
+import type { Upstream } from '../upstreams.ts';
+import type { LocatedSession } from '../ways.ts';
 import { type Declared, lackingFor } from './declared.ts';
 import { Gathering } from './gathering.ts';
+import type { Hearer } from './general-stream.ts';
+import type { GeneralStreams } from './general-streams.ts';
 import type { HeldStreamDeps } from './held-stream.ts';
 import type { HeldStreams } from './held-streams.ts';
 import { isObject } from './json.ts';
 import { leadsTo, linksOf, URL_ELICITATION_REQUIRED } from './links.ts';
 import { isQuestionMethod, type Question, toQuestion } from './question.ts';
+import type { Refused } from './takes-no-requests.ts';
 import type { ParkedCall, RequestStates, WaitingQuestion } from './request-state.ts';
 
 export type AskingDeps = {
   readonly states: RequestStates;
   readonly held: HeldStreams;
+  readonly general: Pick<GeneralStreams, 'join'>;
   /** Of the pages that only we may send people to. */
   readonly ownOrigin: string;
 };
@@ -30,9 +36,6 @@ export type AskingInput = {
   readonly resumed: Resumed | null;
 };
 
-/** What a server is told at once instead of an answer. */
-export type Refused = { readonly code: number; readonly message: string };
-
 /** Revision 2026-07-28 lets servers ask for input on these alone. */
 const CAN_ASK: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
 const UNKNOWN: Refused = { code: -32601, message: 'This client takes no such requests here.' };
@@ -45,6 +48,10 @@ export class Asking {
   readonly #deps: AskingDeps;
   readonly #input: AskingInput;
   #gathering: Gathering | null = null;
+  /** The attempt that hears what the server says outside of its calls. */
+  #hearer: Hearer | null = null;
+  /** What it was asked there and has not told its client. */
+  #untold: Buffer[] = [];
   /** The first capability that the server needed and the client did not declare. */
   #lacking: Record<string, unknown> | null = null;
 
@@ -60,6 +67,27 @@ export class Asking {
     const { principal } = this.#input.ctx;
     if (principal === null) throw new TypeError('a call without a principal reaches no pods');
     return { held: this.#deps.held, organisationId: principal.organisationId };
+  }
+
+  /** Runs an attempt that hears meanwhile what the server says outside of its calls. */
+  async hearing<T>(upstream: Upstream, session: LocatedSession, run: () => Promise<T>): Promise<T> {
+    if (this.declared.capabilities === '{}') return run();
+    const hearer: Hearer = {
+      ask: (bytes, message) => this.#hearer?.ask(bytes, message) === true && this.#untold.push(bytes) > 0,
+      progress: (bytes, message) => this.#hearer?.progress(bytes, message),
+    };
+    const joined = this.#deps.general.join({ upstream, session, hearer });
+    const leave = joined instanceof Promise ? await joined : joined;
+    try {
+      return await run();
+    } finally {
+      this.#hearer = null;
+      leave(this.#untold);
+    }
+  }
+
+  set hearer(hearer: Hearer) {
+    this.#hearer = hearer;
   }
 
   get isGathering(): boolean {
@@ -82,6 +110,7 @@ export class Asking {
     if (question === null) return { code: -32602, message: 'The parameters are no object.' };
     this.#gathering ??= new Gathering((questions) => {
       this.#gathering = null;
+      this.#untold = [];
       onQuiet(questions);
     });
     return this.#gathering.add(question) ? null : { code: -32600, message: 'A request with this id waits already.' };

@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { OrganisationId } from '@patchbay/contracts';
-import type { SseEvent, SseParser } from '@patchbay/mcp-wire';
+import { type SseEvent, SseParser } from '@patchbay/mcp-wire';
 import type { OpenMailbox } from '../../mailbox/mailboxes.ts';
 import type { Exchange, ExchangeFailure, Receiver } from '../exchange.ts';
+import { judgeHead } from '../judge.ts';
 import type { HeldStreams } from './held-streams.ts';
 
 /** What the holder of a stream sends to the call that goes on with it. `n` counts what the stream brought since it was held. */
@@ -38,7 +39,10 @@ const KEPT_BYTES_MAX = 4 * 1024 * 1024;
 export class HeldStream implements Receiver {
   readonly #deps: HeldStreamDeps;
   readonly #first: Receiver;
-  #held: { readonly exchange: Exchange; readonly parser: SseParser } | null = null;
+  #held: Exchange | null = null;
+  #parser: SseParser | null = null;
+  /** Of an answer in one piece, which some servers give whatever they ask meanwhile. */
+  #body: Buffer[] | null = null;
   #box: OpenMailbox | null = null;
   /** The call that goes on with it; null while all wait. */
   #replyTo: string | null = null;
@@ -54,9 +58,10 @@ export class HeldStream implements Receiver {
     this.#first = first;
   }
 
-  /** From now on nobody's call needs it. Resolves with the address under which a later one finds it. */
-  async hold(exchange: Exchange, parser: SseParser): Promise<string> {
-    this.#held = { exchange, parser };
+  /** From now on nobody's call needs it. Resolves with the address under which a later one finds it. `parser`: null before its head has come. */
+  async hold(exchange: Exchange, parser: SseParser | null): Promise<string> {
+    this.#held = exchange;
+    this.#parser = parser;
     exchange.endure();
     this.#dropAfter(HELD_MS_MAX);
     const { held, organisationId } = this.#deps;
@@ -68,7 +73,7 @@ export class HeldStream implements Receiver {
   /** Nobody will go on with it. */
   drop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#held?.exchange.abort();
+    this.#held?.abort();
     this.#box?.close();
     this.#deps.held.delete(this.#deps.organisationId, this);
     this.#kept = [];
@@ -80,17 +85,30 @@ export class HeldStream implements Receiver {
   }
 
   head(status: number, headers: IncomingHttpHeaders): void {
-    this.#first.head(status, headers);
+    if (this.#held === null) {
+      this.#first.head(status, headers);
+      return;
+    }
+    const kind = judgeHead(status, headers, '');
+    if (kind === 'events') this.#parser = new SseParser();
+    else if (kind === 'json') this.#body = [];
+    else this.failed('malformed');
   }
 
   data(chunk: Buffer): void {
     if (this.#held === null) this.#first.data(chunk);
-    else for (const event of this.#held.parser.push(chunk)) this.#bring({ kind: 'event', n: this.#next(), event }, event.data.length);
+    else if (this.#body !== null) this.#keepBody(this.#body, chunk);
+    else for (const event of this.#parser?.push(chunk) ?? []) this.#bringEvent(event);
   }
 
   end(): void {
-    if (this.#held === null) this.#first.end();
-    else this.#bring({ kind: 'over', n: this.#next(), failure: null }, 0);
+    if (this.#held === null) {
+      this.#first.end();
+      return;
+    }
+    if (this.#body !== null)
+      this.#bringEvent({ event: 'message', data: Buffer.concat(this.#body).toString('utf8'), id: null, retry: null });
+    this.#bring({ kind: 'over', n: this.#next(), failure: null }, 0);
   }
 
   failed(failure: ExchangeFailure): void {
@@ -101,6 +119,16 @@ export class HeldStream implements Receiver {
   crashed(error: unknown): void {
     if (this.#held === null) this.#first.crashed(error);
     else this.drop();
+  }
+
+  #keepBody(body: Buffer[], chunk: Buffer): void {
+    body.push(chunk);
+    this.#keptBytes += chunk.length;
+    if (this.#keptBytes > KEPT_BYTES_MAX) this.drop();
+  }
+
+  #bringEvent(event: SseEvent): void {
+    this.#bring({ kind: 'event', n: this.#next(), event }, event.data.length);
   }
 
   #next(): number {

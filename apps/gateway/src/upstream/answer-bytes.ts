@@ -1,0 +1,10 @@
+/** The first byte that says what a JSON document is; undefined when nothing but space has come. */
+export function firstByte(bytes: Buffer): number | undefined {
+  return bytes.find((byte) => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09);
+}
+
+/** For the record alone, so a byte search will do: a false alarm costs a wrong label and no more. */
+export function isToolError(bytes: Buffer): boolean {
+  const at = bytes.indexOf('"isError"');
+  return at >= 0 && /^"isError"\s*:\s*true/.test(bytes.toString('latin1', at, at + 32));
+}

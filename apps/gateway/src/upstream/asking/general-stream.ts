@@ -1,0 +1,156 @@
+import { type ScannedMessage, scanMessage, type SseEvent } from '@patchbay/mcp-wire';
+import { UpstreamStream } from '../../streams/upstream-stream.ts';
+import { streamHeaders } from '../headers.ts';
+import { notify } from '../open-session.ts';
+import type { Upstream } from '../upstreams.ts';
+import type { LocatedSession } from '../ways.ts';
+import { TAKES_NO_REQUESTS } from './takes-no-requests.ts';
+
+/** A call that may be meant by what its server says without naming a call. */
+export type Hearer = {
+  /** False: it cannot be asked this; another may. */
+  ask(bytes: Buffer, message: ScannedMessage): boolean;
+  /** Of this call or another. */
+  progress(bytes: Buffer, message: ScannedMessage): void;
+};
+
+/** `taken`: another connection reads it. `none`: the server has no such stream. */
+export type Stood = 'open' | 'taken' | 'none' | 'failed';
+
+export type GeneralStreamInput = {
+  readonly upstream: Upstream;
+  readonly session: LocatedSession;
+};
+
+const IDLE_MS = 60_000;
+const REOPEN_MS = 1_000;
+const WAITING_MAX = 100;
+const [NONE, TAKEN] = [405, 409];
+
+/** The stream on which a legacy server says what belongs to no call, read while calls of modern clients use its session. */
+export class GeneralStream {
+  readonly #input: GeneralStreamInput;
+  readonly #hearers: Hearer[] = [];
+  /** Requests that no call could be asked yet. */
+  #waiting: Buffer[] = [];
+  #stream: UpstreamStream | null = null;
+  #lastEventId: string | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #opened: Promise<Stood> | null = null;
+  #isOpen = false;
+  #isOver = false;
+  readonly #onOver: (() => void)[] = [];
+
+  constructor(input: GeneralStreamInput) {
+    this.#input = input;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Opened once, whoever asks. */
+  open(): Promise<Stood> {
+    this.#opened ??= this.#connect();
+    return this.#opened;
+  }
+
+  /** When it is read no more. */
+  onceOver(tell: () => void): void {
+    if (this.#isOver) tell();
+    else this.#onOver.push(tell);
+  }
+
+  #connect(): Promise<Stood> {
+    return new Promise((resolve) => {
+      const { session, upstream } = this.#input;
+      const way = upstream.ways.to(session);
+      const stands = (stood: Stood): void => {
+        this.#isOpen = stood === 'open';
+        if (!this.#isOpen) this.close();
+        resolve(stood);
+      };
+      if (way === null) return stands('failed');
+      const headers = streamHeaders(upstream, session, this.#lastEventId);
+      const request = { pool: way.streams(), path: way.path, headers, timeoutMs: upstream.server.timeouts.connectMs };
+      this.#stream = new UpstreamStream(request, {
+        opened: () => stands('open'),
+        event: (event) => this.#read(event),
+        refused: (why) => stands(why === TAKEN ? 'taken' : why === NONE ? 'none' : 'failed'),
+        ended: () => this.#onEnded(),
+      });
+      this.#stream.open();
+    });
+  }
+
+  /** The youngest is asked first. */
+  add(hearer: Hearer): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#hearers.push(hearer);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const bytes of waiting) this.#hear(bytes);
+  }
+
+  /** `untold`: what it was asked and did not come to tell its client; others may. */
+  remove(hearer: Hearer, untold: readonly Buffer[]): void {
+    const index = this.#hearers.indexOf(hearer);
+    if (index >= 0) this.#hearers.splice(index, 1);
+    for (const bytes of untold) this.#hear(bytes);
+    if (this.#hearers.length > 0 || this.#isOver) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.close(), IDLE_MS);
+  }
+
+  close(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#isOpen = false;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#stream?.close();
+    for (const bytes of this.#waiting) this.#refuse(bytes);
+    for (const tell of this.#onOver) tell();
+  }
+
+  /** Load balancers cut what is silent; who still listens wants the rest. */
+  #onEnded(): void {
+    if (this.#isOver) return;
+    if (this.#hearers.length === 0) this.close();
+    else this.#timer = setTimeout(() => void this.#connect(), REOPEN_MS);
+  }
+
+  #read({ data, event, id }: SseEvent): void {
+    this.#lastEventId = id ?? this.#lastEventId;
+    if (data !== '' && event === 'message') this.#hear(Buffer.from(data));
+  }
+
+  #hear(bytes: Buffer): void {
+    const scanned = scanMessage(bytes);
+    if (!scanned.ok) return;
+    const { message } = scanned;
+    if (message.kind === 'notification') {
+      if (message.method === 'notifications/progress') for (const hearer of this.#hearers) hearer.progress(bytes, message);
+    } else if (message.kind === 'request') {
+      this.#ask(bytes, message);
+    }
+  }
+
+  #ask(bytes: Buffer, message: ScannedMessage): void {
+    if (message.method === 'ping') {
+      this.#answer(message, { result: {} });
+      return;
+    }
+    for (const hearer of this.#hearers.toReversed()) if (hearer.ask(bytes, message)) return;
+    if (this.#waiting.length < WAITING_MAX && !this.#isOver) this.#waiting.push(bytes);
+    else this.#answer(message, { error: TAKES_NO_REQUESTS });
+  }
+
+  #refuse(bytes: Buffer): void {
+    const scanned = scanMessage(bytes);
+    if (scanned.ok) this.#answer(scanned.message, { error: TAKES_NO_REQUESTS });
+  }
+
+  #answer({ id }: ScannedMessage, answer: object): void {
+    void notify(this.#input.upstream, this.#input.session, JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
+  }
+}
