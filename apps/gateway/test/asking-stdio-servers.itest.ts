@@ -22,6 +22,7 @@ beforeEach(async () => {
     args: [EVERYTHING],
     env: {},
     isolation: 'session',
+    egress: { targets: [], openings: [] },
   });
   const server = { id, slug: 'everything', url: null, era: 'legacy', tools: TOOLS, requestMs: 40_000 } as const;
   balanced = await startPods({ servers: [server], stdioHostUrls: [host.url] });
