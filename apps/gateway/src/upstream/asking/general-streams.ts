@@ -126,7 +126,7 @@ export class GeneralStreams {
     const key = recordKey(upstream, session);
     const record = await within(store.get(organisationId, key), STORE_TIMEOUT_MS, null);
     const address = record === null ? null : open(this.#keyring, record, [key, organisationId])?.toString('utf8');
-    if (address == null) return NOTHING;
+    if (address === null || address === undefined) return NOTHING;
     const box: OpenMailbox = await mailboxes.open(organisationId, (letter) => {
       const bytes = Buffer.from(letter);
       const scanned = scanMessage(bytes);
