@@ -9,6 +9,7 @@ import { makeTaskIds } from './aggregate/task-ids.ts';
 import { makeDeleteSession } from './methods/delete-session.ts';
 import { makeForwardNotification } from './methods/forward-notification.ts';
 import { makeInitialize } from './methods/initialize.ts';
+import { makeInitializeEither } from './methods/initialize-either.ts';
 import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
 import { makeList } from './methods/list.ts';
 import { makeListCursors } from './methods/list-cursors.ts';
@@ -122,6 +123,7 @@ export function makeSteps({
   const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys), ownOrigin: config.gatewayUrl.origin };
   const asking = { held, general, states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };
   const taskIds = makeTaskIds(sealingKeys);
+  const initialize = makeInitialize({ sessionOpener });
   return makePipeline({
     receive: namesOf(config),
     authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock },
@@ -130,8 +132,9 @@ export function makeSteps({
     route: { taskIds },
     answerEarly: {
       list: makeList(makeListCursors(sealingKeys)),
-      initialize: makeInitialize({ sessionOpener }),
+      initialize,
       initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
+      initializeEither: makeInitializeEither({ ...reach, sessionOpener, sessions, initialize }),
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
       listen: makeListen({ streams }),
       openStream: makeOpenStream({ ...reach, sessions, streams, resumeCall: makeResumeCall(rounds), logger }),

@@ -19,18 +19,22 @@ const DEFINITIONS = {
 };
 
 let upstream: RawUpstream;
+let modern: RawUpstream;
 let gateway: TestGateway;
 
 beforeEach(async () => {
-  upstream = await startRawUpstream(({ message }, response) => {
+  const answer: Parameters<typeof startRawUpstream>[0] = ({ message }, response) => {
     const result = { resultType: 'complete', ...RESULTS[String(message.params?.['name'])] };
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result }));
-  });
+  };
+  upstream = await startRawUpstream(answer);
+  modern = await startRawUpstream(answer);
+  modern.keepsSessions = false;
   const tools = Object.keys(RESULTS);
   const definitions = Object.fromEntries(Object.entries(DEFINITIONS).map(([name, definition]) => [name, JSON.stringify(definition)]));
   gateway = await startGateway({
     servers: [
-      { slug: 'new', url: upstream.url, era: 'modern', tools, definitions },
+      { slug: 'new', url: modern.url, era: 'modern', tools, definitions },
       { slug: 'old', url: upstream.url, era: 'legacy', tools: ['media'] },
     ],
   });
@@ -39,6 +43,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await gateway.close();
   await upstream.close();
+  await modern.close();
 });
 
 const HEADERS = { authorization: 'Bearer ada', 'content-type': 'application/json', accept: 'application/json, text/event-stream' };

@@ -6,6 +6,7 @@ import { respondAccepted } from '../pipeline/respond.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import type { CompiledServer } from '../snapshot/compiled.ts';
 import { readExposedId } from '../upstream/bridge/server-requests.ts';
+import { edgeEra } from '../upstream/edge-era.ts';
 import type { InFlight } from '../upstream/in-flight.ts';
 import { notify } from '../upstream/open-session.ts';
 import { reach } from '../upstream/reach.ts';
@@ -49,7 +50,7 @@ type Passing = { readonly server: CompiledServer; readonly session: ClientSessio
 
 /** To the server's session, if there is one: what belongs to a session that is gone is nobody's. */
 async function passOn(deps: ForwardNotificationDeps, ctx: CallContext, { body, server, session }: Passing): Promise<Refusal | null> {
-  if (server.catalogue?.era !== 'legacy') return null;
+  if (edgeEra(server, session) === 'modern') return null;
   const upstream = await reach(deps, ctx, server);
   if ('code' in upstream) return upstream;
   const found = await deps.sessions.find(upstream, { userId: session.userId, clientSession: session });

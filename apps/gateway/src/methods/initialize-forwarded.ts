@@ -6,6 +6,7 @@ import { respondJson } from '../pipeline/respond.ts';
 import { clientFactsOf } from '../sessions/client-facts.ts';
 import type { ClientFacts } from '../sessions/client-session.ts';
 import { bindingOf, type SessionOpener } from '../sessions/session-opener.ts';
+import type { CompiledServer } from '../snapshot/compiled.ts';
 import type { Asked } from '../upstream/ask.ts';
 import { closeSession, readSession, sendInitialize } from '../upstream/open-session.ts';
 import { type ReachDeps, reach } from '../upstream/reach.ts';
@@ -26,19 +27,29 @@ export type InitializeForwardedDeps = ReachDeps & {
  */
 export function makeInitializeForwarded(deps: InitializeForwardedDeps): Step {
   return async function initializeForwarded(ctx: CallContext): Promise<Outcome> {
-    const { message, target } = ctx;
-    if (message === null || message.id === null || target?.kind !== 'builtin' || target.server === null) return refusal('internal');
-    if (message.capabilitiesSpan === null) return refusal('rpc.params', 'params.capabilities is missing.');
-    const facts = clientFactsOf(ctx.body, message, message.protocolVersion ?? '');
-    if ('code' in facts) return facts;
-    const upstream = await reach(deps, ctx, target.server);
-    if ('code' in upstream) return upstream;
-    const { id } = message;
-    const placing = { owner: randomUUID(), slug: target.server.slug };
-    const outcome = await openOnOne(upstream.ways, placing, (way) => initializeOver(upstream, way, { body: ctx.body, id }));
-    if ('code' in outcome) return outcome;
-    return answer(deps, ctx, { asked: outcome.opened, facts, upstream, way: outcome.way });
+    const server = ctx.target?.kind === 'builtin' ? ctx.target.server : null;
+    if (server === null) return refusal('internal');
+    const opened = await openForwarded(deps, ctx, server);
+    return 'code' in opened ? opened : answerForwarded(deps, ctx, opened);
   };
+}
+
+/** What a server answered to a client's `initialize`. */
+export type Initialized = { readonly asked: Asked; readonly facts: ClientFacts; readonly upstream: Upstream; readonly way: Way };
+
+/** Sends the client's `initialize` to the server; a session that it opened is in its answer, and nowhere recorded yet. */
+export async function openForwarded(deps: ReachDeps, ctx: CallContext, server: CompiledServer): Promise<Initialized | Refusal> {
+  const { body, message } = ctx;
+  if (message === null || message.id === null) return refusal('internal');
+  if (message.capabilitiesSpan === null) return refusal('rpc.params', 'params.capabilities is missing.');
+  const facts = clientFactsOf(body, message, message.protocolVersion ?? '');
+  if ('code' in facts) return facts;
+  const upstream = await reach(deps, ctx, server);
+  if ('code' in upstream) return upstream;
+  const { id } = message;
+  const placing = { owner: randomUUID(), slug: server.slug };
+  const outcome = await openOnOne(upstream.ways, placing, (way) => initializeOver(upstream, way, { body, id }));
+  return 'code' in outcome ? outcome : { asked: outcome.opened, facts, upstream, way: outcome.way };
 }
 
 async function initializeOver(upstream: Upstream, way: Way, request: { body: Buffer; id: string | number }): Promise<Asked | Refusal> {
@@ -47,9 +58,12 @@ async function initializeOver(upstream: Upstream, way: Way, request: { body: Buf
   return readHostRefusal(asked.body) ?? asked;
 }
 
-type Initialized = { readonly asked: Asked; readonly facts: ClientFacts; readonly upstream: Upstream; readonly way: Way };
-
-async function answer(deps: InitializeForwardedDeps, ctx: CallContext, { asked, facts, upstream, way }: Initialized): Promise<Outcome> {
+/** Its answer for the client, and the session sealed into ours. */
+export async function answerForwarded(
+  deps: InitializeForwardedDeps,
+  ctx: CallContext,
+  { asked, facts, upstream, way }: Initialized,
+): Promise<Outcome> {
   if (sliceMember(asked.body, ['error']) !== null) {
     // The server's own refusal (of the version, say) is the client's answer.
     respondJson(ctx, 200, asked.body);

@@ -3,6 +3,7 @@ import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline
 import type { ClientStreams } from '../streams/client-streams.ts';
 import { ForwardedStream } from '../streams/forwarded-stream.ts';
 import { streamOwnerOf } from '../streams/stream-owner.ts';
+import { edgeEra } from '../upstream/edge-era.ts';
 import { streamHeaders } from '../upstream/headers.ts';
 import { refuseBroken, refuseFailure } from '../upstream/judge.ts';
 import { type ReachDeps, reach } from '../upstream/reach.ts';
@@ -59,7 +60,7 @@ async function openFor(deps: OpenStreamDeps, ctx: CallContext, forwarded: Forwar
   const { endpointServer } = ctx;
   const lastEventId = ctx.request.headers['last-event-id'];
   if (isOurId(lastEventId)) return deps.resumeCall(ctx, forwarded.stream, lastEventId);
-  if (endpointServer?.catalogue?.era !== 'legacy') {
+  if (endpointServer === null || edgeEra(endpointServer, ctx.session) === 'modern') {
     forwarded.openSilent();
     return undefined;
   }

@@ -10,6 +10,8 @@ export type AnswerEarlyDeps = {
   readonly initialize: Step;
   /** The one list-or-open method that is not answered from the snapshot: legacy `initialize` on a legacy server's own endpoint. */
   readonly initializeForwarded: Step;
+  /** The same at a server of revision 2026-07-28, if it keeps sessions; else from the snapshot. */
+  readonly initializeEither: Step;
   readonly listen: Step;
   readonly deleteSession: Step;
   readonly openStream: Step;
@@ -23,7 +25,8 @@ export function makeAnswerEarly(deps: AnswerEarlyDeps): Step {
     if (target === null || target.kind !== 'builtin') return undefined;
     switch (target.method) {
       case 'initialize':
-        return target.server?.catalogue?.era === 'legacy' ? deps.initializeForwarded(ctx) : deps.initialize(ctx);
+        if (target.server === null || target.server.catalogue === null) return deps.initialize(ctx);
+        return target.server.catalogue.era === 'legacy' ? deps.initializeForwarded(ctx) : deps.initializeEither(ctx);
       case 'server/discover':
         return discover(ctx);
       case 'subscriptions/listen':

@@ -1,6 +1,7 @@
 import { type Refusal, refusal } from '@patchbay/errors';
 import { foldKey, sliceMembers, type Span } from '@patchbay/mcp-wire';
 import type { CompiledServer } from '../snapshot/compiled.ts';
+import { edgeEra } from '../upstream/edge-era.ts';
 import type { CallContext, CallObject } from './context.ts';
 
 /** What a message is about; a name or URI that is missing or no string is the caller's mistake. */
@@ -28,8 +29,8 @@ const CORE_METHODS: ReadonlySet<string> = new Set([
 ]);
 
 /** A method that no revision has, for a server of the client's own era: an extension between the two of them (protocol.md trap 16). */
-export function foreignMethodOf({ era, message }: CallContext, { catalogue }: CompiledServer): CallObject | null {
-  if (message === null || catalogue?.era !== era || CORE_METHODS.has(message.method)) return null;
+export function foreignMethodOf({ era, message, session }: CallContext, server: CompiledServer): CallObject | null {
+  if (message === null || edgeEra(server, session) !== era || CORE_METHODS.has(message.method)) return null;
   return { kind: 'method', name: message.method };
 }
 

@@ -10,8 +10,9 @@ import { AskingAttempt } from './asking/asking-attempt.ts';
 import { answerServer } from './asking/answer-server.ts';
 import type { Bridge } from './bridge/bridge.ts';
 import { fitRevision } from './bridge/fit-revision.ts';
-import { makeBridge, type NextId, type UpstreamTarget } from './bridge/make-bridge.ts';
+import { type Edge, makeBridge, type NextId, type UpstreamTarget } from './bridge/make-bridge.ts';
 import { Downstream } from './downstream.ts';
+import { edgeEra } from './edge-era.ts';
 import { type Connection, Exchange } from './exchange.ts';
 import { forwardedParams, legacyHeaders, modernRequestHeaders } from './headers.ts';
 import type { InFlight } from './in-flight.ts';
@@ -93,12 +94,16 @@ export class UpstreamCall {
 
   async #runAttempts(): Promise<RelayEnd> {
     const { asking, owner, target, upstream } = this.#input;
-    if (target.server.catalogue?.era === 'modern') return this.#runModern();
+    if (edgeEra(target.server, owner.clientSession) === 'modern') return this.#runModern();
     if (asking !== null && asking.resumed !== null) return this.#resume(asking, asking.resumed);
     const found = this.#deps.sessions.current(upstream, owner);
     let session = found instanceof Promise ? await found : found;
     for (let replacements = 0; ; replacements += 1) {
-      if ('code' in session) return { kind: 'refused', refusal: session };
+      if ('code' in session) {
+        // It keeps no sessions any more.
+        if (target.server.catalogue?.era === 'modern' && replacements > 0) return this.#runModern();
+        return { kind: 'refused', refusal: session };
+      }
       const current = session;
       const run = (): Promise<RelayEnd> => this.#runDialling(current);
       const end = await (asking === null ? run() : asking.hearing(upstream, current, run));
@@ -134,7 +139,8 @@ export class UpstreamCall {
   #runOnce(session: UpstreamSession | null, { path, pool }: Way): Promise<RelayEnd> {
     if (this.#isCancelled) return Promise.resolve({ kind: 'cancelled' });
     const isExclusive = session === null || (session.id !== null && this.#input.ctx.session !== null);
-    const bridge = this.#bridge(isExclusive, this.#deps.nextId);
+    const upstreamEra = session === null ? 'modern' : 'legacy';
+    const bridge = this.#bridge({ isExclusive, nextId: this.#deps.nextId, upstreamEra });
     return new Promise((settle) => {
       const attempt = this.#begin(session, bridge, settle);
       const headers = this.#headers(session);
@@ -148,7 +154,7 @@ export class UpstreamCall {
 
   /** The call waits at its server: nothing is sent but the answers that it waits for. */
   #resume(asking: Asking, resumed: Resumed): Promise<RelayEnd> {
-    const bridge = this.#bridge(false, () => resumed.call.upstreamId);
+    const bridge = this.#bridge({ isExclusive: false, nextId: () => resumed.call.upstreamId, upstreamEra: 'legacy' });
     const session = { ...resumed.call.session, record: null };
     return asking.hearing(this.#input.upstream, session, () => {
       if (this.#isCancelled) return Promise.resolve({ kind: 'cancelled' });
@@ -156,12 +162,12 @@ export class UpstreamCall {
     });
   }
 
-  #bridge(isExclusive: boolean, nextId: NextId): Bridge {
+  #bridge(edge: Edge): Bridge {
     const { asking, ctx, message, target } = this.#input;
     const continuation = this.#rounds?.continuation ?? null;
-    const own = makeBridge({ continuation, ctx, isExclusive, message, nextId, target });
+    const own = makeBridge({ ...edge, continuation, ctx, message, target });
     const exposed = exposeTaskIds(ctx, target, { bridge: exposeOnAggregate(ctx, target, own), taskIds: this.#deps.taskIds });
-    const bridge = fitRevision(ctx, target, exposed);
+    const bridge = fitRevision(ctx, { ...target, upstreamEra: edge.upstreamEra }, exposed);
     return asking?.over(bridge) ?? bridge;
   }
 

@@ -1,6 +1,7 @@
 import type { CallContext } from '../pipeline/context.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import type { CompiledServer } from '../snapshot/compiled.ts';
+import { edgeEra } from './edge-era.ts';
 import { type ReachDeps, reach } from './reach.ts';
 import type { SessionRegistry, UpstreamSession } from './session-registry.ts';
 import type { Upstream } from './upstreams.ts';
@@ -15,7 +16,7 @@ export type SessionInUse = { readonly upstream: Upstream; readonly session: Upst
 
 /** All of them at the call's endpoint; opens none. Asks the store about each server that this pod has not used: for what is rare. Never rejects. */
 export async function sessionsInUse(deps: SessionsInUseDeps, ctx: CallContext, clientSession: ClientSession): Promise<SessionInUse[]> {
-  const found = await Promise.all(legacyServers(ctx).map((server) => sessionAt(deps, ctx, { clientSession, server })));
+  const found = await Promise.all(serversWithSessions(ctx, clientSession).map((server) => sessionAt(deps, ctx, { clientSession, server })));
   return found.filter((each) => each !== null);
 }
 
@@ -33,7 +34,7 @@ async function sessionAt(deps: SessionsInUseDeps, ctx: CallContext, { clientSess
   }
 }
 
-function legacyServers({ endpointServer, snapshot }: CallContext): readonly CompiledServer[] {
+function serversWithSessions({ endpointServer, snapshot }: CallContext, session: ClientSession): readonly CompiledServer[] {
   const servers = endpointServer === null ? [...(snapshot?.serversBySlug.values() ?? [])] : [endpointServer];
-  return servers.filter(({ catalogue }) => catalogue?.era === 'legacy');
+  return servers.filter((server) => edgeEra(server, session) === 'legacy' && server.catalogue !== null);
 }

@@ -13,6 +13,7 @@ import { makeTaskIds } from '../../src/aggregate/task-ids.ts';
 import { makeDeleteSession } from '../../src/methods/delete-session.ts';
 import { makeForwardNotification } from '../../src/methods/forward-notification.ts';
 import { makeInitialize } from '../../src/methods/initialize.ts';
+import { makeInitializeEither } from '../../src/methods/initialize-either.ts';
 import { makeInitializeForwarded } from '../../src/methods/initialize-forwarded.ts';
 import { makeListen } from '../../src/methods/listen.ts';
 import { makeOpenStream } from '../../src/methods/open-stream.ts';
@@ -149,6 +150,7 @@ export async function startGateway({
   const held = new HeldStreams(mailboxes);
   const general = new GeneralStreams({ keyring: KEYRING, mailboxes, store });
   const asking = { held, general, states: makeRequestStates(KEYRING, clock), ownOrigin: OWN_ORIGIN };
+  const initialize = makeInitialize({ sessionOpener });
   const outcomes: string[] = [];
   const calls: CallContext[] = [];
   const taskIds = makeTaskIds(KEYRING);
@@ -160,8 +162,9 @@ export async function startGateway({
     makeThrottle({ limits }),
     makeAnswerEarly({
       list: makeList(makeListCursors(KEYRING)),
-      initialize: makeInitialize({ sessionOpener }),
+      initialize,
       initializeForwarded: makeInitializeForwarded({ credentials, resolveUpstream, sessionOpener, sessions }),
+      initializeEither: makeInitializeEither({ credentials, resolveUpstream, sessionOpener, sessions, initialize }),
       deleteSession: makeDeleteSession({ credentials, resolveUpstream, tombstones, sessions, logger }),
       listen: makeListen({ streams }),
       openStream: makeOpenStream({ credentials, resolveUpstream, sessions, streams, resumeCall: makeResumeCall(rounds), logger }),

@@ -6,7 +6,8 @@ export type RawRequest = {
   readonly text: string;
   readonly message: { id?: string | number; method: string; params?: Record<string, unknown>; result?: unknown; error?: { code: number } };
 };
-export type RawUpstream = Listening & { readonly seen: RawRequest[] };
+/** `keepsSessions`: false refuses `initialize`, as servers of revision 2026-07-28 alone do. */
+export type RawUpstream = Listening & { readonly seen: RawRequest[]; keepsSessions: boolean };
 
 /** Answers a GET; without one there is no stream to be had. */
 export type OnStream = (headers: IncomingHttpHeaders, response: ServerResponse) => void;
@@ -17,6 +18,7 @@ export async function startRawUpstream(
   onStream: OnStream | null = null,
 ): Promise<RawUpstream> {
   const seen: RawRequest[] = [];
+  const server = { seen, keepsSessions: true };
   const listening = await listen((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -27,6 +29,11 @@ export async function startRawUpstream(
       const received: RawRequest = { headers: request.headers, text, message: JSON.parse(text) as RawRequest['message'] };
       seen.push(received);
       if (received.message.id === undefined || received.message.method === undefined) return void response.writeHead(202).end();
+      if (received.message.method === 'initialize' && !server.keepsSessions) {
+        response.writeHead(404, { 'content-type': 'application/json' });
+        const error = { code: -32601, message: 'Method not found' };
+        return void response.end(JSON.stringify({ jsonrpc: '2.0', id: received.message.id, error }));
+      }
       if (received.message.method === 'initialize') {
         response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 'raw-session' });
         const result = { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'raw', version: '1' } };
@@ -35,7 +42,7 @@ export async function startRawUpstream(
       answer(received, response);
     });
   });
-  return { ...listening, seen };
+  return Object.assign(server, listening);
 }
 
 /** Begins a stream of events and writes these. */

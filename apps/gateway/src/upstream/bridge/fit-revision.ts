@@ -1,16 +1,19 @@
-import { hasObjectOutput, knowsAllContent, legacyStructuredContent, olderContent } from '@patchbay/mcp-wire';
+import { type Era, hasObjectOutput, knowsAllContent, legacyStructuredContent, olderContent } from '@patchbay/mcp-wire';
 import type { CallContext } from '../../pipeline/context.ts';
 import type { CompiledEntry } from '../../snapshot/compiled.ts';
 import type { Bridge } from './bridge.ts';
 import type { UpstreamTarget } from './make-bridge.ts';
 
+/** A target, and in which era its server is spoken to. */
+type Reached = UpstreamTarget & { readonly upstreamEra: Era };
+
 /**
  * The bridge of a call whose answer may hold what the client's revision cannot parse; else the bridge as it is. A legacy server negotiated
  * its revision with the client of its own endpoint itself, so that answers pass there as they are.
  */
-export function fitRevision(ctx: CallContext, target: UpstreamTarget, bridge: Bridge): Bridge {
+export function fitRevision(ctx: CallContext, target: Reached, bridge: Bridge): Bridge {
   const { endpointServer, era, message, protocolVersion, session } = ctx;
-  const isModernServer = target.server.catalogue?.era === 'modern';
+  const isModernServer = target.upstreamEra === 'modern';
   if (era === 'modern' || message === null || (!isModernServer && endpointServer !== null && session !== null)) return bridge;
   const { method } = message;
   const isOlder = !knowsAllContent(protocolVersion) && (method === 'tools/call' || method === 'prompts/get');

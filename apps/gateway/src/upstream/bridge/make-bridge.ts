@@ -1,4 +1,4 @@
-import type { MessageId, ScannedMessage } from '@patchbay/mcp-wire';
+import type { Era, MessageId, ScannedMessage } from '@patchbay/mcp-wire';
 import type { CallContext, Target } from '../../pipeline/context.ts';
 import type { CompiledCatalogue } from '../../snapshot/compiled.ts';
 import { legacyToModernAnswer, modernToLegacyAnswer, sameEraAnswer } from './answers.ts';
@@ -14,13 +14,13 @@ export type UpstreamTarget = Extract<Target, { kind: 'upstream' }>;
 /** Ids that are unique among everything in flight on an upstream session, whichever pods share it. */
 export type NextId = () => MessageId;
 
-/** Whether the upstream session belongs to one client session alone: then its ids and progress tokens pass unchanged. */
-export type BridgeInput = {
+/** How the server is spoken to. `isExclusive`: its session belongs to one client session alone, so that ids and progress tokens pass unchanged. */
+export type Edge = { readonly upstreamEra: Era; readonly isExclusive: boolean; readonly nextId: NextId };
+
+export type BridgeInput = Edge & {
   readonly ctx: CallContext;
   readonly message: ScannedMessage;
   readonly target: UpstreamTarget;
-  readonly isExclusive: boolean;
-  readonly nextId: NextId;
   /** Of a call that a modern server asked something in; null: the first attempt. */
   readonly continuation: Continuation | null;
 };
@@ -30,9 +30,8 @@ const UNCHANGED: Pick<Bridge, 'request' | 'eventId'> = { request: (bytes) => byt
 const NOT_OFFERED: Pick<Bridge, 'request' | 'eventId'> = { request: null, eventId: null };
 
 /** Chooses by the pair of eras: client → upstream (protocol.md §2.2). Same era: byte for byte, but for what must differ. */
-export function makeBridge({ continuation, ctx, isExclusive, message, nextId, target }: BridgeInput): Bridge {
+export function makeBridge({ continuation, ctx, isExclusive, message, nextId, target, upstreamEra }: BridgeInput): Bridge {
   const { catalogue, slug } = target.server;
-  const upstreamEra = catalogue?.era ?? 'legacy';
   // A call that is sent again with answers is a new request (revision 2026-07-28, basic/patterns/mrtr).
   const newId: MessageId | null = isExclusive && continuation === null ? null : nextId();
   const changes = { id: newId, name: target.upstreamName, traceparent: ctx.traceparent };
