@@ -98,12 +98,10 @@ export class UpstreamCall {
     if (asking !== null && asking.resumed !== null) return this.#resume(asking, asking.resumed);
     const found = this.#deps.sessions.current(upstream, owner);
     let session = found instanceof Promise ? await found : found;
+    const keepsNone = (replacements: number): boolean => replacements > 0 && target.server.catalogue?.era === 'modern';
     for (let replacements = 0; ; replacements += 1) {
-      if ('code' in session) {
-        // It keeps no sessions any more.
-        if (target.server.catalogue?.era === 'modern' && replacements > 0) return this.#runModern();
-        return { kind: 'refused', refusal: session };
-      }
+      // One that keeps no sessions any more is bridged.
+      if ('code' in session) return keepsNone(replacements) ? this.#runModern() : { kind: 'refused', refusal: session };
       const current = session;
       const run = (): Promise<RelayEnd> => this.#runDialling(current);
       const end = await (asking === null ? run() : asking.hearing(upstream, current, run));
@@ -118,13 +116,8 @@ export class UpstreamCall {
     const { ctx, owner, target } = this.#input;
     const end = await this.#runDialling(null);
     if (end.kind !== 'input-required' || owner.clientSession === null) return end;
-    this.#rounds = new InputRounds(this.#deps.rounds, {
-      session: owner.clientSession,
-      slug: target.server.slug,
-      isAggregate: ctx.endpointServer === null,
-      callId: this.#input.message.id ?? 0,
-      downstream: this.#downstream,
-    });
+    const asked = { ctx, session: owner.clientSession, slug: target.server.slug, downstream: this.#downstream };
+    this.#rounds = new InputRounds(this.#deps.rounds, asked);
     return this.#rounds.run(end.required, () => this.#runDialling(null));
   }
 

@@ -1,6 +1,7 @@
 import { type Refusal, refusal } from '@patchbay/errors';
-import { type MessageId, sliceMember } from '@patchbay/mcp-wire';
+import { sliceMember } from '@patchbay/mcp-wire';
 import type { Mailboxes, OpenMailbox } from '../../mailbox/mailboxes.ts';
+import type { CallContext } from '../../pipeline/context.ts';
 import type { ClientSession } from '../../sessions/client-session.ts';
 import type { Downstream } from '../downstream.ts';
 import type { RelayEnd } from '../relay-end.ts';
@@ -17,12 +18,9 @@ export type InputRoundsDeps = {
 };
 
 export type InputRoundsInput = {
+  readonly ctx: CallContext;
   readonly session: ClientSession;
   readonly slug: string;
-  /** Whether the client talks to many servers at this endpoint. */
-  readonly isAggregate: boolean;
-  /** The client's id of the call. */
-  readonly callId: MessageId;
   readonly downstream: Pick<Downstream, 'isGone' | 'keepAlive' | 'sendEvent' | 'sendPosition'>;
 };
 
@@ -126,7 +124,9 @@ export class InputRounds {
   }
 
   #putQuestions(requests: readonly InputRequest[], address: string): Promise<Ended> {
-    const { downstream, isAggregate, session, slug } = this.#input;
+    const { ctx, downstream, session, slug } = this.#input;
+    // A server's own endpoint says by itself who asks.
+    const attribution = ctx.endpointServer === null ? `Server "${slug}" asks: ` : null;
     if (downstream.isGone) return Promise.resolve('cancelled');
     return new Promise((resolve) => {
       this.#begin(resolve);
@@ -136,15 +136,16 @@ export class InputRounds {
       for (const request of requests) {
         const id = this.#deps.questionIds.mint(session, { address, round: this.#round, key: request.key });
         this.#waiting.set(request.key, { id, result: null });
-        downstream.sendEvent(questionRequest(request, { id, attribution: isAggregate ? `Server "${slug}" asks: ` : null }));
+        downstream.sendEvent(questionRequest(request, { id, attribution }));
       }
     });
   }
 
   /** Who loses the stream comes back with this, on whichever pod, and learns what became of the call. */
   #tellPosition(address: string): void {
-    const { callId, downstream, session } = this.#input;
-    if (session.protocolVersion < POSITIONS_SINCE) return;
+    const { ctx, downstream, session } = this.#input;
+    const callId = ctx.message?.id ?? null;
+    if (callId === null || session.protocolVersion < POSITIONS_SINCE) return;
     downstream.sendPosition({ id: this.#deps.questionIds.mintPosition(session, { address, callId }), retry: RETRY_MS });
   }
 
