@@ -1,9 +1,15 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { startLegacyUpstream, startModernUpstream } from '@patchbay/testkit';
+import {
+  type ConnectedUpstream,
+  startLegacyUpstream,
+  startModernUpstream,
+  startSseUpstream,
+  startWebSocketUpstream,
+} from '@patchbay/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connect, connectCommand, legacyClient, REVISIONS, stdioClient, textOf } from '../support/clients.ts';
+import { connect, connectCommand, legacyClient, REVISIONS, overWebSocket, sseClient, stdioClient, textOf } from '../support/clients.ts';
 import type { StartPlatform, TestPlatform } from '../support/test-platform.ts';
 import { callModern } from '../support/raw.ts';
 import { until } from '../support/until.ts';
@@ -13,6 +19,7 @@ export function mainJob(start: StartPlatform): void {
   let platform: TestPlatform;
   let legacy: Awaited<ReturnType<typeof startLegacyUpstream>>;
   let modern: Awaited<ReturnType<typeof startModernUpstream>>;
+  let connected: ConnectedUpstream[] = [];
   const clients: { close(): Promise<void> }[] = [];
 
   async function open(how: (typeof REVISIONS)[number], server?: string): ReturnType<typeof connect> {
@@ -27,11 +34,16 @@ export function mainJob(start: StartPlatform): void {
       platform.register('old', legacy.url, { headers: { 'x-upstream-key': 'sealed-value' } }),
       platform.register('new', modern.url),
     ]);
+    const [sse, socket] = await Promise.all([startSseUpstream(), startWebSocketUpstream()]);
+    connected = [sse, socket];
+    const more = { headers: { 'x-upstream-key': 'sealed-value' } };
+    await platform.register('streamed', sse.url, { kind: 'sse', ...more });
+    await platform.register('socketed', socket.url, { kind: 'websocket', ...more });
   });
 
   afterAll(async () => {
     await Promise.all(clients.map((client) => client.close().catch(() => {})));
-    await Promise.all([platform.dispose(), legacy.close(), modern.close()]);
+    await Promise.all([platform.dispose(), legacy.close(), modern.close(), ...connected.map((upstream) => upstream.close())]);
   });
 
   test('the local admin can sign in with the printed password', async () => {
@@ -77,6 +89,20 @@ export function mainJob(start: StartPlatform): void {
       expect(textOf(await client.callTool({ name: 'old_echo', arguments: { message: 'hi' } }))).toBe('legacy:hi');
       expect(textOf(await client.callTool({ name: 'new_echo', arguments: { message: 'hi' } }))).toBe('modern:hi');
       expect(textOf(await client.callTool({ name: 'sum', arguments: { a: 2, b: 3 } }))).toBe('5');
+    });
+
+    test.each(['streamed', 'socketed'])('uses %s, a server on one connection, like any other', async (slug) => {
+      const aggregated = await open(how);
+      expect(textOf(await aggregated.callTool({ name: `${slug}_echo`, arguments: { message: 'hi' } }))).toBe('legacy:hi');
+      const own = await open(how, slug);
+      expect((await own.listTools()).tools.map(({ name }) => name)).toContain('echo');
+      expect((await own.readResource({ uri: 'note://one' })).contents).toMatchObject([{ text: 'first note' }]);
+      const seen: number[] = [];
+      const onprogress = ({ progress }: { progress: number }): void => void seen.push(progress);
+      await own.callTool({ name: 'steps', arguments: { steps: 3 } }, { onprogress });
+      expect(seen.slice(0, 2)).toEqual([1, 2]);
+      for (const { seenHeaders } of connected)
+        for (const headers of seenHeaders) expect(headers).toMatchObject({ 'x-upstream-key': 'sealed-value' });
     });
 
     test('gets prompts by their prefixed names', async () => {
@@ -149,6 +175,25 @@ export function mainJob(start: StartPlatform): void {
       expect(textOf(await client.callTool({ name: 'new_echo', arguments: { message: 'hi' } }))).toBe('modern:hi');
     },
   );
+
+  test('a client of HTTP+SSE calls servers of either era, whichever gateway its POSTs land on', async () => {
+    const client = await sseClient(platform.mcpUrl().replace(/mcp$/, 'sse'), platform.facts.token);
+    clients.push(client);
+    for (const message of ['one', 'two', 'three'])
+      expect(textOf(await client.callTool({ name: 'old_echo', arguments: { message } }))).toBe(`legacy:${message}`);
+    expect(textOf(await client.callTool({ name: 'new_echo', arguments: { message: 'hi' } }))).toBe('modern:hi');
+  });
+
+  test('a browser reaches a server over a WebSocket, with a ticket in place of its token', async () => {
+    const url = (platform.endpoints('old')[0] ?? '').replace(/mcp$/, 'ws');
+    const { origin } = new URL(url);
+    const headers = { authorization: `Bearer ${platform.facts.token}`, origin };
+    const { ticket } = (await (await fetch(url, { method: 'POST', headers })).json()) as { ticket: string };
+    const said = await overWebSocket(url, { headers: { origin }, first: { ticket } });
+    expect(said).toMatchObject({ id: 0, result: { serverInfo: { name: 'legacy-fixture' } } });
+    expect(await overWebSocket(url, { headers: { origin: 'https://evil.example' }, first: { ticket } })).toBe('refused');
+    expect(await overWebSocket(url, { headers: { origin }, first: { ticket } })).toBe(4401);
+  });
 
   test('two clients of one principal with equal request ids never get each other’s answers', async () => {
     const answers = await Promise.all(

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport as ModernStdio } from '@modelcontextprotocol/client/stdio';
 import { Client as LegacyClient } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StdioClientTransport as LegacyStdio } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as LegacyTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 
@@ -63,6 +64,35 @@ export async function stdioClient(version: '1.32' | '2.4', command: Command): Pr
   const client = new ModernClient(INFO, { versionNegotiation: { mode: 'auto' } });
   await client.connect(new ModernStdio(command));
   return client;
+}
+
+/** The official client 1.32 over HTTP+SSE of 2024-11-05. */
+export async function sseClient(url: string, token: string): Promise<AnyClient> {
+  const client = new LegacyClient(INFO);
+  const requestInit = { headers: { authorization: `Bearer ${token}` } };
+  await client.connect(new SSEClientTransport(new URL(url), { requestInit }));
+  return asNewer(client);
+}
+
+type Opening = { readonly headers: Record<string, string>; readonly first: object };
+
+/** What a WebSocket answers to `first` and then `initialize`: its message, the code that it was closed with, or that there was none. */
+export function overWebSocket(url: string, { first, headers }: Opening): Promise<unknown> {
+  const socket = new WebSocket(url.replace(/^http/, 'ws'), { headers });
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: INFO };
+  let isOpen = false;
+  return new Promise((resolve) => {
+    socket.addEventListener('open', () => {
+      isOpen = true;
+      socket.send(JSON.stringify(first));
+      socket.send(JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params }));
+    });
+    socket.addEventListener('message', ({ data }) => {
+      resolve(JSON.parse(String(data)));
+      socket.close();
+    });
+    socket.addEventListener('close', ({ code }) => resolve(isOpen ? code : 'refused'));
+  });
 }
 
 /** Client 1.32 takes a result schema where the newer one takes options. */

@@ -22,6 +22,7 @@ beforeEach(async () => {
     args: [EVERYTHING],
     env: {},
     isolation: 'session',
+    dial: null,
     egress: { targets: [], openings: [] },
   });
   const server = { id, slug: 'everything', url: null, era: 'legacy', tools: TOOLS, requestMs: 40_000 } as const;

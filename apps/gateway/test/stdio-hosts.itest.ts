@@ -43,6 +43,7 @@ function register(slug: string, isolation: Isolation, tools: readonly string[] =
     args: [slug === 'memory' ? MEMORY : FIXTURE],
     env: {},
     isolation,
+    dial: null,
     egress: { targets: [], openings: [] },
   });
   return { id, slug, url: null, era: 'legacy', tools, isolation, requestMs: 15_000 };

@@ -10,6 +10,7 @@ import { EgressGate } from './egress/gate.ts';
 import { Cgroups } from './limits/cgroups.ts';
 import { Holds } from './limits/holds.ts';
 import type { Limits } from './limits/limits.ts';
+import { prepareDial } from './dial/prepare-dial.ts';
 import { LaunchSpecs, type AskControlPlane } from './launch-specs.ts';
 import type { Log } from './log.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
@@ -84,7 +85,10 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
     log,
     events: makeProcessEvents(metrics),
     limitVariable: ENV.stdioProcessesMax,
-    prepare: (key, spec) => prepareLaunch(key, spec, launcher),
+    prepare: async (key, spec) => {
+      if (spec.dial === null) return prepareLaunch(key, spec, launcher);
+      return prepareDial(spec.dial, { refused: settings.refusedAddresses, openings: spec.egress.openings });
+    },
     onGone: (running) => host.forgetProcess(running),
   });
   const host = new StdioHost({ ...settings, specs: new LaunchSpecs(outside.ask, clock), pool, clock });

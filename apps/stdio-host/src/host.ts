@@ -7,6 +7,7 @@ import { isLaunchSpec, type LaunchSpecs } from './launch-specs.ts';
 import type { ProcessPool } from './pool.ts';
 import type { Incoming } from './process/exchange.ts';
 import { declaredCapabilities } from './process/member.ts';
+import { titleOf } from './process/title-of.ts';
 import { ServerProcess, type ServerKey } from './process/server-process.ts';
 import type { Session } from './session.ts';
 import { SessionStreams } from './streams/session-streams.ts';
@@ -156,15 +157,14 @@ export class StdioHost {
     const result = resultOf(answer);
     if (result === null) {
       pool.end(started, 'it refused to initialize');
-      return refusal('stdio.start_failed', `Stdio server "${spec.slug}" refused to initialize: ${answer.toString('utf8', 0, 500)}`);
+      return refusal('stdio.start_failed', `${titleOf(spec)} refused to initialize: ${answer.toString('utf8', 0, 500)}`);
     }
     started.tell(INITIALIZED);
     return { process: started, result };
   }
 
   #register(running: ServerProcess, answer: Buffer, capabilities: ReadonlySet<string>): Opened | Refusal {
-    if (running.state !== 'ready')
-      return refusal('upstream.unreachable', `Stdio server "${running.spec.slug}" ended while it was being opened.`);
+    if (running.state !== 'ready') return refusal('upstream.unreachable', `${titleOf(running.spec)} ended while it was being opened.`);
     const id = randomBytes(SESSION_ID_BYTES).toString('base64url');
     const lastUsedAtMs = (running.lastUsedAtMs = this.#options.clock.nowMs());
     const streams = new SessionStreams(this.#options.clock);

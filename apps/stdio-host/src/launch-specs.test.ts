@@ -10,6 +10,7 @@ const SPEC: LaunchSpec = {
   args: [],
   env: {},
   isolation: 'session',
+  dial: null,
   egress: { targets: [], openings: [] },
 };
 

@@ -4,6 +4,7 @@ import type { Log } from './log.ts';
 import type { ProcessEvents } from './ops/process-metrics.ts';
 import { Backoff } from './process/backoff.ts';
 import type { OpenCarrier } from './process/carrier.ts';
+import { titleOf } from './process/title-of.ts';
 import { ServerProcess, type ServerKey } from './process/server-process.ts';
 
 export type PoolOptions = {
@@ -25,6 +26,8 @@ type Failing = Omit<FailingStdioServer, 'failures' | 'retryAtMs'>;
 
 /** A generation that was replaced, and a process whose lifetime is over, may finish what it does for this long. */
 const RETIRED_MS = 30_000;
+/** Connections to servers that are not started here: they cost memory, and little of it. */
+const CONNECTIONS_MAX = 1_000;
 
 /** All processes of this host: how many, which may start, and which must end. */
 export class ProcessPool {
@@ -65,11 +68,11 @@ export class ProcessPool {
     const open = await prepare(key, spec);
     if ('code' in open) return open;
     for (;;) {
-      const refused = await this.#makeRoom();
+      const refused = await this.#makeRoom(spec);
       if (refused !== null) return refused;
       if (this.#closed) return refusal('stdio.stopping');
       // No await between this check and the start, so that two starts never take one place.
-      if (this.#processes.size < this.#options.processesMax) return this.#run(key, spec, open);
+      if (this.#like(spec).length < this.#maxFor(spec)) return this.#run(key, spec, open);
     }
   }
 
@@ -146,11 +149,14 @@ export class ProcessPool {
   }
 
   /** Null when trying again makes sense: there was room, or a process has just ended. */
-  async #makeRoom(): Promise<Refusal | null> {
+  async #makeRoom(spec: LaunchSpec): Promise<Refusal | null> {
     const { processesMax, limitVariable } = this.#options;
-    if (this.#processes.size < processesMax) return null;
-    const victim = this.#leastNeeded() ?? this.list().find(({ state }) => state === 'stopping');
+    const alike = this.#like(spec);
+    if (alike.length < this.#maxFor(spec)) return null;
+    const victim = leastNeeded(alike) ?? alike.find(({ state }) => state === 'stopping');
     if (victim === undefined) {
+      if (spec.dial !== null)
+        return refusal('stdio.limit', `${CONNECTIONS_MAX} connections stand and all are busy.`, { retryAfterMs: 1_000 });
       return refusal('stdio.limit', `${processesMax} processes run and all are busy. An operator can raise ${limitVariable}.`, {
         retryAfterMs: 1_000,
       });
@@ -160,12 +166,21 @@ export class ProcessPool {
     return null;
   }
 
-  /** The idle process without sessions, else the idle one unused for longest. */
-  #leastNeeded(): ServerProcess | undefined {
-    const idle = this.list().filter(({ state, exchange }) => state === 'ready' && exchange.inFlight === 0);
-    const score = ({ sessions }: ServerProcess) => (sessions.size === 0 ? 0 : 1);
-    return idle.sort((a, b) => score(a) - score(b) || a.lastUsedAtMs - b.lastUsedAtMs)[0];
+  /** Those that take the same room: processes take another than connections. */
+  #like({ dial }: LaunchSpec): ServerProcess[] {
+    return this.list().filter((running) => (running.spec.dial === null) === (dial === null));
   }
+
+  #maxFor({ dial }: LaunchSpec): number {
+    return dial === null ? this.#options.processesMax : CONNECTIONS_MAX;
+  }
+}
+
+/** The idle one without sessions, else the idle one unused for longest. */
+function leastNeeded(processes: readonly ServerProcess[]): ServerProcess | undefined {
+  const idle = processes.filter(({ state, exchange }) => state === 'ready' && exchange.inFlight === 0);
+  const score = ({ sessions }: ServerProcess) => (sessions.size === 0 ? 0 : 1);
+  return idle.sort((a, b) => score(a) - score(b) || a.lastUsedAtMs - b.lastUsedAtMs)[0];
 }
 
 function failureKey({ organisationId, serverId }: ServerKey, { generation }: LaunchSpec): string {
@@ -176,7 +191,7 @@ function about({ key, spec, pid }: ServerProcess): Record<string, unknown> {
   return { organisationId: key.organisationId, serverId: key.serverId, server: spec.slug, childPid: pid };
 }
 
-function inBackoff({ slug }: LaunchSpec, waitMs: number): Refusal {
-  const detail = `Stdio server "${slug}" failed and is started again in ${Math.ceil(waitMs / 1_000)} s at the earliest.`;
+function inBackoff(spec: LaunchSpec, waitMs: number): Refusal {
+  const detail = `${titleOf(spec)} failed and is started again in ${Math.ceil(waitMs / 1_000)} s at the earliest.`;
   return refusal('upstream.unreachable', detail, { retryAfterMs: waitMs });
 }

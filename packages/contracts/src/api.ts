@@ -75,21 +75,28 @@ const lowerCase = (name: string): string => name.toLowerCase();
 const envInput = values(envName, secretValue);
 const headersInput = values(headerName, headerValue, lowerCase);
 
-const httpUrl = z
-  .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
-  .max(2048)
-  .refine(
-    (value) => {
-      try {
-        const url = new URL(value);
-        return url.username === '' && url.password === '' && url.hash === '';
-      } catch {
-        return false;
-      }
-    },
-    { error: 'must have neither credentials nor a fragment: put credentials into headers' },
-  )
-  .refine((value) => !/[\\\s]/.test(value), { error: 'must have neither backslashes nor white space: it would not go where it seems to' });
+const httpUrl = plainUrl(/^https?$/, 'must be an http or https URL');
+const socketUrl = plainUrl(/^wss?$/, 'must be a ws or wss URL');
+
+function plainUrl(protocol: RegExp, error: string): z.ZodURL {
+  return z
+    .url({ protocol, error })
+    .max(2048)
+    .refine(
+      (value) => {
+        try {
+          const url = new URL(value);
+          return url.username === '' && url.password === '' && url.hash === '';
+        } catch {
+          return false;
+        }
+      },
+      { error: 'must have neither credentials nor a fragment: put credentials into headers' },
+    )
+    .refine((value) => !/[\\\s]/.test(value), {
+      error: 'must have neither backslashes nor white space: it would not go where it seems to',
+    });
+}
 
 const common = {
   description: text.max(2000).default(''),
@@ -99,8 +106,13 @@ const common = {
 
 export const DEFAULT_TIMEOUTS = { connectMs: 5_000, requestMs: 60_000 } as const satisfies ServerTimeouts;
 
+/** A server on one connection: each session, principal or all sessions have one, as `isolation` says. */
+const connected = { slug: ServerSlug, ...common, headers: headersInput.default({}), isolation: Isolation.default('session') };
+
 export const ServerInput = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('streamable-http'), slug: ServerSlug, ...common, url: httpUrl, headers: headersInput.default({}) }),
+  z.strictObject({ kind: z.literal('sse'), ...connected, url: httpUrl }),
+  z.strictObject({ kind: z.literal('websocket'), ...connected, url: socketUrl }),
   z.strictObject({
     kind: z.literal('stdio'),
     slug: ServerSlug,
@@ -119,7 +131,7 @@ export const ServerChange = z.strictObject({
   description: text.max(2000).optional(),
   tags: z.array(text.min(1).max(64)).max(32).optional(),
   timeouts: ServerTimeouts.partial().optional(),
-  url: httpUrl.optional(),
+  url: z.union([httpUrl, socketUrl]).optional(),
   headers: values(headerName, headerValue.nullable(), lowerCase).optional(),
   command: text.min(1).max(4096).optional(),
   args: z.array(text.max(4096)).max(128).optional(),
@@ -145,7 +157,10 @@ const serverView = {
 };
 /** Secret values are shown as this mask. */
 export const MASK = '••••••••';
+const connectedView = { ...serverView, url: z.string(), headers: z.record(z.string(), z.string()), isolation: Isolation };
 export const Server = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('sse'), ...connectedView }),
+  z.object({ kind: z.literal('websocket'), ...connectedView }),
   z.object({ kind: z.literal('streamable-http'), ...serverView, url: z.string(), headers: z.record(z.string(), z.string()) }),
   z.object({
     kind: z.literal('stdio'),

@@ -54,6 +54,15 @@ export type CredentialRequest = z.infer<typeof CredentialRequest>;
 export const CredentialRelease = z.object({ headers: z.record(z.string(), z.string()) });
 export type CredentialRelease = z.infer<typeof CredentialRelease>;
 
+/** A server that a stdio host connects to: the transports that live on one connection (docs/decisions/0009). */
+export const Dial = z.object({
+  transport: z.enum(['sse', 'websocket']),
+  url: z.string(),
+  /** Its credential; lower-case names. */
+  headers: z.record(z.string(), z.string()),
+  connectMs: z.number().int(),
+});
+
 /** All that a stdio host needs to run one server. Goes to stdio hosts alone; kept in memory, never on disk. */
 export const LaunchSpec = z.object({
   generation: z.string(),
@@ -62,6 +71,8 @@ export const LaunchSpec = z.object({
   args: z.array(z.string()),
   env: z.record(z.string(), z.string()),
   isolation: Isolation,
+  /** Where it is to be connected to in place of being started: `command`, `args` and `env` are empty then. */
+  dial: Dial.nullable().default(null),
   /** All that it may reach, and which private ranges its organisation may (where the host can isolate). */
   egress: z.object({ targets: z.array(EgressTarget), openings: z.array(EgressOpening) }).default({ targets: [], openings: [] }),
 });

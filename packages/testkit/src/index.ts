@@ -7,3 +7,4 @@ export { testPostgres, type TestPostgres } from './postgres.ts';
 export { plainRedis, testRedis, type TestRedis } from './redis.ts';
 export { testRedisServer, type TestRedisServer, type TestRedisServerOptions } from './redis-server.ts';
 export { testRedisSentinel, type TestRedisSentinel } from './redis-sentinel.ts';
+export { startSseUpstream, startWebSocketUpstream, type ConnectedUpstream } from './connected-upstreams.ts';

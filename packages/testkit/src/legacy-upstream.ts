@@ -78,7 +78,8 @@ function addTo(server: McpServer, name: string): void {
   server.registerTool(name, { description: 'Was added' }, () => text(name));
 }
 
-function legacyServer(onMark: OnMark | null): McpServer {
+/** The server behind it, for one client, over whichever transport. */
+export function legacyServer(onMark: OnMark | null): McpServer {
   const server = new McpServer(
     { name: 'legacy-fixture', version: '1.2.3' },
     { instructions: 'Speak plainly.', capabilities: { logging: {} } },

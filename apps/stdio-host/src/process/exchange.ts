@@ -13,7 +13,7 @@ export type Incoming = { readonly bytes: Buffer; readonly message: ScannedMessag
 
 export type ExchangeOptions = {
   readonly isolation: Isolation;
-  readonly serverName: string;
+  readonly title: string;
   readonly send: (line: Buffer | string) => boolean;
   readonly tail: OutputTail;
 };
@@ -68,7 +68,7 @@ export class Exchange {
     this.#flights.add(flight);
     if (this.#options.send(edited(incoming, this.#remap ? flight.key.slice(1) : null))) return flight;
     this.release(flight);
-    reply.fail(refusal('upstream.unreachable', `Stdio server "${this.#options.serverName}" is not taking messages.`));
+    reply.fail(refusal('upstream.unreachable', `${this.#options.title} is not taking messages.`));
     return null;
   }
 
@@ -161,7 +161,7 @@ export class Exchange {
     const flight = key === null ? undefined : this.#flights.byKey(key);
     if (flight === undefined) return;
     this.release(flight);
-    flight.reply.fail(refusal('upstream.broken', `It came from stdio server "${this.#options.serverName}".`));
+    flight.reply.fail(refusal('upstream.broken', `It came from ${this.#options.title}.`));
   }
 
   /** A request of the server: put to the client whose request it most likely serves, since over stdio it names none. */

@@ -12,6 +12,7 @@ import type { CarrierEvents, OpenCarrier } from './carrier.ts';
 import { Child } from './child.ts';
 import { findExecutable, isExecutable } from './find-executable.ts';
 import type { OrphanGuard } from './orphan-guard.ts';
+import { titleOf } from './title-of.ts';
 import type { ServerKey } from './server-process.ts';
 
 /** What a launch is made from; `home` is free of symbolic links. */
@@ -105,5 +106,5 @@ function complaint({ command, args, env }: LaunchSpec): string | null {
 }
 
 function startFailed(spec: LaunchSpec, why: string): Refusal {
-  return refusal('stdio.start_failed', `Stdio server "${spec.slug}": ${why}.`);
+  return refusal('stdio.start_failed', `${titleOf(spec)}: ${why}.`);
 }

@@ -2,6 +2,7 @@ import type { LaunchSpec } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import type { Carrier, OpenCarrier } from './carrier.ts';
 import { Exchange, type Incoming } from './exchange.ts';
+import { titleOf } from './title-of.ts';
 import { OutputTail } from './output-tail.ts';
 
 /** Which server of which organisation; both are UUIDs, checked at the edge. */
@@ -45,10 +46,10 @@ export class ServerProcess {
     this.spec = spec;
     this.#onGone = onGone;
     this.startedAtMs = this.lastUsedAtMs = clock.nowMs();
-    this.tail = new OutputTail(spec.env);
+    this.tail = new OutputTail(spec.dial === null ? spec.env : spec.dial.headers);
     this.exchange = new Exchange({
       isolation: spec.isolation,
-      serverName: spec.slug,
+      title: titleOf(spec),
       tail: this.tail,
       send: (line) => this.#carrier.send(line),
     });
@@ -95,7 +96,7 @@ export class ServerProcess {
   /** In order (see Carrier.stop); what is in flight is answered with an error that names the server. Resolves when it is gone. */
   async stop(): Promise<void> {
     if (this.state === 'starting' || this.state === 'ready') this.state = 'stopping';
-    this.exchange.failAll(refusal('upstream.unreachable', `Stdio server "${this.spec.slug}" was stopped.`));
+    this.exchange.failAll(refusal('upstream.unreachable', `${titleOf(this.spec)} was stopped.`));
     await this.#carrier.stop();
   }
 
@@ -106,7 +107,7 @@ export class ServerProcess {
     if (crash === 'starting') this.#startFailure ??= how;
     const failedToStart = this.#startFailure !== null ? 'starting' : null;
     this.state = 'gone';
-    this.exchange.failAll(refusal('upstream.unreachable', `Stdio server "${this.spec.slug}" ended: ${how}.`));
+    this.exchange.failAll(refusal('upstream.unreachable', `${titleOf(this.spec)} ended: ${how}.`));
     this.#onGone(this, crash ?? failedToStart);
   }
 
@@ -114,7 +115,7 @@ export class ServerProcess {
     const said = this.tail.summary();
     const why = this.#startFailure ?? 'it ended before it answered initialize';
     const hint = NO_NETWORK.test(said) ? ' It reaches nothing but what its registration names in "egress".' : '';
-    const detail = `Stdio server "${this.spec.slug}": ${why}.${hint}${said === '' ? '' : ` It wrote: ${said}`}`;
+    const detail = `${titleOf(this.spec)}: ${why}.${hint}${said === '' ? '' : ` It wrote: ${said}`}`;
     return refusal('stdio.start_failed', detail);
   }
 }

@@ -59,6 +59,7 @@ export class LaunchServer {
       args: [...this.defaultArgs],
       env: {},
       isolation: 'session',
+      dial: null,
       egress: { targets: [], openings: [] },
       ...spec,
     });

@@ -31,8 +31,8 @@ export type Discovered = {
   readonly wasProbed: boolean;
 };
 
-/** `stdio`: always legacy. `lately`: found to be legacy not long ago. */
-export type LegacyBy = 'stdio' | 'lately';
+/** `host`: a stdio host runs it, and speaks legacy alone. `lately`: found to be legacy not long ago. */
+export type LegacyBy = 'host' | 'lately';
 
 export type DiscoverInput = {
   readonly transport: Transport;

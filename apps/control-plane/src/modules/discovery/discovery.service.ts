@@ -91,7 +91,7 @@ const attemptedWith = ({ generation }: Server, attemptedAt: Date) => ({ generati
 const ERA_KEPT_MS = 86_400_000;
 
 function legacyBy({ found, server }: ServerToAsk, now: Date): LegacyBy | null {
-  if (server.kind === 'stdio') return 'stdio';
+  if (server.kind !== 'streamable-http') return 'host';
   if (found?.era !== 'legacy' || found.generation !== server.generation || found.eraProbedAt === null) return null;
   return now.getTime() - found.eraProbedAt.getTime() < ERA_KEPT_MS ? 'lately' : null;
 }

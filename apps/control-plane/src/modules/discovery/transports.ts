@@ -9,7 +9,7 @@ import { LIMITS } from './limits.ts';
 import { StdioHosts } from './stdio-hosts.ts';
 import type { Transport } from './transport.ts';
 
-/** Ways to registered servers: over egress with their own header values, or to our stdio hosts. */
+/** Ways to registered servers: over egress with their own header values, or to our stdio hosts, which start or connect to the others. */
 @Injectable()
 export class Transports implements OnApplicationShutdown {
   readonly #stdioHosts: StdioHosts;
@@ -23,7 +23,7 @@ export class Transports implements OnApplicationShutdown {
   }
 
   async to(server: Server, secrets: readonly ServerSecret[]): Promise<Transport> {
-    if (server.kind === 'stdio') return this.#toStdioHost(server);
+    if (server.kind !== 'streamable-http') return this.#toStdioHost(server);
     const openings = openingsFor((await this.lookups.positions()).length, this.config.egressAllow);
     const policy = { refused: this.config.refusedAddresses, openings };
     const credential = this.vault.reveal(server, secrets, 'header');

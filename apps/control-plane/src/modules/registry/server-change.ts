@@ -8,14 +8,25 @@ import { upstreamIdentity, type SecretKind, type ServerSecrets } from '../vault/
 /** A server as a change leaves it: its row, and its secrets in full. */
 export type ChangedServer = { readonly server: Server; readonly secrets: readonly ServerSecret[]; readonly credentialChanged: boolean };
 
-const HTTP_ONLY = ['url', 'headers'] as const;
-const STDIO_ONLY = ['command', 'args', 'env', 'isolation', 'egress'] as const;
+const ADDRESSED = ['url', 'headers'] as const;
+const STARTED = ['command', 'args', 'env', 'egress'] as const;
+const STDIO_ONLY = [...STARTED, 'isolation'] as const;
+/** What a server of each kind does not have. */
+const MISPLACED: Readonly<Record<string, readonly (keyof ServerChange)[]>> = {
+  stdio: ADDRESSED,
+  'streamable-http': STDIO_ONLY,
+  sse: STARTED,
+  websocket: STARTED,
+};
 
-/** Fields that a server of this kind does not have. */
+/** Fields that a server of this kind does not have, and an address that its transport cannot go to. */
 export function misplacedFields(kind: string, change: ServerChange): FieldError[] {
-  return (kind === 'stdio' ? HTTP_ONLY : STDIO_ONLY)
+  const misplaced = (MISPLACED[kind] ?? [])
     .filter((field) => change[field] !== undefined)
     .map((field) => ({ pointer: `/${field}`, detail: `a ${kind} server has no such field` }));
+  const protocols = kind === 'websocket' ? ['ws:', 'wss:'] : ['http:', 'https:'];
+  if (misplaced.length > 0 || change.url === undefined || protocols.includes(new URL(change.url).protocol)) return misplaced;
+  return [{ pointer: '/url', detail: `must begin with ${protocols.join('// or ')}//` }];
 }
 
 /** Whether a change says what a stdio server runs. */

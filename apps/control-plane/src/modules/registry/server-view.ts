@@ -29,10 +29,10 @@ export function viewServer(row: ServerRow, endpoints: { gatewayUrl: URL; organis
   };
   const own =
     row.kind === 'stdio'
-      ? { kind: 'stdio', command: row.command, args: row.args, env: masked('env'), isolation: row.isolation, egress: row.egress }
-      : { kind: 'streamable-http', url: row.url, headers: masked('header') };
+      ? { command: row.command, args: row.args, env: masked('env'), isolation: row.isolation, egress: row.egress }
+      : { url: row.url, headers: masked('header'), ...(row.kind === 'streamable-http' ? {} : { isolation: row.isolation }) };
   // Rows hold what our own schemas and the table's checks admitted.
-  return { ...view, ...own } as ServerDto;
+  return { kind: row.kind, ...view, ...own } as ServerDto;
 }
 
 function statusOf({ generation, notice, catalogue }: ServerRow): Pick<ServerDto, 'status' | 'statusDetail'> {

@@ -53,8 +53,8 @@ export class ServersController {
   ): Promise<Server> {
     if (setsCommand(change)) {
       // A server that is not there is not there, whoever asks.
-      await this.servers.read(caller, slug);
-      await this.#demandMaySet(caller);
+      const { kind } = await this.servers.read(caller, slug);
+      if (kind === 'stdio') await this.#demandMaySet(caller);
     }
     return this.servers.change(caller, slug, change);
   }

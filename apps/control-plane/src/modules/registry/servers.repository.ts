@@ -38,7 +38,7 @@ export class ServersRepository {
     const own =
       input.kind === 'stdio'
         ? { url: null, command: input.command, args: input.args, isolation: input.isolation, egress: input.egress }
-        : { url: input.url, command: null, args: [], isolation: 'session', egress: [] };
+        : { url: input.url, command: null, args: [], isolation: 'isolation' in input ? input.isolation : 'session', egress: [] };
     const server: Server = { ...base, ...own, approved: operator, notice: null, generation: '', createdAt: now, updatedAt: now };
     const kind = input.kind === 'stdio' ? 'env' : 'header';
     const secrets = Object.entries(input.kind === 'stdio' ? input.env : input.headers).map(([name, value]) =>

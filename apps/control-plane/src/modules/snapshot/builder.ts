@@ -65,18 +65,21 @@ function serverPart(server: TenantRows['servers'][number], { bareNames, catalogu
     format: 1,
     id: server.id,
     slug: server.slug,
-    kind: server.kind,
-    url: server.url,
+    ...whereItIs(server),
     isolation: server.isolation,
     timeouts: { connectMs: server.connectMs, requestMs: server.requestMs },
     generation: server.generation,
-    hasCredential: server.hasCredential,
     bareTools: held('tool'),
     barePrompts: held('prompt'),
     ...(silentSince === null ? {} : { silentSince: silentSince.toISOString() }),
   };
   // Rows hold what our own schemas and the table's checks admitted.
   return part as z.input<typeof ServerPart>;
+}
+
+/** To a gateway every server that a stdio host runs or connects to is one of the host's: it has no address and no credential to give it. */
+function whereItIs({ hasCredential, kind, url }: TenantRows['servers'][number]): Pick<ServerPart, 'kind' | 'url' | 'hasCredential'> {
+  return kind === 'streamable-http' ? { kind, url, hasCredential } : { kind: 'stdio', url: null, hasCredential: false };
 }
 
 function grantParts(grants: readonly Grant[]): BuiltPart[] {

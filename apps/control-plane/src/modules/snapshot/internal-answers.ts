@@ -18,7 +18,7 @@ import { StdioRules } from '../stdio/index.ts';
 import { ServerSecrets } from '../vault/index.ts';
 import { openingsFor } from './openings.ts';
 import { readOrganisation, tokenByHash } from './directory-rows.repository.ts';
-import { isGranted, serverWithSecrets } from './released-rows.repository.ts';
+import { isGranted, serverWithSecrets, type ServerWithSecrets } from './released-rows.repository.ts';
 import { tokenEntry } from './token-entries.ts';
 
 /** What our own programs are told. Values that are secrets go to the kind of program that needs them and to no other. */
@@ -78,20 +78,33 @@ export class InternalAnswers {
     const openings = openingsFor((await lookups.positions()).length, config.egressAllow);
     return this.platform.database.withOrganisation(organisationId, async (tx) => {
       const server = await serverWithSecrets(tx, organisationId, serverId);
-      if (server === null || server.command === null || server.generation !== generation) return refusal('api.not_found');
-      const refused = this.stdio.mayStart(policy, server.approved);
+      if (server === null || server.kind === 'streamable-http' || server.generation !== generation) return refusal('api.not_found');
+      const refused = server.kind === 'stdio' ? this.stdio.mayStart(policy, server.approved) : null;
       if (refused !== null) return refused;
       const { slug, command, args, egress, isolation, secrets } = server;
       return {
         generation,
         slug,
-        command,
+        command: command ?? '',
         args,
         env: this.vault.reveal(server, secrets, 'env'),
+        dial: server.kind === 'stdio' ? null : this.#dialOf(server),
         isolation: isolation as LaunchSpec['isolation'],
         egress: { targets: egress, openings },
       };
     });
+  }
+
+  #dialOf(server: ServerWithSecrets): LaunchSpec['dial'] {
+    const headers = Object.entries(this.vault.reveal(server, server.secrets, 'header')).map(([name, value]) => [name.toLowerCase(), value]);
+    // Rows hold what our own schemas and the table's checks admitted.
+    const transport = server.kind as NonNullable<LaunchSpec['dial']>['transport'];
+    return {
+      transport,
+      url: server.url ?? '',
+      headers: Object.fromEntries(headers) as Record<string, string>,
+      connectMs: server.connectMs,
+    };
   }
 
   async #mayUse(tx: Tx, { organisationId, serverId, tokenHash }: Omit<CredentialRequest, 'generation'>): Promise<boolean> {

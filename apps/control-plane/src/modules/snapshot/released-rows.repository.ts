@@ -2,11 +2,9 @@ import type { OrganisationId, ServerId } from '@patchbay/contracts';
 import type { Server, ServerSecret, Tx } from '../../prisma/index.ts';
 
 /** A server with its secrets, sealed as they are stored. */
-export async function serverWithSecrets(
-  tx: Tx,
-  organisationId: OrganisationId,
-  serverId: ServerId,
-): Promise<(Server & { readonly secrets: ServerSecret[] }) | null> {
+export type ServerWithSecrets = Server & { readonly secrets: ServerSecret[] };
+
+export async function serverWithSecrets(tx: Tx, organisationId: OrganisationId, serverId: ServerId): Promise<ServerWithSecrets | null> {
   return tx.server.findUnique({ where: { organisationId_id: { organisationId, id: serverId } }, include: { secrets: true } });
 }
 
