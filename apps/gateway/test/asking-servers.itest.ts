@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type AskingUpstream, startAskingUpstream } from './support/asking-upstream.ts';
 import type { TestGateway } from './support/gateway.ts';
 import { type Pods, startPods } from './support/pods.ts';
+import type { ServerSpec } from './support/snapshot.ts';
 
 let upstream: AskingUpstream;
 let balanced: Pods;
@@ -26,9 +27,16 @@ const TOOLS = [
   'link',
 ];
 
-async function start(isNumbered = true): Promise<void> {
+async function start(isNumbered = true, spec: Partial<ServerSpec> = {}): Promise<void> {
   upstream = await startAskingUpstream({ isNumbered });
-  const server = { id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c12', slug: 'asking', url: upstream.url, era: 'legacy', tools: TOOLS } as const;
+  const server = {
+    id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c12',
+    slug: 'asking',
+    url: upstream.url,
+    era: 'legacy',
+    tools: TOOLS,
+    ...spec,
+  } as const;
   balanced = await startPods({ servers: [server] }, 2);
   pods = balanced.pods;
 }
@@ -358,5 +366,42 @@ describe('a call on a stream that only its pod can hold', () => {
     expect(codes[0]).toBe('Hello Ada');
     expect(codes.slice(1)).toEqual([expect.stringContaining('cannot be continued'), expect.stringContaining('cannot be continued')]);
     expect(upstream.executed.get('ask')).toBe(1);
+  });
+});
+
+describe('what a modern client is told of a legacy server', () => {
+  const list = async (method: string): Promise<Record<string, unknown>> => {
+    const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
+    const response = await fetch(pods[0]?.url('asking') ?? '', {
+      method: 'POST',
+      headers: {
+        authorization: 'Bearer ada',
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': '2026-07-28',
+        'mcp-method': method,
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { _meta: meta } }),
+    });
+    return ((await response.json()) as { result: Record<string, unknown> }).result;
+  };
+
+  it('leaves out the tools that only a session can call, as tasks', async () => {
+    const definitions = {
+      slow: '{"name":"slow","inputSchema":{"type":"object"},"execution":{"taskSupport":"required"}}',
+      either: '{"name":"either","inputSchema":{"type":"object"},"execution":{"taskSupport":"optional"}}',
+    };
+    await start(true, { tools: ['slow', 'either'], definitions });
+    const { tools } = await list('tools/list');
+    expect((tools as { name: string }[]).map(({ name }) => name)).toEqual(['either']);
+  });
+
+  it.each([
+    [{ logging: {}, tools: {} }, true],
+    [{ tools: {} }, false],
+  ])('says with %j that it logs: %s', async (capabilities, logs) => {
+    await start(true, { capabilities });
+    const discovered = await list('server/discover');
+    expect('logging' in (discovered['capabilities'] as object)).toBe(logs);
   });
 });

@@ -44,11 +44,17 @@ function aggregateCapabilities(ctx: CallContext): Capabilities {
   return extensions === null ? capabilities : { ...capabilities, extensions };
 }
 
+/** Log messages reach a client of this revision on the stream of each request that asks for them, whatever the revision of its server. */
+function carriesLogs({ endpointServer }: CallContext): boolean {
+  return endpointServer === null || endpointServer.catalogue?.capabilities['logging'] !== undefined;
+}
+
 /** Answers `server/discover` (revision 2026-07-28, server/discover). */
 export function discover(ctx: CallContext): Outcome {
   const description = describeEndpoint(ctx);
   if (description === null) return refusal('upstream.unreachable', ctx.endpointServer === null ? null : notDiscovered(ctx.endpointServer));
-  const { capabilities, instructions, serverInfo } = description;
+  const { instructions, serverInfo } = description;
+  const capabilities = carriesLogs(ctx) ? { ...description.capabilities, logging: {} } : description.capabilities;
   respondResult(
     ctx,
     JSON.stringify({

@@ -5,6 +5,7 @@ import { isPermitted } from '../aggregate/is-permitted.ts';
 import type { CallContext } from '../pipeline/context.ts';
 import type { CompiledEntry, CompiledServer, CompiledSnapshot, EntryKind, ListedEntry } from '../snapshot/compiled.ts';
 import { listedEntry } from './listed-entry.ts';
+import { needsTaskOfSession } from './needs-task.ts';
 
 export type ListMethod = 'tools/list' | 'prompts/list' | 'resources/list' | 'resources/templates/list';
 
@@ -39,14 +40,16 @@ export function visibleEntries(ctx: CallContext, snapshot: CompiledSnapshot, met
 function visibleNames(ctx: CallContext, snapshot: CompiledSnapshot, kind: 'tool' | 'prompt'): ListedEntry[] {
   const visible: ListedEntry[] = [];
   for (const { entry, exposedName, server } of (kind === 'tool' ? snapshot.exposedTools : snapshot.exposedPrompts).values()) {
-    if (isPermitted(ctx, server, entry))
+    if (isPermitted(ctx, server, entry) && !needsTaskOfSession(ctx, server, entry))
       visible.push({ key: keyOf(server, entry), definition: exposeEntry(listedEntry(ctx, server, entry), server.slug, exposedName) });
   }
   return visible;
 }
 
 function permitted(ctx: CallContext, server: CompiledServer, kind: EntryKind): CompiledEntry[] {
-  return [...entriesOf(server, kind)].filter((entry) => isPermitted(ctx, server, decidedBy(ctx, server, entry)));
+  return [...entriesOf(server, kind)].filter(
+    (entry) => isPermitted(ctx, server, decidedBy(ctx, server, entry)) && !needsTaskOfSession(ctx, server, entry),
+  );
 }
 
 function entriesOf({ catalogue }: CompiledServer, kind: EntryKind): Iterable<CompiledEntry> {
