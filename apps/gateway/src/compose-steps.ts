@@ -136,7 +136,7 @@ export function makeSteps({
       initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
       initializeEither: makeInitializeEither({ ...reach, sessionOpener, sessions, initialize }),
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
-      listen: makeListen({ streams }),
+      listen: makeListen({ ...reach, streams }),
       openStream: makeOpenStream({ ...reach, sessions, streams, resumeCall: makeResumeCall(rounds), logger }),
       forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions, logger, takeAnswer: makeTakeAnswer(rounds) }),
     },

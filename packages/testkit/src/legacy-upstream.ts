@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { McpServer, ResourceTemplate } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { completable } from '@modelcontextprotocol/sdk/server/completable.js';
+import { SubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { z } from 'zod';
 import { listen, type Listening } from './listen.ts';
@@ -18,6 +19,8 @@ export type LegacyUpstream = Listening & {
   cutStreams(): void;
   /** From now on it has a tool more, which it tells each session that stands. */
   addTool(name: string): void;
+  /** Tells each session that subscribed to this resource that it was updated. */
+  updateResource(uri: string): void;
   /** Header sets of the requests received, oldest first. */
   readonly seenHeaders: IncomingMessage['headers'][];
 };
@@ -32,6 +35,7 @@ export async function startLegacyUpstream(port = 0, onMark: OnMark | null = null
   const streams = new Set<ServerResponse>();
   const servers = new Set<McpServer>();
   const added: string[] = [];
+  const subscribed = new Map<McpServer, Set<string>>();
   const open = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const transport: StreamableHTTPServerTransport = new StreamableHTTPServerTransport({
       sessionIdGenerator: () => randomUUID(),
@@ -45,6 +49,7 @@ export async function startLegacyUpstream(port = 0, onMark: OnMark | null = null
     const server = legacyServer(onMark);
     for (const name of added) addTo(server, name);
     servers.add(server);
+    takeSubscriptions(server, subscribed);
     await server.connect(transport);
     await transport.handleRequest(request, response);
   };
@@ -67,11 +72,26 @@ export async function startLegacyUpstream(port = 0, onMark: OnMark | null = null
       for (const stream of streams) stream.destroy();
       streams.clear();
     },
+    updateResource(uri) {
+      for (const [server, uris] of subscribed) if (uris.has(uri)) void server.server.sendResourceUpdated({ uri });
+    },
     addTool(name) {
       added.push(name);
       for (const server of servers) addTo(server, name);
     },
   };
+}
+
+/** To `note://` resources; anything else is refused. */
+function takeSubscriptions(server: McpServer, subscribed: Map<McpServer, Set<string>>): void {
+  const uris = new Set<string>();
+  subscribed.set(server, uris);
+  server.server.registerCapabilities({ resources: { subscribe: true } });
+  server.server.setRequestHandler(SubscribeRequestSchema, ({ params }) => {
+    if (!params.uri.startsWith('note://')) throw new Error('no such resource');
+    uris.add(params.uri);
+    return {};
+  });
 }
 
 function addTo(server: McpServer, name: string): void {

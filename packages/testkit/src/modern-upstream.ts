@@ -9,6 +9,8 @@ export type ModernUpstream = Listening & {
   readonly seenHeaders: IncomingMessage['headers'][];
   /** From now on it has a tool more, which it tells whoever listens. */
   addTool(name: string): void;
+  /** Tells whoever subscribed to this resource that it was updated. */
+  updateResource(uri: string): void;
 };
 
 /** A real stateless server of revision 2026-07-28 on the official SDK 2.x; refuses earlier revisions. `onMark`: as of the legacy one. */
@@ -29,11 +31,15 @@ export async function startModernUpstream(port = 0, onMark: OnMark | null = null
       added.push(name);
       mcp.notify.toolsChanged();
     },
+    updateResource: (uri) => mcp.notify.resourceUpdated(uri),
   };
 }
 
 function modernServer(onMark: OnMark | null, added: readonly string[]): McpServer {
-  const server = new McpServer({ name: 'modern-fixture', version: '2.0.0' }, { instructions: 'Stateless.' });
+  const server = new McpServer(
+    { name: 'modern-fixture', version: '2.0.0' },
+    { instructions: 'Stateless.', capabilities: { resources: { subscribe: true } } },
+  );
   server.registerTool('echo', { description: 'Says it back', inputSchema: z.object({ message: z.string() }) }, ({ message }) => ({
     content: [{ type: 'text', text: `modern:${message}` }],
   }));

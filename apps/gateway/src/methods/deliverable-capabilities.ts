@@ -2,7 +2,7 @@
 const DELIVERABLE = ['tools', 'prompts', 'resources', 'completions'] as const;
 const LISTED: ReadonlySet<string> = new Set(['tools', 'prompts', 'resources']);
 
-export type Capabilities = Record<string, { listChanged?: true } | Readonly<Record<string, unknown>>>;
+export type Capabilities = Record<string, { listChanged?: true; subscribe?: true } | Readonly<Record<string, unknown>>>;
 
 /**
  * Reduces what an upstream declares to what reaches a client through us: no `subscribe` or `logging`, because nothing would deliver them

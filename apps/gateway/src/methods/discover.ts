@@ -3,6 +3,8 @@ import { SUPPORTED_VERSIONS } from '@patchbay/mcp-wire';
 import { isPermitted } from '../aggregate/is-permitted.ts';
 import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
 import { respondResult } from '../pipeline/respond.ts';
+import type { CompiledServer } from '../snapshot/compiled.ts';
+import { takesSubscriptions } from '../subscriptions/plan.ts';
 import { type Capabilities, deliverableCapabilities, routedExtensions, sameEraCapabilities } from './deliverable-capabilities.ts';
 import { notDiscovered } from './list.ts';
 import { SERVER_INFO, SERVER_INFO_META_KEY } from './self.ts';
@@ -25,7 +27,7 @@ export function describeEndpoint(ctx: CallContext): EndpointDescription | null {
   if (catalogue === null) return null;
   const reduced = catalogue.era === era ? sameEraCapabilities : deliverableCapabilities;
   return {
-    capabilities: reduced(catalogue.capabilities),
+    capabilities: withSubscriptions(ctx, reduced(catalogue.capabilities), [endpointServer]),
     serverInfo: catalogue.serverInfo,
     instructions: catalogue.instructions,
   };
@@ -35,13 +37,18 @@ export function describeEndpoint(ctx: CallContext): EndpointDescription | null {
 function aggregateCapabilities(ctx: CallContext): Capabilities {
   const capabilities = deliverableCapabilities(AGGREGATE_CAPABILITIES);
   if (ctx.era === 'legacy') return capabilities;
-  const declared: Readonly<Record<string, unknown>>[] = [];
-  for (const server of ctx.snapshot?.serversBySlug.values() ?? []) {
-    if (server.catalogue?.era === 'modern' && isPermitted(ctx, server, { kind: 'server', name: server.slug }))
-      declared.push(server.catalogue.capabilities);
-  }
+  const permitted = [...(ctx.snapshot?.serversBySlug.values() ?? [])].filter((server) =>
+    isPermitted(ctx, server, { kind: 'server', name: server.slug }),
+  );
+  const declared = permitted.flatMap(({ catalogue }) => (catalogue?.era === 'modern' ? [catalogue.capabilities] : []));
   const extensions = routedExtensions(declared);
-  return extensions === null ? capabilities : { ...capabilities, extensions };
+  return withSubscriptions(ctx, extensions === null ? capabilities : { ...capabilities, extensions }, permitted);
+}
+
+/** A client that listens may subscribe to resources where one of these servers takes subscriptions, of whichever era. */
+function withSubscriptions({ era }: CallContext, capabilities: Capabilities, servers: readonly CompiledServer[]): Capabilities {
+  if (era === 'legacy' || !servers.some(takesSubscriptions)) return capabilities;
+  return { ...capabilities, resources: { ...capabilities['resources'], subscribe: true } };
 }
 
 /** Log messages reach a client of this revision on the stream of each request that asks for them, whatever the revision of its server. */

@@ -11,7 +11,16 @@ const [ADA, BOB] = [UserId.parse(randomUUID()), UserId.parse(randomUUID())];
 function ownerOf(change: Partial<StreamOwner> & { userId?: UserId; organisationId?: OrganisationId } = {}): StreamOwner {
   const { userId = ADA, organisationId = ACME, ...rest } = change;
   const principal = { organisationId, userId, tokenId: TokenId.parse(randomUUID()), subjects: [`user:${userId}`, 'everyone'] };
-  return { organisationSlug: 'acme', principal, tokenHash: 'a'.repeat(64), serverId: null, session: null, revision: 5, ...rest };
+  return {
+    organisationSlug: 'acme',
+    principal,
+    tokenHash: 'a'.repeat(64),
+    serverId: null,
+    session: null,
+    revision: 5,
+    subscribed: [],
+    ...rest,
+  };
 }
 
 /** Three streams of one organisation and one of another; which of them have ended. */

@@ -116,9 +116,11 @@ function subjectOf(invalidation: Invalidation): string {
   }
 }
 
-/** Whether the snapshot still knows nothing against the token and grants the endpoint. */
-function isCovered({ principal, serverId, tokenHash }: StreamOwner, { grants, revokedTokens, serversById }: CompiledSnapshot): boolean {
+/** Whether the snapshot still knows nothing against the token, and grants the endpoint and all that the stream tells of. */
+function isCovered(owner: StreamOwner, { grants, revokedTokens, serversById }: CompiledSnapshot): boolean {
+  const { principal, serverId, subscribed, tokenHash } = owner;
   if (revokedTokens.has(tokenHash.slice(0, REVOKED_HASH_LENGTH))) return false;
+  if (subscribed.some(({ object, serverId: owning }) => decide(grants, principal, owning, object).kind === 'deny')) return false;
   if (serverId === null) return true;
   const server = serversById.get(serverId);
   return server !== undefined && decide(grants, principal, serverId, { kind: 'server', name: server.slug }).kind === 'allow';

@@ -17,11 +17,13 @@ export type UpstreamStreamRequest = {
   readonly pool: Dispatcher;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Of a POST that a stream answers; without one it is a GET. */
+  readonly body?: string;
   /** Until the stream stands; then it has no deadline. */
   readonly timeoutMs: number;
 };
 
-/** The stream on which a legacy server says what no call asked for (GET). One attempt; tells its listener everything but what follows `close`. */
+/** A stream on which a server says what no call asked for: a legacy one by GET, a modern one when it is listened to. One attempt; tells its listener everything but what follows `close`. */
 export class UpstreamStream implements Receiver {
   readonly #listener: UpstreamStreamListener;
   readonly #exchange: Exchange;
@@ -29,7 +31,8 @@ export class UpstreamStream implements Receiver {
 
   constructor(request: UpstreamStreamRequest, listener: UpstreamStreamListener) {
     this.#listener = listener;
-    this.#exchange = new Exchange({ ...request, method: 'GET', body: null }, this);
+    const { body = null } = request;
+    this.#exchange = new Exchange({ ...request, method: body === null ? 'GET' : 'POST', body }, this);
   }
 
   open(): void {

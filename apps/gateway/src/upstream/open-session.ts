@@ -84,6 +84,16 @@ export async function notify(upstream: Upstream, session: LocatedSession, body: 
   return way === null ? refusal('session.gone') : ask({ ...over(way, upstream, { session, body }), id: null });
 }
 
+/** Asks something small on a session: a request that stands ready as bytes. */
+export async function askOn(
+  upstream: Upstream,
+  session: LocatedSession,
+  { body, id }: { body: string; id: string },
+): Promise<Asked | Refusal> {
+  const way = upstream.ways.to(session);
+  return way === null ? refusal('session.gone') : ask({ ...over(way, upstream, { session, body }), id });
+}
+
 /** Tells a server that its session is over; never fails, for there is nothing to be done about it. */
 export async function closeSession(upstream: Upstream, session: LocatedSession): Promise<void> {
   const way = session.id === null ? null : upstream.ways.to(session);

@@ -166,7 +166,7 @@ export async function startGateway({
       initializeForwarded: makeInitializeForwarded({ credentials, resolveUpstream, sessionOpener, sessions }),
       initializeEither: makeInitializeEither({ credentials, resolveUpstream, sessionOpener, sessions, initialize }),
       deleteSession: makeDeleteSession({ credentials, resolveUpstream, tombstones, sessions, logger }),
-      listen: makeListen({ streams }),
+      listen: makeListen({ credentials, resolveUpstream, streams }),
       openStream: makeOpenStream({ credentials, resolveUpstream, sessions, streams, resumeCall: makeResumeCall(rounds), logger }),
       forwardNotification: makeForwardNotification({
         credentials,
