@@ -32,6 +32,7 @@ import { type InFlight, makeInFlight } from './upstream/in-flight.ts';
 import { makeNextId } from './upstream/next-id.ts';
 import type { Pools } from './upstream/pool.ts';
 import { makeQuestionIds } from './upstream/rounds/question-ids.ts';
+import { WaitingCalls } from './upstream/rounds/waiting-calls.ts';
 import { makeSessionRegistry } from './upstream/session-registry.ts';
 import type { RunningStdio } from './upstream/stdio/make-stdio.ts';
 import { makeResolveUpstream } from './upstream/upstreams.ts';
@@ -46,6 +47,7 @@ export type ClientSessions = {
   readonly held: HeldStreams;
   readonly general: GeneralStreams;
   readonly inFlight: InFlight;
+  readonly waiting: WaitingCalls;
   listen(): Promise<void>;
 };
 
@@ -81,6 +83,7 @@ export function makeClientSessions({
     held: new HeldStreams(mailboxes),
     general: new GeneralStreams({ keyring, mailboxes, store }),
     inFlight,
+    waiting: new WaitingCalls(),
     async listen() {
       const ends = ended.listen({ onEnded, onGap: sessionOpener.forgetOpened });
       await Promise.all([ends, mailboxes.listen(), inFlight.listen()]);
@@ -109,7 +112,7 @@ export function makeSteps({
   limits,
   logger,
   pools,
-  sessions: { general, held, inFlight, mailboxes, sessionOpener, tombstones },
+  sessions: { general, held, inFlight, mailboxes, sessionOpener, tombstones, waiting },
   state,
   stdio,
   store,
@@ -120,7 +123,7 @@ export function makeSteps({
   const sessions = makeSessionRegistry({ store, keyring: sealingKeys, tombstones, logger });
   const resolveUpstream = makeResolveUpstream({ pools, stdio });
   const reach = { credentials, resolveUpstream };
-  const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys), ownOrigin: config.gatewayUrl.origin };
+  const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys), ownOrigin: config.gatewayUrl.origin, waiting };
   const asking = { held, general, states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };
   const taskIds = makeTaskIds(sealingKeys);
   const initialize = makeInitialize({ sessionOpener });

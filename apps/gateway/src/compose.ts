@@ -43,6 +43,8 @@ export type Gateway = {
   start(): Promise<void>;
   /** Ends the streams and connections that clients hold open, and takes no new ones: they come back to another pod. */
   endStreams(): void;
+  /** Ends the calls that wait for their clients: the pod stops before these can answer. */
+  endWaiting(): void;
   /** Closes what outlives a call, after the listeners have drained. */
   close(): Promise<void>;
 };
@@ -96,6 +98,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
       streams.close();
       void transports.drain(config.drainMs);
     },
+    endWaiting: () => sessions.waiting.endAll(),
     start: () => sessions.listen().then(() => state.start()),
     async close() {
       handshake.stop();

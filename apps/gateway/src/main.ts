@@ -27,7 +27,12 @@ runProgram({
       async stop() {
         // Not ready from here on, and no new connection once whoever balances has seen it.
         gateway.state.drain();
-        await drainServer(gateway.calls, { limitMs: config.drainMs, announceMs: config.drainAnnounceMs, onClosing: gateway.endStreams });
+        await drainServer(gateway.calls, {
+          limitMs: config.drainMs,
+          announceMs: config.drainAnnounceMs,
+          onClosing: gateway.endStreams,
+          onCutting: gateway.endWaiting,
+        });
         await gateway.close();
         gateway.admin.close();
         gateway.admin.closeAllConnections();

@@ -232,6 +232,13 @@ describe('an answer', () => {
     expect(String(await result)).toContain('has stopped');
   });
 
+  it('that did not come before its pod stops ends the call in the client’s own stream, where the model reads why', async () => {
+    const { rest } = await heldCall();
+    gateways.pods[gateways.served.at(-1) ?? 0]?.waiting.endAll();
+    const last = JSON.parse((await rest()).split('data: ').at(-1) ?? '') as object;
+    expect(last).toMatchObject({ id: 1, result: { isError: true, _meta: { 'com.patchbay/error': { code: 'upstream.call_lost' } } } });
+  });
+
   it('to a call whose pod died is refused in words that say so', async () => {
     const { question, session } = await heldCall();
     // What is left of a pod that was killed, once its lease has run out.

@@ -100,3 +100,14 @@ test('what would never end is told to, once no new connection is taken', async (
 test('a server that does not listen is drained already', async () => {
   await expect(drainServer(createServer(), { limitMs: 1_000 })).resolves.toBeUndefined();
 });
+
+test('whoever still waits shortly before the cut can be told, and is not when nobody does', async () => {
+  const { server, port, release } = await listening();
+  const slow = await request(port, '/slow');
+  await Promise.all([drainServer(server, { limitMs: 800, onCutting: release }), once(slow, 'close')]);
+  expect(slow.heard).toContain('done');
+  const other = await listening();
+  let isCut = false;
+  await drainServer(other.server, { limitMs: 800, onCutting: () => (isCut = true) });
+  expect(isCut).toBe(false);
+});

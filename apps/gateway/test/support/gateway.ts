@@ -47,6 +47,7 @@ import { makeInFlight } from '../../src/upstream/in-flight.ts';
 import { makeNextId } from '../../src/upstream/next-id.ts';
 import { makePools } from '../../src/upstream/pool.ts';
 import { makeQuestionIds } from '../../src/upstream/rounds/question-ids.ts';
+import { WaitingCalls } from '../../src/upstream/rounds/waiting-calls.ts';
 import { makeTransports, type Transports } from '../../src/transports/transports.ts';
 import { makeSessionRegistry } from '../../src/upstream/session-registry.ts';
 import { makeStdio, type RunningStdio } from '../../src/upstream/stdio/make-stdio.ts';
@@ -89,6 +90,7 @@ export type TestGateway = {
   readonly calls: CallContext[];
   readonly stdio: RunningStdio | null;
   readonly streams: ClientStreams;
+  readonly waiting: WaitingCalls;
   /** What a control plane would have published. */
   publish(servers: readonly ServerSpec[]): void;
   /** What placement has counted. */
@@ -146,7 +148,8 @@ export async function startGateway({
     inFlight.listen(),
     ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened }),
   ]);
-  const rounds = { mailboxes, questionIds: makeQuestionIds(KEYRING), ownOrigin: OWN_ORIGIN };
+  const waiting = new WaitingCalls();
+  const rounds = { mailboxes, questionIds: makeQuestionIds(KEYRING), ownOrigin: OWN_ORIGIN, waiting };
   const held = new HeldStreams(mailboxes);
   const general = new GeneralStreams({ keyring: KEYRING, mailboxes, store });
   const asking = { held, general, states: makeRequestStates(KEYRING, clock), ownOrigin: OWN_ORIGIN };
@@ -201,6 +204,7 @@ export async function startGateway({
     calls,
     stdio,
     streams,
+    waiting,
     publish(published) {
       const before = snapshot;
       snapshot = snapshotOf(published, spec.limits ?? []);

@@ -9,10 +9,12 @@ import { fitQuestions } from './fit-questions.ts';
 import type { InputRequest, InputRequired } from './input-required.ts';
 import type { QuestionIds } from './question-ids.ts';
 import { questionRequest } from './question-request.ts';
+import type { WaitingCalls } from './waiting-calls.ts';
 
 export type InputRoundsDeps = {
   readonly mailboxes: Pick<Mailboxes, 'open'>;
   readonly questionIds: QuestionIds;
+  readonly waiting: WaitingCalls;
   /** Of the pages that only we may send people to. */
   readonly ownOrigin: string;
 };
@@ -157,7 +159,9 @@ export class InputRounds {
   }
 
   #begin(resolve: (how: Ended) => void): void {
+    const takeOut = this.#deps.waiting.add(() => this.#end?.(refusal('upstream.call_lost', 'The gateway that held it is stopping.')));
     this.#end = (how) => {
+      takeOut();
       if (this.#timer !== null) clearTimeout(this.#timer);
       this.#timer = null;
       this.#end = null;
