@@ -38,7 +38,7 @@ function start(attempts: readonly RelayEnd[], first: InputRequired = ASKED) {
   const mailboxes = {
     open: (_organisation: OrganisationId, onLetter: (letter: string) => void) => {
       deliver = onLetter;
-      return Promise.resolve({ address: 'pod.box', fetch: () => undefined, close: () => void (state.closed = true) });
+      return Promise.resolve({ address: 'pod.box', fetch: () => Promise.resolve(), close: () => void (state.closed = true) });
     },
   };
   const waiting = new WaitingCalls();
