@@ -182,6 +182,35 @@ test('what is malformed, doubled or too large is left out and said; the rest is 
   expect(part.leftOut).toBe(statusDetail);
 });
 
+test('what a server shows only to clients that can do something is found too, with what shows it', async () => {
+  let opened = 0;
+  const url = await upstream((message, response, request) => {
+    const said = String(request.headers['mcp-session-id'] ?? '');
+    if (message.method === 'initialize') {
+      const capabilities = JSON.stringify(message.params?.['capabilities']);
+      opened += 1;
+      return void response
+        .writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': Buffer.from(capabilities).toString('base64url') })
+        .end(`{"jsonrpc":"2.0","id":${message.id},${INITIALIZED}}`);
+    }
+    if (message.method === 'server/discover')
+      return json(response, `{"jsonrpc":"2.0","id":${message.id},"error":{"code":-32601,"message":"no"}}`, 404);
+    if (message.method !== 'tools/list') return void response.writeHead(202).end();
+    const declared = Buffer.from(said, 'base64url').toString();
+    const names = ['plain', ...(declared.includes('sampling') ? ['think'] : []), ...(declared.includes('elicitation') ? ['ask'] : [])];
+    const tools = names.map((name) => ({ name, inputSchema: { type: 'object' } }));
+    return json(response, JSON.stringify({ jsonrpc: '2.0', id: message.id, result: { tools } }));
+  });
+  const { accepted } = await discovered('conditional', url);
+  expect(accepted.tools.map(({ name, needs }: { name: string; needs: string[][] }) => [name, needs])).toEqual([
+    ['plain', []],
+    ['think', [['sampling']]],
+    ['ask', [['elicitation.form'], ['elicitation.url']]],
+  ]);
+  // Without, with everything, with each alone, and without again.
+  expect(opened).toBe(7);
+});
+
 test('a list that never ends is cut', async () => {
   let page = 0;
   const catalogue = await discovered(

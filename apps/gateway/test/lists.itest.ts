@@ -1,4 +1,6 @@
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
 import type { ServerSpec } from './support/snapshot.ts';
@@ -127,5 +129,42 @@ describe('what happened to a server', () => {
     expect(own._meta['com.patchbay/servers']).toMatchObject({ cut: { status: 'incomplete' } });
     expect((await ask(pod, { slug: 'fine' })).result).toMatchObject({ ttlMs: 60_000 });
     expect((await ask(pod, { slug: 'fine' })).result._meta).not.toHaveProperty('com.patchbay/servers');
+  });
+});
+
+describe('what a server offers only to clients that can do something', () => {
+  const NEEDS = {
+    ask: [['elicitation.form'], ['elicitation.url']],
+    think: [['sampling']],
+    all: [['elicitation.form', 'roots', 'sampling']],
+  };
+  const tools = ['plain', ...Object.keys(NEEDS)];
+
+  it('is listed to those that declared it, whichever revision and endpoint they ask at (trap 34)', async () => {
+    const pod = await startGateway({ servers: [{ slug: 'old', url: NOBODY, era: 'legacy', tools, needs: NEEDS }] });
+    others.push(pod);
+    const seen = async (capabilities: object): Promise<string[][]> => {
+      const found: string[][] = [];
+      const modern = new ModernClient(
+        { name: 'test', version: '1' },
+        { versionNegotiation: { mode: { pin: '2026-07-28' } }, capabilities },
+      );
+      const legacy = new Client({ name: 'test', version: '1' }, { capabilities });
+      await modern.connect(new ModernTransport(new URL(pod.url(null))));
+      await legacy.connect(new StreamableHTTPClientTransport(new URL(pod.url(null))));
+      for (const client of [modern, legacy]) {
+        found.push((await client.listTools()).tools.map(({ name }) => name.replace('old_', '')));
+        await client.close();
+      }
+      return found;
+    };
+    const both = (...names: string[]): string[][] => [names, names];
+    expect(await seen({})).toEqual(both('plain'));
+    expect(await seen({ elicitation: {} })).toEqual(both('plain', 'ask'));
+    expect(await seen({ elicitation: { url: {} } })).toEqual(both('plain', 'ask'));
+    expect(await seen({ sampling: {}, roots: {} })).toEqual(both('plain', 'think'));
+    expect(await seen({ sampling: {}, roots: {}, elicitation: {} })).toEqual(both('plain', 'ask', 'think', 'all'));
+    // Another list of the same caller is not the one of before.
+    expect(await seen({})).toEqual(both('plain'));
   });
 });

@@ -174,7 +174,13 @@ export const Server = z.discriminatedUnion('kind', [
 ]);
 export type Server = z.infer<typeof Server>;
 
-const catalogueEntry = z.object({ name: z.string(), contractHash: z.string(), definition: z.unknown() });
+const catalogueEntry = z.object({
+  name: z.string(),
+  contractHash: z.string(),
+  /** Sets of client capabilities, each of which suffices for the server to offer it; empty: it offers it to everybody. */
+  needs: z.array(z.array(z.string())),
+  definition: z.unknown(),
+});
 const entries = z.object({
   tools: z.array(catalogueEntry),
   prompts: z.array(catalogueEntry),

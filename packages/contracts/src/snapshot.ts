@@ -148,6 +148,11 @@ export const CataloguePartHeader = z.object({
       offset: z.number().int().nonnegative(),
       length: z.number().int().positive(),
       contractHash: z.string(),
+      /**
+       * Sets of client capabilities, each of which suffices for the server to offer the entry (`elicitation.form`, `elicitation.url`, `roots`,
+       * `sampling`); left out when it offers it to everybody.
+       */
+      needs: z.array(z.array(z.string())).default([]),
     }),
   ),
 });

@@ -4,6 +4,7 @@ import { exposeEntry } from '../aggregate/expose-entry.ts';
 import { isPermitted } from '../aggregate/is-permitted.ts';
 import type { CallContext } from '../pipeline/context.ts';
 import type { CompiledEntry, CompiledServer, CompiledSnapshot, EntryKind, ListedEntry } from '../snapshot/compiled.ts';
+import { suffices } from './declared-capabilities.ts';
 import { listedEntry } from './listed-entry.ts';
 import { needsTaskOfSession } from './needs-task.ts';
 
@@ -17,39 +18,49 @@ export const LIST_KINDS = {
   'resources/templates/list': { member: 'resourceTemplates', kind: 'template' },
 } as const satisfies Record<ListMethod, { member: string; kind: EntryKind }>;
 
+/** Whose list is made: the caller, and what it declared of that which servers make their offer depend on. */
+export type Viewer = { readonly ctx: CallContext; readonly declared: readonly string[] };
+
 /** What the caller may use at this endpoint, as it is named there; in the order of slugs, then in the servers' own. */
-export function visibleEntries(ctx: CallContext, snapshot: CompiledSnapshot, method: ListMethod): ListedEntry[] {
+export function visibleEntries(viewer: Viewer, snapshot: CompiledSnapshot, method: ListMethod): ListedEntry[] {
   const { kind } = LIST_KINDS[method];
+  const { ctx } = viewer;
   const { endpointServer } = ctx;
   if (endpointServer !== null) {
-    return permitted(ctx, endpointServer, kind).map((entry) => ({
+    return visibleOf(viewer, endpointServer, kind).map((entry) => ({
       key: keyOf(endpointServer, entry),
       definition: listedEntry(ctx, endpointServer, entry).definition,
     }));
   }
-  if (kind === 'tool' || kind === 'prompt') return visibleNames(ctx, snapshot, kind);
+  if (kind === 'tool' || kind === 'prompt') return visibleNames(viewer, snapshot, kind);
   const visible: ListedEntry[] = [];
   for (const server of snapshot.serversBySlug.values()) {
-    for (const entry of permitted(ctx, server, kind)) {
+    for (const entry of visibleOf(viewer, server, kind)) {
       visible.push({ key: keyOf(server, entry), definition: exposeEntry(entry, server.slug, exposedUri(server.slug, entry.name)) });
     }
   }
   return visible;
 }
 
-function visibleNames(ctx: CallContext, snapshot: CompiledSnapshot, kind: 'tool' | 'prompt'): ListedEntry[] {
+function visibleNames(viewer: Viewer, snapshot: CompiledSnapshot, kind: 'tool' | 'prompt'): ListedEntry[] {
   const visible: ListedEntry[] = [];
   for (const { entry, exposedName, server } of (kind === 'tool' ? snapshot.exposedTools : snapshot.exposedPrompts).values()) {
-    if (isPermitted(ctx, server, entry) && !needsTaskOfSession(ctx, server, entry))
-      visible.push({ key: keyOf(server, entry), definition: exposeEntry(listedEntry(ctx, server, entry), server.slug, exposedName) });
+    if (isVisible(viewer, server, entry))
+      visible.push({
+        key: keyOf(server, entry),
+        definition: exposeEntry(listedEntry(viewer.ctx, server, entry), server.slug, exposedName),
+      });
   }
   return visible;
 }
 
-function permitted(ctx: CallContext, server: CompiledServer, kind: EntryKind): CompiledEntry[] {
-  return [...entriesOf(server, kind)].filter(
-    (entry) => isPermitted(ctx, server, decidedBy(ctx, server, entry)) && !needsTaskOfSession(ctx, server, entry),
-  );
+function visibleOf(viewer: Viewer, server: CompiledServer, kind: EntryKind): CompiledEntry[] {
+  return [...entriesOf(server, kind)].filter((entry) => isVisible(viewer, server, entry));
+}
+
+function isVisible({ ctx, declared }: Viewer, server: CompiledServer, entry: CompiledEntry): boolean {
+  if (!suffices(declared, entry.needs) || needsTaskOfSession(ctx, server, entry)) return false;
+  return isPermitted(ctx, server, decidedBy(ctx, server, entry));
 }
 
 function entriesOf({ catalogue }: CompiledServer, kind: EntryKind): Iterable<CompiledEntry> {

@@ -4,6 +4,7 @@ import type { CallContext, Outcome } from '../pipeline/context.ts';
 import { ANSWERED } from '../pipeline/context.ts';
 import { respondResult } from '../pipeline/respond.ts';
 import type { CompiledServer, CompiledSnapshot, ComposedList, ListedEntry } from '../snapshot/compiled.ts';
+import { declaredCapabilities } from './declared-capabilities.ts';
 import type { ListCursors } from './list-cursors.ts';
 import { LIST_KINDS, type ListMethod, visibleEntries } from './list-entries.ts';
 import { SERVER_INFO, SERVER_INFO_META_KEY, SERVERS_META_KEY } from './self.ts';
@@ -47,10 +48,11 @@ export function notDiscovered(server: CompiledServer): string {
 function composedList(ctx: CallContext, snapshot: CompiledSnapshot, method: ListMethod): ComposedList {
   const { endpointServer, era, principal } = ctx;
   if (principal === null) return { entries: [], rest: '', whole: null };
-  const key = `${method} ${era} ${endpointServer?.id ?? ''} ${fingerprint(snapshot.grants, principal)}`;
+  const declared = declaredCapabilities(ctx);
+  const key = `${method} ${era} ${endpointServer?.id ?? ''} ${fingerprint(snapshot.grants, principal)} ${declared.join()}`;
   let composed = snapshot.listCache.get(key);
   if (composed === undefined) {
-    const entries = visibleEntries(ctx, snapshot, method);
+    const entries = visibleEntries({ ctx, declared }, snapshot, method);
     const rest = restOf(ctx, snapshot, method);
     composed = { entries, rest, whole: entries.length > PAGE_ENTRIES_MAX ? null : resultOf(method, entries, rest) };
     if (snapshot.listCache.size >= LISTS_MAX) snapshot.listCache.clear();

@@ -14,7 +14,7 @@ const route = makeRoute({ taskIds: makeTaskIds(createKeyring([Buffer.alloc(32, 1
 const USER = 'user-1' as UserId;
 
 function tool(name: string): CompiledEntry {
-  return { kind: 'tool', name, definition: Buffer.from(JSON.stringify({ name })), contractHash: 'h' };
+  return { kind: 'tool', name, definition: Buffer.from(JSON.stringify({ name })), contractHash: 'h', needs: [] };
 }
 
 function server(slug: string, tools: string[]): CompiledServer {

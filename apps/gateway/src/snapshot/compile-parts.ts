@@ -87,11 +87,11 @@ function readCatalogue(row: PartRow, bytes: Buffer): CompiledPart {
     resource: new Map(),
     template: new Map(),
   };
-  for (const { kind, name, offset, length, contractHash } of header.entries) {
+  for (const { kind, name, offset, length, contractHash, needs } of header.entries) {
     if (offset + length > definitions.length) throw malformed(row, 'points outside its own bytes');
     // The first of a name stays: what is listed and what is called must be one entry.
     if (byKind[kind].has(name)) continue;
-    byKind[kind].set(name, { kind, name, definition: definitions.subarray(offset, offset + length), contractHash });
+    byKind[kind].set(name, { kind, name, definition: definitions.subarray(offset, offset + length), contractHash, needs });
   }
   const { era, protocolVersion, serverInfo, capabilities, instructions, leftOut, ttlMs } = header;
   const { tool: tools, prompt: prompts, resource: resources, template: templates } = byKind;

@@ -13,6 +13,8 @@ export type CompiledEntry = {
   readonly name: string;
   readonly definition: Buffer;
   readonly contractHash: string;
+  /** Sets of client capabilities, each of which suffices for the server to offer it; empty: it offers it to everybody. */
+  readonly needs: readonly (readonly string[])[];
 };
 
 /** What discovery accepted for one server; null fields of a server that was never discovered are in `CompiledServer`. */

@@ -26,6 +26,8 @@ export type ServerSpec = {
   readonly definitions?: Readonly<Record<string, string>>;
   readonly instructions?: string;
   readonly capabilities?: Readonly<Record<string, unknown>>;
+  /** By name, sets of client capabilities that suffice to be offered it. */
+  readonly needs?: Readonly<Record<string, string[][]>>;
   /** Tools that everyone may use, and nothing else of it; without: everything. */
   readonly grantedTools?: string[];
   readonly isDiscovered?: boolean;
@@ -77,6 +79,7 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
           name,
           definition: Buffer.from(spec.definitions?.[name] ?? definitionOf(kind, name)),
           contractHash: name,
+          needs: spec.needs?.[name] ?? [],
         },
       ]),
     );

@@ -5,8 +5,15 @@ import type { Discovered } from './discover.ts';
 /** A catalogue as it travels to pods: a header line, then the server's own definitions end to end. The same offer gives the same bytes. */
 export function encodeCataloguePart(serverId: ServerId, found: Discovered): Buffer {
   let offset = 0;
-  const entries = found.entries.map(({ kind, name, bytes, contractHash }) => {
-    const entry = { kind, name, offset, length: bytes.length, contractHash };
+  const entries = found.entries.map(({ kind, name, bytes, contractHash, needs }) => {
+    const entry = {
+      kind,
+      name,
+      offset,
+      length: bytes.length,
+      contractHash,
+      ...(needs.length === 0 ? {} : { needs: needs.map((set) => [...set]) }),
+    };
     offset += bytes.length;
     return entry;
   });
@@ -42,8 +49,8 @@ export function catalogueEntries(bytes: Uint8Array | null): Catalogue['observed'
   if (bytes === null) return EMPTY;
   const { header, definitions } = readCatalogueHeader(bytes);
   const view: Catalogue['observed'] = { tools: [], prompts: [], resources: [], resourceTemplates: [] };
-  for (const { kind, name, offset, length, contractHash } of header.entries) {
-    view[MEMBER[kind]].push({ name, contractHash, definition: JSON.parse(definitions.toString('utf8', offset, offset + length)) });
+  for (const { kind, name, offset, length, contractHash, needs } of header.entries) {
+    view[MEMBER[kind]].push({ name, contractHash, needs, definition: JSON.parse(definitions.toString('utf8', offset, offset + length)) });
   }
   return view;
 }

@@ -9,6 +9,7 @@ import {
   sliceElements,
   type Era,
 } from '@patchbay/mcp-wire';
+import { withConditional } from './conditional.ts';
 import { Conversation, expectResult, isObject, noMessage, type NoMessage, type RpcAnswer } from './conversation.ts';
 import { EntryCollector, type FoundEntry } from './entries.ts';
 import { DiscoveryFailed, quoted } from './failed.ts';
@@ -59,22 +60,43 @@ const LISTS: readonly { kind: CatalogueEntryKind; capability: string; method: st
   { kind: 'template', capability: 'resources', method: 'resources/templates/list', member: 'resourceTemplates' },
 ];
 
-/** Asks a server for all it offers, as a client without capabilities. Throws DiscoveryFailed or whatever the transport threw. */
+/**
+ * Asks a server for all it offers, as a client without capabilities; a legacy one, which may show more to others, again as such. Throws
+ * DiscoveryFailed or whatever the transport threw, but not for the sake of what only some clients are shown.
+ */
 export async function discover({ transport, requestMs, legacyBy }: DiscoverInput): Promise<Discovered> {
   const talk = new Conversation(transport, requestMs);
   const known = legacyBy === null ? null : await openKnownLegacy(talk, legacyBy);
   const opened = known ?? (await probeModern(talk)) ?? (await openLegacy(talk));
+  const collector = await readLists(talk, opened);
+  const { era, protocolVersion, serverInfo, capabilities, instructions } = opened;
+  // Beyond where a list was cut nothing can be compared.
+  const mayShowMore = era === 'legacy' && !collector.isCut;
+  const entries = mayShowMore ? await withConditional(collector.entries, (declared) => offerTo(talk, declared)) : collector.entries;
+  const found = { entries, ttlMs: collector.ttlMs, notice: collector.notice(), wasProbed: known === null };
+  return { era, protocolVersion, serverInfo, capabilities, instructions, ...found };
+}
+
+/** Ends what was opened. */
+async function readLists(talk: Conversation, opened: Opened): Promise<EntryCollector> {
   try {
     const collector = new EntryCollector(opened.era);
     for (const list of LISTS) {
       if (isObject(opened.capabilities[list.capability])) await readList(talk, opened, { ...list, collector });
     }
-    const { era, protocolVersion, serverInfo, capabilities, instructions } = opened;
-    const found = { entries: collector.entries, ttlMs: collector.ttlMs, notice: collector.notice(), wasProbed: known === null };
-    return { era, protocolVersion, serverInfo, capabilities, instructions, ...found };
+    return collector;
   } finally {
     const headers = opened.headers('');
     if ('mcp-session-id' in headers) await talk.end(headers);
+  }
+}
+
+async function offerTo(talk: Conversation, declared: object): Promise<readonly FoundEntry[] | null> {
+  try {
+    return (await readLists(talk, await openLegacy(talk, declared))).entries;
+  } catch {
+    // It has told what it offers to a client without capabilities, and that stands.
+    return null;
   }
 }
 
@@ -116,9 +138,9 @@ async function probeModern(talk: Conversation): Promise<Opened | null> {
   };
 }
 
-/** A session with a server of the legacy era, as a client without capabilities; its headers name it. */
-export async function openLegacy(talk: Conversation): Promise<Opened> {
-  const params = JSON.stringify({ protocolVersion: LATEST_LEGACY, capabilities: {}, clientInfo: CLIENT_INFO });
+/** A session with a server of the legacy era, as a client that declares these capabilities; its headers name it. */
+export async function openLegacy(talk: Conversation, declared: object = {}): Promise<Opened> {
+  const params = JSON.stringify({ protocolVersion: LATEST_LEGACY, capabilities: declared, clientInfo: CLIENT_INFO });
   const answer = expectResult('initialize', await talk.ask('initialize', params, {}));
   const { result } = answer.message;
   const { protocolVersion, serverInfo, capabilities } = result;

@@ -12,6 +12,8 @@ export type FoundEntry = {
   readonly name: string;
   readonly bytes: Buffer;
   readonly contractHash: string;
+  /** Sets of client capabilities, each of which suffices to be offered it; empty: everybody is. */
+  readonly needs: readonly (readonly string[])[];
 };
 
 /** What a caller relies on in each kind of entry; the rest may change without breaking anyone. */
@@ -26,6 +28,8 @@ const CONTRACT: Readonly<Record<CatalogueEntryKind, { readonly name: string; rea
 export class EntryCollector {
   readonly entries: FoundEntry[] = [];
   readonly ttlMs: Partial<Record<CatalogueEntryKind, number>> = {};
+  /** A list went on behind what was taken of it. */
+  isCut = false;
   readonly #era: Era;
   readonly #names = new Map<CatalogueEntryKind, Set<string>>();
   readonly #leftOut = new Map<string, string[]>();
@@ -52,7 +56,7 @@ export class EntryCollector {
     if (names.has(name)) return this.#leave(`${kind}s whose name appeared before`, true, name);
     names.add(name);
     this.#bytes += bytes.length;
-    this.entries.push({ kind, name, bytes, contractHash: contractHash(kind, definition) });
+    this.entries.push({ kind, name, bytes, contractHash: contractHash(kind, definition), needs: [] });
     return true;
   }
 
@@ -75,6 +79,7 @@ export class EntryCollector {
 
   /** `name`: what its admin looks for; empty where there is none to speak of. */
   #leave(what: string, goOn: boolean, name = ''): boolean {
+    this.isCut ||= !goOn;
     const names = this.#leftOut.get(what) ?? [];
     this.#leftOut.set(what, names);
     names.push(name);
