@@ -15,6 +15,7 @@ import { makeList } from './methods/list.ts';
 import { makeListCursors } from './methods/list-cursors.ts';
 import { makeListen } from './methods/listen.ts';
 import { makeOpenStream } from './methods/open-stream.ts';
+import { makeSetLevel } from './methods/set-level.ts';
 import { makeTakeAnswer } from './methods/take-answer.ts';
 import { makeResumeCall } from './methods/resume-call.ts';
 import type { Tracing } from './ops/tracing.ts';
@@ -22,6 +23,7 @@ import { makePipeline } from './pipeline/index.ts';
 import { makeFactStore } from './sessions/client-facts.ts';
 import { makeEndedSessions } from './sessions/ended-sessions.ts';
 import { makeSessionOpener, type SessionOpener } from './sessions/session-opener.ts';
+import { makeSessionStates, type SessionStates } from './sessions/session-states.ts';
 import { makeTombstones, type Tombstones } from './sessions/tombstones.ts';
 import type { State } from './snapshot/make-state.ts';
 import type { ClientStreams } from './streams/client-streams.ts';
@@ -48,6 +50,7 @@ export type ClientSessions = {
   readonly general: GeneralStreams;
   readonly inFlight: InFlight;
   readonly waiting: WaitingCalls;
+  readonly states: SessionStates;
   listen(): Promise<void>;
 };
 
@@ -57,6 +60,7 @@ export function makeClientSessions({
   keyring,
   logger,
   podId,
+  pods,
   store,
   streams,
 }: {
@@ -64,6 +68,7 @@ export function makeClientSessions({
   keyring: Config['sessionSealingKeys'];
   logger: Logger;
   podId: PodId;
+  pods: () => number;
   store: SharedStore;
   streams: Pick<ClientStreams, 'sessionEnded'>;
 }): ClientSessions {
@@ -72,6 +77,7 @@ export function makeClientSessions({
   const sessionOpener = makeSessionOpener({ keyring, tombstones, facts: makeFactStore(store, keyring), clock, logger });
   const mailboxes = makeMailboxes({ bus, keyring, store, podId, clock, logger });
   const inFlight = makeInFlight({ bus, keyring, clock, logger });
+  const states = makeSessionStates({ bus, keyring, store, pods, clock, logger });
   const onEnded = (organisationId: OrganisationId, key: string): void => {
     tombstones.learn(key);
     streams.sessionEnded(organisationId, key);
@@ -84,9 +90,10 @@ export function makeClientSessions({
     general: new GeneralStreams({ keyring, mailboxes, store }),
     inFlight,
     waiting: new WaitingCalls(),
+    states,
     async listen() {
       const ends = ended.listen({ onEnded, onGap: sessionOpener.forgetOpened });
-      await Promise.all([ends, mailboxes.listen(), inFlight.listen()]);
+      await Promise.all([ends, mailboxes.listen(), inFlight.listen(), states.listen()]);
     },
   };
 }
@@ -112,7 +119,7 @@ export function makeSteps({
   limits,
   logger,
   pools,
-  sessions: { general, held, inFlight, mailboxes, sessionOpener, tombstones, waiting },
+  sessions: { general, held, inFlight, mailboxes, sessionOpener, states, tombstones, waiting },
   state,
   stdio,
   store,
@@ -120,7 +127,7 @@ export function makeSteps({
   tracing,
 }: StepDeps): ReturnType<typeof makePipeline> {
   const sealingKeys = config.sessionSealingKeys;
-  const sessions = makeSessionRegistry({ store, keyring: sealingKeys, tombstones, logger });
+  const sessions = makeSessionRegistry({ store, keyring: sealingKeys, states, tombstones, logger });
   const resolveUpstream = makeResolveUpstream({ pools, stdio });
   const reach = { credentials, resolveUpstream };
   const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys), ownOrigin: config.gatewayUrl.origin, waiting };
@@ -140,11 +147,12 @@ export function makeSteps({
       initializeEither: makeInitializeEither({ ...reach, sessionOpener, sessions, initialize }),
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
       listen: makeListen({ ...reach, streams }),
+      setLevel: makeSetLevel({ ...reach, sessions, states, logger }),
       openStream: makeOpenStream({ ...reach, sessions, streams, resumeCall: makeResumeCall(rounds), logger }),
       forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions, logger, takeAnswer: makeTakeAnswer(rounds) }),
     },
     attachCredential: { credentials },
-    dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream, asking, rounds, taskIds },
+    dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream, asking, rounds, states, taskIds },
   });
 }
 

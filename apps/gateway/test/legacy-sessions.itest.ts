@@ -4,13 +4,17 @@ import {
   type ClientCapabilities,
   CreateMessageRequestSchema,
   ElicitRequestSchema,
+  EmptyResultSchema,
   ListRootsRequestSchema,
+  LoggingMessageNotificationSchema,
+  ResourceUpdatedNotificationSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AskingUpstream, startAskingUpstream } from './support/asking-upstream.ts';
 import { type Pods, startPods } from './support/pods.ts';
+import { startRawUpstream, writeEvents } from './support/raw-upstream.ts';
 
-const TOOLS = ['ask', 'ask_twice', 'ask_three', 'progress_and_ask', 'falls_back', 'log', 'cut', 'link'];
+const TOOLS = ['ask', 'ask_twice', 'ask_three', 'progress_and_ask', 'falls_back', 'log', 'cut', 'link', 'touch'];
 const EVERYTHING: ClientCapabilities = { elicitation: { form: {} }, sampling: {}, roots: { listChanged: true } };
 const HEADERS = {
   authorization: 'Bearer ada',
@@ -29,7 +33,8 @@ afterEach(stop);
 
 async function start(isNumbered: boolean): Promise<void> {
   upstream = await startAskingUpstream({ isNumbered });
-  const server = { id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c11', slug: 'old', url: upstream.url, era: 'legacy', tools: TOOLS } as const;
+  const id = '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c11';
+  const server = { id, slug: 'old', url: upstream.url, era: 'legacy', tools: TOOLS, capabilities: { logging: {} } } as const;
   gateways = await startPods({ servers: [server] });
 }
 
@@ -126,6 +131,24 @@ describe.each([
     await expect.poll(() => upstream.seen.some(({ body }) => body.includes('notifications/roots/list_changed'))).toBe(true);
   });
 
+  it('is told the log level that its client sets, and again when it has lost the session', async () => {
+    const { client, tools } = await connect(slug);
+    expect(client.getServerCapabilities()).toMatchObject({ logging: {} });
+    const logged: unknown[] = [];
+    client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params.data));
+    if (slug === null) await textOf(client, tools['log']);
+    await client.setLoggingLevel('warning');
+    await client.setLoggingLevel('error');
+    expect(upstream.levels).toEqual(['warning', 'error']);
+    upstream.forgetSessions();
+    await textOf(client, tools['log']);
+    expect(upstream.levels).toEqual(['warning', 'error', 'error']);
+    expect(logged).toContain('logged');
+    await expect(client.request({ method: 'logging/setLevel', params: { level: 'loud' } }, EmptyResultSchema)).rejects.toThrow(
+      /-32602|level/,
+    );
+  });
+
   it('asks without numbered events just as well', async () => {
     await stop();
     await start(false);
@@ -203,6 +226,42 @@ describe("the stream of a call on a legacy server's own endpoint", () => {
   });
 });
 
+describe('a subscription', () => {
+  it("is the server's to take, is told of on the client's own stream, and is made again when the server has lost the session", async () => {
+    const { client, tools } = await connect('old');
+    expect(client.getServerCapabilities()?.resources).toEqual({ subscribe: true, listChanged: true });
+    const updated: string[] = [];
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void updated.push(params.uri));
+    for (const uri of ['note://one', 'note://two', 'note://three']) await client.subscribeResource({ uri });
+    await client.unsubscribeResource({ uri: 'note://two' });
+    await textOf(client, tools['touch']);
+    await expect.poll(() => updated).toEqual(['note://one']);
+    upstream.forgetSessions();
+    await textOf(client, tools['log']);
+    const made = ['+note://one', '+note://two', '+note://three', '-note://two'];
+    expect(upstream.subscriptions.slice(0, 4)).toEqual(made);
+    expect(upstream.subscriptions.slice(4).toSorted()).toEqual(['+note://one', '+note://three']);
+  });
+
+  it('is nowhere told of without a session, and so not taken', async () => {
+    const body = '{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"note://one"}}';
+    const response = await fetch(urlOf('old'), { method: 'POST', headers: HEADERS, body });
+    expect(await response.json()).toMatchObject({ error: { code: -32601 } });
+    expect(upstream.subscriptions).toEqual([]);
+  });
+});
+
+describe('what a client changed in its session', () => {
+  it('lies in the store where nobody can read it', async () => {
+    const { client } = await connect('old');
+    await client.setLoggingLevel('error');
+    await client.subscribeResource({ uri: 'note://secret' });
+    const stored = [...gateways.store.values].flat().join(' ');
+    expect(stored).toContain('session-state/');
+    expect(stored).not.toMatch(/note:|error/);
+  });
+});
+
 describe('a response of a client', () => {
   it('does not reach a session of somebody else', async () => {
     const session = await initialize();
@@ -218,6 +277,45 @@ describe('a response of a client', () => {
     await upstream.close();
     expect((await post(1, session, { jsonrpc: '2.0', id: 0, result: {} })).status).toBe(502);
     expect((await post(1, session, { jsonrpc: '2.0', method: 'notifications/roots/list_changed' })).status).toBe(202);
+  });
+});
+
+describe('the log level of a session', () => {
+  it('goes to a server of revision 2026-07-28 with each request, from any pod, and its log messages come back', async () => {
+    const modern = await startRawUpstream((received, response) => {
+      writeEvents(response, { jsonrpc: '2.0', method: 'notifications/message', params: { level: 'error', data: 'said' } });
+      writeEvents(response, { jsonrpc: '2.0', id: received.message.id, result: { resultType: 'complete', content: [] } });
+      response.end();
+    });
+    const id = '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c12';
+    const pods = await startPods({
+      servers: [{ id, slug: 'old', url: modern.url, era: 'modern', tools: ['t'], capabilities: { logging: {} } }],
+    });
+    const url = pods.pods[0]?.url('old') ?? '';
+    const send = (body: object, session = ''): Promise<Response> =>
+      pods.fetch(url, {
+        method: 'POST',
+        headers: { ...HEADERS, ...(session === '' ? {} : { 'mcp-session-id': session }) },
+        body: JSON.stringify(body),
+      });
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } };
+    const opened = await send({ jsonrpc: '2.0', id: 0, method: 'initialize', params });
+    const session = opened.headers.get('mcp-session-id') ?? '';
+    expect(await opened.json()).toMatchObject({ result: { capabilities: { logging: {} } } });
+    const levelsSent = (): unknown[] =>
+      modern.seen.map(({ message }) => (message.params?.['_meta'] as Record<string, unknown>)['io.modelcontextprotocol/logLevel']);
+    const callTool = async (): Promise<string> =>
+      (await send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 't' } }, session)).text();
+    expect(await callTool()).not.toContain('said');
+    for (const level of ['error', 'debug']) {
+      expect(await (await send({ jsonrpc: '2.0', id: 2, method: 'logging/setLevel', params: { level } }, session)).json()).toMatchObject({
+        result: {},
+      });
+      for (const _pod of pods.pods) expect(await callTool()).toContain('said');
+    }
+    expect(levelsSent()).toEqual([undefined, 'error', 'error', 'error', 'debug', 'debug', 'debug']);
+    await pods.close();
+    await modern.close();
   });
 });
 

@@ -8,6 +8,8 @@ import { type Decided, type LimitGate, makeLimitGate } from './limit-gate.ts';
 
 /** The limits of this pod, at work from the start to `close`. */
 export type Limits = LimitGate & {
+  /** How many pods go by the same counters, this one included; those that have just ended for some seconds more. */
+  pods(): number;
   /** Gives back what is leased; a store that does not take it loses nothing that does not come back by itself. */
   close(): Promise<void>;
 };
@@ -43,6 +45,7 @@ export function makeLimits({ counters, metrics, log }: LimitsDeps): Limits {
   void census.refresh();
   return {
     ...gate,
+    pods: census.count,
     async close() {
       clearInterval(ticking);
       clearInterval(counting);

@@ -1,12 +1,12 @@
 /** Server capabilities that Patchbay can deliver today, by name. */
-const DELIVERABLE = ['tools', 'prompts', 'resources', 'completions'] as const;
+const DELIVERABLE = ['tools', 'prompts', 'resources', 'completions', 'logging'] as const;
 const LISTED: ReadonlySet<string> = new Set(['tools', 'prompts', 'resources']);
 
 export type Capabilities = Record<string, { listChanged?: true; subscribe?: true } | Readonly<Record<string, unknown>>>;
 
 /**
- * Reduces what an upstream declares to what reaches a client through us: no `subscribe` or `logging`, because nothing would deliver them
- * (protocol.md trap 13). That a list changed is always told, whatever the upstream says of it: what a caller may use changes too.
+ * Reduces what an upstream declares to what reaches a client through us: no `subscribe`, because nothing would deliver it (protocol.md
+ * trap 13). That a list changed is always told, whatever the upstream says of it: what a caller may use changes too.
  */
 export function deliverableCapabilities(upstream: Readonly<Record<string, unknown>>): Capabilities {
   const capabilities: Capabilities = {};
@@ -25,6 +25,14 @@ export function sameEraCapabilities(upstream: Readonly<Record<string, unknown>>)
     if (typeof declared === 'object' && declared !== null) capabilities[name] = declared as Readonly<Record<string, unknown>>;
   }
   return capabilities;
+}
+
+/** The same for a client whose session is one with a legacy server: updates of resources reach it too. */
+export function sessionCapabilities(upstream: Readonly<Record<string, unknown>>): Capabilities {
+  const capabilities = sameEraCapabilities(upstream);
+  const { resources } = upstream;
+  const isSubscribable = typeof resources === 'object' && resources !== null && 'subscribe' in resources && resources.subscribe === true;
+  return isSubscribable ? { ...capabilities, resources: { ...capabilities['resources'], subscribe: true } } : capabilities;
 }
 
 /** Extensions that work where several servers share an endpoint: their ids and URIs name their server there. */

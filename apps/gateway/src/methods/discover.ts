@@ -17,7 +17,7 @@ export type EndpointDescription = {
 };
 
 /** Whatever the servers of today offer: a client asks once, and what a server brings tomorrow must not be out of its reach. */
-const AGGREGATE_CAPABILITIES = { tools: {}, prompts: {}, resources: {}, completions: {} } as const;
+const AGGREGATE_CAPABILITIES = { tools: {}, prompts: {}, resources: {}, completions: {}, logging: {} } as const;
 
 /** Describes the aggregated endpoint, or one server by what discovery accepted of it; never asks an upstream. */
 export function describeEndpoint(ctx: CallContext): EndpointDescription | null {

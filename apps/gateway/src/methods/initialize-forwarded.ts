@@ -14,7 +14,7 @@ import type { SessionRegistry } from '../upstream/session-registry.ts';
 import { readHostRefusal } from '../upstream/upstream-error.ts';
 import type { Upstream } from '../upstream/upstreams.ts';
 import { openOnOne, type Way } from '../upstream/ways.ts';
-import { sameEraCapabilities } from './deliverable-capabilities.ts';
+import { sessionCapabilities } from './deliverable-capabilities.ts';
 
 export type InitializeForwardedDeps = ReachDeps & {
   readonly sessionOpener: Pick<SessionOpener, 'mint'>;
@@ -92,6 +92,6 @@ function withDeliverableCapabilities(bytes: Buffer): Buffer {
   if (span === null) return bytes;
   const capabilities: unknown = JSON.parse(bytes.toString('utf8', span.start, span.end));
   const reduced =
-    typeof capabilities === 'object' && capabilities !== null ? sameEraCapabilities(capabilities as Record<string, unknown>) : {};
+    typeof capabilities === 'object' && capabilities !== null ? sessionCapabilities(capabilities as Record<string, unknown>) : {};
   return splice(bytes, [{ ...span, replacement: JSON.stringify(reduced) }]);
 }

@@ -15,6 +15,7 @@ export type AnswerEarlyDeps = {
   readonly listen: Step;
   readonly deleteSession: Step;
   readonly openStream: Step;
+  readonly setLevel: Step;
   readonly forwardNotification: Step;
 };
 
@@ -36,6 +37,8 @@ export function makeAnswerEarly(deps: AnswerEarlyDeps): Step {
         return ANSWERED;
       case 'session/delete':
         return deps.deleteSession(ctx);
+      case 'logging/setLevel':
+        return deps.setLevel(ctx);
       case 'stream':
         return deps.openStream(ctx);
       case 'notification':

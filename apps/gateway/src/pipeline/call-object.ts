@@ -5,7 +5,8 @@ import { edgeEra } from '../upstream/edge-era.ts';
 import type { CallContext, CallObject } from './context.ts';
 
 /** What a message is about; a name or URI that is missing or no string is the caller's mistake. */
-export function objectOf({ body, message }: CallContext): CallObject | Refusal {
+export function objectOf(ctx: CallContext): CallObject | Refusal {
+  const { body, message } = ctx;
   switch (message?.method) {
     case 'tools/call':
       return named('tool', message.name, 'params.name must be the name of a tool.');
@@ -13,11 +14,21 @@ export function objectOf({ body, message }: CallContext): CallObject | Refusal {
       return named('prompt', message.name, 'params.name must be the name of a prompt.');
     case 'resources/read':
       return named('resource', message.uri, 'params.uri must be the URI of a resource.');
+    case 'resources/subscribe':
+    case 'resources/unsubscribe':
+      return takesSubscriptions(ctx)
+        ? named('resource', message.uri, 'params.uri must be the URI of a resource.')
+        : methodUnknown(message.method);
     case 'completion/complete':
       return message.refSpan === null ? refusal('rpc.params', 'params.ref is missing.') : referenced(body, message.refSpan);
     default:
       return methodUnknown(message?.method ?? '');
   }
+}
+
+/** Where what changed can be told: in a session with a legacy server on its own endpoint. */
+function takesSubscriptions({ endpointServer, era, session }: CallContext): boolean {
+  return era === 'legacy' && session !== null && endpointServer?.catalogue?.era === 'legacy';
 }
 
 /** Methods of some revision itself: what of these a server may be asked is decided here, whatever it would answer. */

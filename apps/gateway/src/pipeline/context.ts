@@ -36,6 +36,7 @@ export type BuiltinMethod =
   | 'server/discover'
   | 'subscriptions/listen'
   | 'ping'
+  | 'logging/setLevel'
   | 'tools/list'
   | 'prompts/list'
   | 'resources/list'

@@ -46,6 +46,7 @@ const LEGACY_BUILTINS: Readonly<Record<string, BuiltinMethod>> = {
   __proto__: null,
   initialize: 'initialize',
   ping: 'ping',
+  'logging/setLevel': 'logging/setLevel',
   ...LISTS,
 } as never;
 const MODERN_BUILTINS: Readonly<Record<string, BuiltinMethod>> = {

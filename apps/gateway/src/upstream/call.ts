@@ -40,6 +40,8 @@ export type CallInput = {
   readonly target: UpstreamTarget;
   readonly upstream: Upstream;
   readonly owner: SessionOwner;
+  /** The log level of the client's session, for a modern server; null: none was set. */
+  readonly level: string | null;
   /** Only of a modern client's call at a legacy server. */
   readonly asking: Asking | null;
 };
@@ -156,9 +158,9 @@ export class UpstreamCall {
   }
 
   #bridge(edge: Edge): Bridge {
-    const { asking, ctx, message, target } = this.#input;
+    const { asking, ctx, level, message, target } = this.#input;
     const continuation = this.#rounds?.continuation ?? null;
-    const own = makeBridge({ ...edge, continuation, ctx, message, target });
+    const own = makeBridge({ ...edge, continuation, ctx, level, message, target });
     const exposed = exposeTaskIds(ctx, target, { bridge: exposeOnAggregate(ctx, target, own), taskIds: this.#deps.taskIds });
     const bridge = fitRevision(ctx, { ...target, upstreamEra: edge.upstreamEra }, exposed);
     return asking?.over(bridge) ?? bridge;

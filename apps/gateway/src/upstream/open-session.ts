@@ -11,6 +11,7 @@ import type { LocatedSession, Way } from './ways.ts';
 /** `initialize` of our own goes out under this id; nothing else is in flight on a session that does not exist yet. */
 const INITIALIZE_ID = 'patchbay-initialize';
 const SET_LEVEL_ID = 'patchbay-set-level';
+const SUBSCRIBES_AT_ONCE = 16;
 const NEWEST_LEGACY = '2025-11-25';
 /** Longer ones would not come through as a header. */
 const SESSION_ID_FORM = /^[\x21-\x7e]{1,1024}$/;
@@ -19,6 +20,8 @@ const SESSION_ID_FORM = /^[\x21-\x7e]{1,1024}$/;
 export type SessionOpening = Pick<InitializeInput, 'capabilities' | 'clientInfo' | 'protocolVersion'> & {
   /** null: log messages are not wanted, or nothing was said of them. */
   readonly logLevel: string | null;
+  /** URIs whose changes its client wants to hear of. */
+  readonly subscriptions: readonly string[];
 };
 
 /** For whoever declared nothing: the upstream has nobody to ask. */
@@ -27,15 +30,12 @@ export const WITHOUT_CLIENT: SessionOpening = {
   clientInfo: JSON.stringify({ name: SERVER_INFO.name, version: SERVER_INFO.version }),
   protocolVersion: NEWEST_LEGACY,
   logLevel: null,
+  subscriptions: [],
 };
 
-/** Opens a session with a legacy server by a real `initialize` and `notifications/initialized`. */
-export async function openSession(
-  upstream: Upstream,
-  way: Way,
-  { logLevel, ...client }: SessionOpening,
-): Promise<LocatedSession | Refusal> {
-  const body = initializeRequest({ id: INITIALIZE_ID, ...client });
+/** Opens a session with a legacy server by a real `initialize` and `notifications/initialized`, and says what its client has said before. */
+export async function openSession(upstream: Upstream, way: Way, opening: SessionOpening): Promise<LocatedSession | Refusal> {
+  const body = initializeRequest({ id: INITIALIZE_ID, ...opening });
   const answered = await sendInitialize(upstream, way, { body, id: INITIALIZE_ID });
   if ('code' in answered) return answered;
   const session = readSession(upstream, way, answered);
@@ -43,14 +43,31 @@ export async function openSession(
   // On the way that opened it, whatever is thought of its host by now: failing there, another host is tried.
   const notified = await ask({ ...over(way, upstream, { session, body: INITIALIZED_NOTIFICATION }), id: null });
   if ('code' in notified) return notified;
-  if (logLevel !== null && sliceMember(answered.body, ['result', 'capabilities', 'logging']) !== null)
-    await ask({ ...over(way, upstream, { session, body: setLevel(logLevel) }), id: SET_LEVEL_ID });
+  const says = (request: OwnRequest) => ask({ ...over(way, upstream, { session, body: requestText(request) }), id: request.id });
+  await repeat(opening, answered.body, says);
   return session;
 }
 
-/** A server that takes no level logs as it likes; the call is no worse for it. */
-function setLevel(level: string): string {
-  return JSON.stringify({ jsonrpc: '2.0', id: SET_LEVEL_ID, method: 'logging/setLevel', params: { level } });
+type OwnRequest = { readonly id: string; readonly method: string; readonly params: object };
+
+function requestText(request: OwnRequest): string {
+  return JSON.stringify({ jsonrpc: '2.0', ...request });
+}
+
+/** A server that takes no level logs as it likes, and one may know a resource no more; the call is no worse for it. */
+async function repeat(
+  { logLevel, subscriptions }: SessionOpening,
+  answer: Buffer,
+  says: (request: OwnRequest) => Promise<unknown>,
+): Promise<void> {
+  if (logLevel !== null && sliceMember(answer, ['result', 'capabilities', 'logging']) !== null)
+    await says({ id: SET_LEVEL_ID, method: 'logging/setLevel', params: { level: logLevel } });
+  for (let from = 0; from < subscriptions.length; from += SUBSCRIBES_AT_ONCE) {
+    const uris = subscriptions.slice(from, from + SUBSCRIBES_AT_ONCE);
+    await Promise.all(
+      uris.map((uri, index) => says({ id: `patchbay-subscribe-${from + index}`, method: 'resources/subscribe', params: { uri } })),
+    );
+  }
 }
 
 /** Sends an `initialize` that stands ready as bytes, our own or a client's. */
@@ -76,6 +93,16 @@ export function readSession({ server }: Upstream, { instance }: Way, { body, hea
   if (id !== null && (typeof id !== 'string' || !SESSION_ID_FORM.test(id)))
     return refuseBroken(server.slug, 'gave a session id that is not a header value');
   return { id, protocolVersion, instance };
+}
+
+/** Sends a request that is not a call and stands ready as bytes. A status of 404: the session is gone. */
+export async function askInSession(
+  upstream: Upstream,
+  session: LocatedSession,
+  { body, id }: { body: Buffer; id: string | number },
+): Promise<Asked | Refusal> {
+  const way = upstream.ways.to(session);
+  return way === null ? refusal('session.gone') : ask({ ...over(way, upstream, { session, body }), id });
 }
 
 /** Posts a notification or response. Its status is the answer; a server's 4xx is not our caller's business. */

@@ -6,6 +6,7 @@ import { type Keyring, open, seal } from '@patchbay/vault';
 import { LRUCache } from 'lru-cache';
 import { within } from '../directory/within.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
+import type { SessionStates } from '../sessions/session-states.ts';
 import type { Tombstones } from '../sessions/tombstones.ts';
 import type { Declared } from './asking/declared.ts';
 import { closeSession, openSession, type SessionOpening, WITHOUT_CLIENT } from './open-session.ts';
@@ -17,6 +18,8 @@ export type SessionRegistryDeps = {
   /** The fleet's session sealing keys. Upstream session ids lie sealed in the store: a dump of it must not open one. */
   readonly keyring: Keyring;
   readonly tombstones: Tombstones;
+  /** What clients said after they opened their sessions is said again when one is opened again. */
+  readonly states: Pick<SessionStates, 'current'>;
   readonly logger: { warn(fields: object, message: string): void };
 };
 
@@ -57,12 +60,14 @@ function nameOf(owner: SessionOwner): string {
 }
 
 /** A client's session is opened as that client: never with more than it declared, in the revision that it speaks. */
-function openingFor(owner: SessionOwner): SessionOpening {
+async function openingFor(states: Pick<SessionStates, 'current'>, { server }: Upstream, owner: SessionOwner): Promise<SessionOpening> {
   if (owner.clientSession === null)
     return { ...WITHOUT_CLIENT, capabilities: owner.declared.capabilities, logLevel: owner.declared.logLevel };
   const { capabilities, clientInfo, protocolVersion } = owner.clientSession;
+  const { level, subscriptions } = await states.current(owner.clientSession);
   return {
-    ...WITHOUT_CLIENT,
+    logLevel: level,
+    subscriptions: subscriptions.filter(({ serverId }) => serverId === server.id).map(({ uri }) => uri),
     capabilities,
     clientInfo: clientInfo ?? WITHOUT_CLIENT.clientInfo,
     protocolVersion: isLegacyVersion(protocolVersion) ? protocolVersion : WITHOUT_CLIENT.protocolVersion,
@@ -159,8 +164,15 @@ class StoredSessions implements SessionRegistry {
 
   async #open(upstream: Upstream, owner: SessionOwner, expected: string | null): Promise<UpstreamSession | Refusal> {
     const { slug } = upstream.server;
-    const outcome = await openOnOne(upstream.ways, { owner: nameOf(owner), slug }, (way) => openSession(upstream, way, openingFor(owner)));
-    return 'code' in outcome ? outcome : this.#record(upstream, owner, outcome.opened, expected);
+    const opening = await openingFor(this.#deps.states, upstream, owner);
+    const outcome = await openOnOne(upstream.ways, { owner: nameOf(owner), slug }, (way) => openSession(upstream, way, opening));
+    if ('code' in outcome) return outcome;
+    const session = await this.#record(upstream, owner, outcome.opened, expected);
+    if (!(await this.#isEnded(upstream.organisationId, owner))) return session;
+    // Its client ended it meanwhile, and whoever ended it may not have seen this one.
+    await this.forget(upstream, owner);
+    void closeSession(upstream, session);
+    return refusal('session.gone');
   }
 
   /** Puts it where all pods look; when another was first, ours is closed again and theirs is used. */

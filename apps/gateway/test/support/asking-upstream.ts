@@ -12,6 +12,8 @@ import {
   type ServerNotification,
   type ServerRequest,
   SetLevelRequestSchema,
+  SubscribeRequestSchema,
+  UnsubscribeRequestSchema,
   UrlElicitationRequiredError,
 } from '@modelcontextprotocol/sdk/types.js';
 import { listen, type Listening } from '@patchbay/testkit';
@@ -23,6 +25,8 @@ export type AskingUpstream = Listening & {
   readonly executed: Map<string, number>;
   /** Level of each `logging/setLevel`. */
   readonly levels: string[];
+  /** Each `resources/subscribe` (+) and `unsubscribe` (-) with its URI. */
+  readonly subscriptions: string[];
   /** Methods, header sets and messages as they came. */
   readonly seen: { readonly method: string; readonly lastEventId: string | undefined; readonly body: string }[];
   forgetSessions(): void;
@@ -36,9 +40,9 @@ export type AskingSpec = {
 /** A real server of revision 2025-11-25 on the official SDK 1.x whose tools ask their client for something. */
 export async function startAskingUpstream({ isNumbered }: AskingSpec): Promise<AskingUpstream> {
   const transports = new Map<string, StreamableHTTPServerTransport>();
-  const state = { opened: [], executed: new Map(), levels: [], seen: [] } as Pick<
+  const state = { opened: [], executed: new Map(), levels: [], subscriptions: [], seen: [] } as Pick<
     AskingUpstream,
-    'opened' | 'executed' | 'levels' | 'seen'
+    'opened' | 'executed' | 'levels' | 'subscriptions' | 'seen'
   >;
   const open = async (): Promise<StreamableHTTPServerTransport> => {
     const transport: StreamableHTTPServerTransport = new StreamableHTTPServerTransport({
@@ -67,10 +71,11 @@ const NAME = { type: 'object' as const, properties: { name: { type: 'string' as 
 const text = (value: string): { content: { type: 'text'; text: string }[] } => ({ content: [{ type: 'text', text: value }] });
 
 type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>;
-type State = Pick<AskingUpstream, 'opened' | 'executed' | 'levels'>;
+type State = Pick<AskingUpstream, 'opened' | 'executed' | 'levels' | 'subscriptions'>;
 
-function askingServer({ executed, levels, opened }: State): McpServer {
-  const server = new McpServer({ name: 'asking-fixture', version: '1.0.0' }, { capabilities: { logging: {} } });
+function askingServer({ executed, levels, opened, subscriptions }: State): McpServer {
+  const capabilities = { logging: {}, resources: { subscribe: true } };
+  const server = new McpServer({ name: 'asking-fixture', version: '1.0.0' }, { capabilities });
   server.server.oninitialized = () => void opened.push(server.server.getClientCapabilities());
   const count = (name: string): void => void executed.set(name, (executed.get(name) ?? 0) + 1);
   const tool = (name: string, run: (extra: Extra) => Promise<ReturnType<typeof text>>): void => {
@@ -141,12 +146,24 @@ function askingServer({ executed, levels, opened }: State): McpServer {
     await new Promise((resolve) => setTimeout(resolve, 100));
     return text('after the cut');
   });
+  tool('touch', async () => {
+    await server.server.sendResourceUpdated({ uri: 'note://one' });
+    return text('touched');
+  });
   let links = 0;
   tool('link', async () => {
     links += 1;
     if (links > 1) return text('linked');
     const url = 'https://example.com/connect';
     throw new UrlElicitationRequiredError([{ mode: 'url', elicitationId: 'e1', message: 'Connect first', url }]);
+  });
+  server.server.setRequestHandler(SubscribeRequestSchema, ({ params }) => {
+    subscriptions.push(`+${params.uri}`);
+    return {};
+  });
+  server.server.setRequestHandler(UnsubscribeRequestSchema, ({ params }) => {
+    subscriptions.push(`-${params.uri}`);
+    return {};
   });
   server.server.setRequestHandler(SetLevelRequestSchema, ({ params }) => {
     levels.push(params.level);

@@ -21,6 +21,7 @@ import { makeResumeCall } from '../../src/methods/resume-call.ts';
 import { makeTakeAnswer } from '../../src/methods/take-answer.ts';
 import { makeList } from '../../src/methods/list.ts';
 import { makeListCursors } from '../../src/methods/list-cursors.ts';
+import { makeSetLevel } from '../../src/methods/set-level.ts';
 import { makeAnswerEarly } from '../../src/pipeline/answer-early.ts';
 import { makeAttachCredential } from '../../src/pipeline/attach-credential.ts';
 import { authorize } from '../../src/pipeline/authorize.ts';
@@ -37,6 +38,7 @@ import { createGatewayServer } from '../../src/server.ts';
 import { makeFactStore } from '../../src/sessions/client-facts.ts';
 import { makeEndedSessions } from '../../src/sessions/ended-sessions.ts';
 import { makeSessionOpener } from '../../src/sessions/session-opener.ts';
+import { makeSessionStates } from '../../src/sessions/session-states.ts';
 import { makeTombstones } from '../../src/sessions/tombstones.ts';
 import type { CompiledSnapshot } from '../../src/snapshot/compiled.ts';
 import { ClientStreams } from '../../src/streams/client-streams.ts';
@@ -63,6 +65,8 @@ export type GatewaySpec = {
   readonly bus?: Bus;
   readonly stdioHostUrls?: readonly string[];
   readonly limits?: LimitsPart['limits'];
+  /** How many gateways share the bus. */
+  readonly pods?: number;
   /** What this gateway and others of a test share; without it a store of its own. */
   readonly counters?: Counters;
   /** Whom authentication turns away; null: who presents no token. Without it nobody, and who presents none is `ada`. */
@@ -138,7 +142,8 @@ export async function startGateway({
       : makeStdio({ urls, counters: { moves, recordsIgnored }, secret, store, keyring: KEYRING, clock, logger, timing });
   const pools = makePools({ refusedAddresses: [], clock });
   const resolveUpstream = makeResolveUpstream({ pools, stdio });
-  const sessions = makeSessionRegistry({ store, keyring: KEYRING, tombstones, logger });
+  const states = makeSessionStates({ bus, keyring: KEYRING, store, pods: () => spec.pods ?? 1, clock, logger });
+  const sessions = makeSessionRegistry({ store, keyring: KEYRING, states, tombstones, logger });
   const credentials = makeCredentialResolver({ post: releaseCredential ?? (() => Promise.reject(new Error('no control plane'))) });
   const inFlight = makeInFlight({ bus, keyring: KEYRING, clock, logger });
   const streams = new ClientStreams();
@@ -146,6 +151,7 @@ export async function startGateway({
   await Promise.all([
     mailboxes.listen(),
     inFlight.listen(),
+    states.listen(),
     ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened }),
   ]);
   const waiting = new WaitingCalls();
@@ -170,6 +176,7 @@ export async function startGateway({
       initializeEither: makeInitializeEither({ credentials, resolveUpstream, sessionOpener, sessions, initialize }),
       deleteSession: makeDeleteSession({ credentials, resolveUpstream, tombstones, sessions, logger }),
       listen: makeListen({ credentials, resolveUpstream, streams }),
+      setLevel: makeSetLevel({ credentials, resolveUpstream, sessions, states, logger }),
       openStream: makeOpenStream({ credentials, resolveUpstream, sessions, streams, resumeCall: makeResumeCall(rounds), logger }),
       forwardNotification: makeForwardNotification({
         credentials,
@@ -181,7 +188,7 @@ export async function startGateway({
       }),
     }),
     makeAttachCredential({ credentials }),
-    makeDispatch({ taskIds, asking, resolveUpstream, sessions, inFlight, nextId: makeNextId(), rounds }),
+    makeDispatch({ taskIds, asking, resolveUpstream, sessions, inFlight, nextId: makeNextId(), rounds, states }),
   ];
   const count = (ctx: CallContext): void => {
     outcomes.push(ctx.outcome);

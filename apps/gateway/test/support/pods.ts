@@ -16,7 +16,7 @@ export type Pods = {
 
 export async function startPods(spec: GatewaySpec, count = 3): Promise<Pods> {
   const [store, bus] = [memoryStore(), memoryBus()];
-  const pods = await Promise.all(Array.from({ length: count }, () => startGateway({ ...spec, store, bus })));
+  const pods = await Promise.all(Array.from({ length: count }, () => startGateway({ ...spec, store, bus, pods: count })));
   const served: number[] = [];
   const standing = pods.map((_, index) => index);
   return {

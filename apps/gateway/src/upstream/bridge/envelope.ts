@@ -9,8 +9,12 @@ const NO_SESSION = envelope('{}', OURSELVES);
 const envelopes = new WeakMap<ClientSession, string>();
 
 /** The members of `_meta` that a modern server gets with each request of this session; without one, of a client without capabilities. */
-export function envelopeOf(session: ClientSession | null): string {
-  if (session === null) return NO_SESSION;
+export function envelopeOf(session: ClientSession | null, level: string | null = null): string {
+  const members = session === null ? NO_SESSION : membersOf(session);
+  return level === null ? members : `${members},"${META_KEYS.logLevel}":"${level}"`;
+}
+
+function membersOf(session: ClientSession): string {
   let members = envelopes.get(session);
   if (members === undefined) {
     members = envelope(JSON.stringify(carriedCapabilities(session)), session.clientInfo ?? OURSELVES);

@@ -21,6 +21,8 @@ export type BridgeInput = Edge & {
   readonly ctx: CallContext;
   readonly message: ScannedMessage;
   readonly target: UpstreamTarget;
+  /** The log level of a legacy client's session at a modern server. */
+  readonly level: string | null;
   /** Of a call that a modern server asked something in; null: the first attempt. */
   readonly continuation: Continuation | null;
 };
@@ -30,14 +32,14 @@ const UNCHANGED: Pick<Bridge, 'request' | 'eventId'> = { request: (bytes) => byt
 const NOT_OFFERED: Pick<Bridge, 'request' | 'eventId'> = { request: null, eventId: null };
 
 /** Chooses by the pair of eras: client → upstream (protocol.md §2.2). Same era: byte for byte, but for what must differ. */
-export function makeBridge({ continuation, ctx, isExclusive, message, nextId, target, upstreamEra }: BridgeInput): Bridge {
+export function makeBridge({ continuation, ctx, isExclusive, level, message, nextId, target, upstreamEra }: BridgeInput): Bridge {
   const { catalogue, slug } = target.server;
   // A call that is sent again with answers is a new request (revision 2026-07-28, basic/patterns/mrtr).
   const newId: MessageId | null = isExclusive && continuation === null ? null : nextId();
   const changes = { id: newId, name: target.upstreamName, traceparent: ctx.traceparent };
   const answerChanges = { id: newId === null ? null : textOf(ctx, message.idSpan), method: message.method, slug };
   const token = newId === null ? null : { upstream: newId, client: textOf(ctx, message.progressTokenSpan) };
-  const rules = { token, crossesEras: ctx.era !== upstreamEra, wantsLogs: message.logLevel !== null };
+  const rules = { token, crossesEras: ctx.era !== upstreamEra, wantsLogs: (ctx.era === 'legacy' ? level : message.logLevel) !== null };
   const asIs = upstreamEra === 'legacy' && !rules.crossesEras && isExclusive ? UNCHANGED : NOT_OFFERED;
   const way = {
     ...asIs,
@@ -62,7 +64,7 @@ export function makeBridge({ continuation, ctx, isExclusive, message, nextId, ta
   }
   return {
     ...way,
-    body: legacyToModernRequest(ctx.body, message, { ...changes, envelope: envelopeOf(ctx.session), continuation }),
+    body: legacyToModernRequest(ctx.body, message, { ...changes, envelope: envelopeOf(ctx.session, level), continuation }),
     answer: (bytes, answered) => modernToLegacyAnswer(bytes, answered, answerChanges),
   };
 }
