@@ -54,24 +54,20 @@ export type ClientSessions = {
   listen(): Promise<void>;
 };
 
+type ClientSessionsDeps = {
+  readonly bus: Ports['bus'];
+  readonly logger: Logger;
+  readonly podId: PodId;
+  readonly pods: () => number;
+  readonly store: SharedStore;
+  readonly streams: Pick<ClientStreams, 'sessionEnded'>;
+};
+
 /** Sessions of clients: opened from memory on every pod, until one of the pods says that their client ended them. */
-export function makeClientSessions({
-  bus,
-  keyring,
-  logger,
-  podId,
-  pods,
-  store,
-  streams,
-}: {
-  bus: Ports['bus'];
-  keyring: Config['sessionSealingKeys'];
-  logger: Logger;
-  podId: PodId;
-  pods: () => number;
-  store: SharedStore;
-  streams: Pick<ClientStreams, 'sessionEnded'>;
-}): ClientSessions {
+export function makeClientSessions(
+  { sessionSealingKeys: keyring }: Config,
+  { bus, logger, podId, pods, store, streams }: ClientSessionsDeps,
+): ClientSessions {
   const ended = makeEndedSessions({ bus, keyring });
   const tombstones = makeTombstones({ store, clock, announce: ended.announce });
   const sessionOpener = makeSessionOpener({ keyring, tombstones, facts: makeFactStore(store, keyring), clock, logger });

@@ -70,15 +70,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
   const recorder = makeCallMetrics(metrics);
   const limits = makeLimits({ counters: ports.counters, metrics, log: logger });
-  const sessions = makeClientSessions({
-    bus: ports.bus,
-    keyring: config.sessionSealingKeys,
-    logger,
-    podId,
-    pods: limits.pods,
-    store: sharedStore,
-    streams,
-  });
+  const sessions = makeClientSessions(config, { bus: ports.bus, logger, podId, pods: limits.pods, store: sharedStore, streams });
   const steps = makeSteps({ config, credentials, limits, logger, pools, sessions, state, stdio, store: sharedStore, streams, tracing });
   const record = makeRecord({ calls: recorder, limits, tracing });
   const run = makeRun({ steps, began: recorder.began, record, logger });

@@ -303,7 +303,7 @@ describe('the log level of a session', () => {
     const session = opened.headers.get('mcp-session-id') ?? '';
     expect(await opened.json()).toMatchObject({ result: { capabilities: { logging: {} } } });
     const levelsSent = (): unknown[] =>
-      modern.seen.map(({ message }) => (message.params?.['_meta'] as Record<string, unknown>)['io.modelcontextprotocol/logLevel']);
+      modern.seen.map(({ message }) => (message.params as { _meta: Record<string, unknown> })._meta['io.modelcontextprotocol/logLevel']);
     const callTool = async (): Promise<string> =>
       (await send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 't' } }, session)).text();
     expect(await callTool()).not.toContain('said');

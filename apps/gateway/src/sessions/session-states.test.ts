@@ -54,7 +54,9 @@ describe('what a client changed in its session', () => {
     expect(await first?.change(SESSION, toLevel('error'))).toBe(true);
     expect(await second?.current(SESSION)).toMatchObject({ level: 'error' });
     await third?.change(SESSION, toLevel('debug'));
-    expect(await Promise.all(pods.map((pod) => pod.current(SESSION)))).toEqual(pods.map(() => ({ level: 'debug', subscriptions: [] })));
+    expect(await Promise.all(pods.map(async (pod) => pod.current(SESSION)))).toEqual(
+      pods.map(() => ({ level: 'debug', subscriptions: [] })),
+    );
   });
 
   it('is read from the store once a pod, and then without waiting', async () => {
@@ -71,7 +73,7 @@ describe('what a client changed in its session', () => {
     const { pods } = await fleetOf(3);
     const serverId = ServerId.parse(randomUUID());
     const edits = Array.from({ length: 9 }, (_, index) => subscriptionEdit('resources/subscribe', { serverId, uri: `note://${index}` }));
-    await Promise.all(edits.map((edit, index) => pods[index % 3]?.change(SESSION, edit ?? toLevel('never'))));
+    await Promise.all(edits.map(async (edit, index) => pods[index % 3]?.change(SESSION, edit ?? toLevel('never'))));
     const state = await pods[0]?.current(SESSION);
     expect(state?.subscriptions.map(({ uri }) => uri).toSorted()).toEqual(edits.map((_, index) => `note://${index}`));
   });
