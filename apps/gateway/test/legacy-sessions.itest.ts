@@ -291,7 +291,7 @@ describe('the log level of a session', () => {
     const pods = await startPods({
       servers: [{ id, slug: 'old', url: modern.url, era: 'modern', tools: ['t'], capabilities: { logging: {} } }],
     });
-    const url = pods.pods[0]?.url('old') ?? '';
+    const url = pods.pods[0]?.url(null) ?? '';
     const send = (body: object, session = ''): Promise<Response> =>
       pods.fetch(url, {
         method: 'POST',
@@ -305,7 +305,7 @@ describe('the log level of a session', () => {
     const levelsSent = (): unknown[] =>
       modern.seen.map(({ message }) => (message.params as { _meta: Record<string, unknown> })._meta['io.modelcontextprotocol/logLevel']);
     const callTool = async (): Promise<string> =>
-      (await send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 't' } }, session)).text();
+      (await send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'old_t' } }, session)).text();
     expect(await callTool()).not.toContain('said');
     for (const level of ['error', 'debug']) {
       expect(await (await send({ jsonrpc: '2.0', id: 2, method: 'logging/setLevel', params: { level } }, session)).json()).toMatchObject({

@@ -7,6 +7,7 @@ import type { SessionStates } from '../sessions/session-states.ts';
 import type { CompiledServer } from '../snapshot/compiled.ts';
 import type { Asked } from '../upstream/ask.ts';
 import { askInSession } from '../upstream/open-session.ts';
+import { edgeEra } from '../upstream/edge-era.ts';
 import { reach } from '../upstream/reach.ts';
 import type { SessionRegistry } from '../upstream/session-registry.ts';
 import { sessionsInUse, type SessionsInUseDeps } from '../upstream/sessions-in-use.ts';
@@ -28,8 +29,8 @@ export function makeSetLevel(deps: SetLevelDeps): Step {
     if (session === null) return refusal('rpc.method_unknown', 'A log level belongs to a session.');
     const level = levelOf(ctx);
     if (level === null) return refusal('rpc.params', 'params.level is not a log level.');
-    const isForwarded = endpointServer?.catalogue?.era === 'legacy';
-    const asked = isForwarded ? await askServer(deps, ctx, { server: endpointServer, session }) : null;
+    const isTheServers = endpointServer !== null && edgeEra(endpointServer, session) === 'legacy';
+    const asked = isTheServers ? await askServer(deps, ctx, { server: endpointServer, session }) : null;
     if (asked !== null && 'code' in asked) return asked;
     if (asked === null || sliceMember(asked.body, ['error']) === null) await deps.states.change(session, (state) => ({ ...state, level }));
     if (asked !== null) {

@@ -28,7 +28,7 @@ export function objectOf(ctx: CallContext): CallObject | Refusal {
 
 /** Where what changed can be told: in a session with a legacy server on its own endpoint. */
 function takesSubscriptions({ endpointServer, era, session }: CallContext): boolean {
-  return era === 'legacy' && session !== null && endpointServer?.catalogue?.era === 'legacy';
+  return era === 'legacy' && session !== null && endpointServer !== null && edgeEra(endpointServer, session) === 'legacy';
 }
 
 /** Methods of some revision itself: what of these a server may be asked is decided here, whatever it would answer. */

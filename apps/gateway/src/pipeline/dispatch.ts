@@ -2,6 +2,7 @@ import type { AskingDeps } from '../upstream/asking/asking.ts';
 import { beginAsking } from '../upstream/asking/begin-asking.ts';
 import { NOTHING_DECLARED } from '../upstream/asking/declared.ts';
 import { type CallDeps, UpstreamCall } from '../upstream/call.ts';
+import { edgeEra } from '../upstream/edge-era.ts';
 import { checkParams } from '../upstream/param-headers.ts';
 import type { UpstreamTarget } from '../upstream/bridge/make-bridge.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
@@ -56,5 +57,5 @@ function stateFor(
 ): SessionState | Promise<SessionState> {
   const edit = subscriptionEdit(method, { serverId: server.id, uri: object.name });
   if (edit !== null) return states.change(session, edit).then(() => UNCHANGED);
-  return server.catalogue?.era === 'modern' ? states.current(session) : UNCHANGED;
+  return edgeEra(server, session) === 'modern' ? states.current(session) : UNCHANGED;
 }
