@@ -1,27 +1,38 @@
+import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { WebSocketClientTransport } from '@modelcontextprotocol/sdk/client/websocket.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { MODERN_ASKING_TOOLS, type ModernAskingUpstream, startModernAskingUpstream } from '@patchbay/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type AskingUpstream, startAskingUpstream } from './support/asking-upstream.ts';
 import { type Pods, startPods } from './support/pods.ts';
 
-let upstream: ModernAskingUpstream;
+let modern: ModernAskingUpstream;
+let legacy: AskingUpstream;
 let gateways: Pods;
+let turn = 0;
+const clients: Client[] = [];
 
 beforeEach(async () => {
-  upstream = await startModernAskingUpstream();
+  [modern, legacy] = await Promise.all([startModernAskingUpstream(), startAskingUpstream({ isNumbered: true })]);
+  const tools = ['ask', 'ask_twice', 'ask_elsewhere', 'cut'];
   gateways = await startPods({
-    servers: [{ id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c11', slug: 'new', url: upstream.url, era: 'modern', tools: MODERN_ASKING_TOOLS }],
+    servers: [
+      { id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c11', slug: 'new', url: modern.url, era: 'modern', tools: MODERN_ASKING_TOOLS },
+      { id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c12', slug: 'old', url: legacy.url, era: 'legacy', tools },
+    ],
   });
 });
 
 afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
   await gateways.close();
-  await upstream.close();
+  await Promise.all([modern.close(), legacy.close()]);
 });
 
-const address = (last: string): URL => new URL(gateways.pods[0]?.url('new').replace(/mcp$/, last) ?? '');
+const address = (slug: string, last: string): URL => new URL(gateways.pods[0]?.url(slug).replace(/mcp$/, last) ?? '');
 
 /** Each POST to the next pod, the stream's own among them. */
 const balanced: typeof fetch = (input, init) => {
@@ -30,16 +41,24 @@ const balanced: typeof fetch = (input, init) => {
   turn += 1;
   return fetch(new URL(url.pathname + url.search, gateways.pods[turn % gateways.pods.length]?.url(null)), init);
 };
-let turn = 0;
+
+const CLI = join(import.meta.dirname, '../../cli/dist/main.js');
 
 const TRANSPORTS = {
-  'HTTP+SSE, its answers posted to another pod': () => new SSEClientTransport(address('sse'), { fetch: balanced }),
-  WebSocket: () => new WebSocketClientTransport(new URL(address('ws').href.replace('http', 'ws'))),
+  'HTTP+SSE, its answers posted to another pod': (slug: string) => new SSEClientTransport(address(slug, 'sse'), { fetch: balanced }),
+  WebSocket: (slug: string) => new WebSocketClientTransport(new URL(address(slug, 'ws').href.replace('http', 'ws'))),
+  'patchbay connect': (slug: string) =>
+    new StdioClientTransport({
+      command: process.execPath,
+      args: [CLI, 'connect', address(slug, 'mcp').href],
+      env: { PATCHBAY_TOKEN: 'ada', PATCHBAY_HOME: '/nonexistent' },
+    }),
 };
+const NAMES = Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[];
 
-test.each(Object.entries(TRANSPORTS))('a client over %s is asked by a server while its call runs', async (_name, open) => {
+async function connect(name: keyof typeof TRANSPORTS, slug: string): Promise<Client> {
   const client = new Client({ name: 'asked', version: '7' }, { capabilities: { elicitation: {} } });
-  client.setRequestHandler(ElicitRequestSchema, () => ({ action: 'accept', content: { value: 'mine' } }));
+  client.setRequestHandler(ElicitRequestSchema, () => ({ action: 'accept', content: { name: 'Ada', value: 'mine' } }));
   // Who presents no token is `ada` here, and a WebSocket's request needs one of its own.
   const Native = globalThis.WebSocket;
   globalThis.WebSocket = class extends Native {
@@ -48,11 +67,31 @@ test.each(Object.entries(TRANSPORTS))('a client over %s is asked by a server whi
     }
   } as typeof Native;
   try {
-    await client.connect(open());
+    await client.connect(TRANSPORTS[name](slug));
   } finally {
     globalThis.WebSocket = Native;
   }
-  const { content } = await client.callTool({ name: 'ask_name' });
-  expect(JSON.parse((content as { text: string }[])[0]?.text ?? '')).toEqual({ action: 'accept', content: { value: 'mine' } });
-  await client.close();
+  clients.push(client);
+  return client;
+}
+
+async function textOf(client: Client, name: string): Promise<string> {
+  const { content } = await client.callTool({ name });
+  return (content as { text: string }[])[0]?.text ?? '';
+}
+
+test.each(NAMES)('a client over %s is asked by a server of 2026-07-28 while its call runs', async (name) => {
+  const client = await connect(name, 'new');
+  expect(JSON.parse(await textOf(client, 'ask_name'))).toMatchObject({ action: 'accept', content: { value: 'mine' } });
+});
+
+test.each(NAMES)('a client over %s is asked by a server of 2025-11-25, on the call’s stream and on the server’s own', async (name) => {
+  const client = await connect(name, 'old');
+  expect(await textOf(client, 'ask')).toBe('Hello Ada');
+  await expect.poll(() => textOf(client, 'ask_elsewhere'), { timeout: 10_000 }).toContain('Ada');
+});
+
+test.each(NAMES)('a client over %s gets the answer of a call whose stream its server cut', async (name) => {
+  const client = await connect(name, 'old');
+  expect(await textOf(client, 'cut')).toBe('after the cut');
 });

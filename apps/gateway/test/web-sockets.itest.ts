@@ -188,6 +188,24 @@ test('more requests than may wait at a time are told so, and take nothing from t
   expect((await connection.answerTo(256)).result).toBeDefined();
 });
 
+test('notifications that come faster than they are taken wait their turn: none is lost, and a request behind them is answered', async () => {
+  const connection = await initialized();
+  for (let n = 0; n < 500; n += 1) connection.say({ jsonrpc: '2.0', method: 'notifications/n', params: { n } });
+  connection.say({ jsonrpc: '2.0', id: 9, method: 'ping' });
+  expect((await connection.answerTo(9)).result).toEqual({});
+  const seen = gateway.calls.flatMap(({ body, message }) =>
+    message?.method === 'notifications/n' ? [(JSON.parse(body.toString()) as { params: { n: number } }).params.n] : [],
+  );
+  expect(seen).toEqual(Array.from({ length: 500 }, (_, n) => n));
+});
+
+test('a large answer arrives whole', async () => {
+  const connection = await initialized();
+  const message = 'x'.repeat(900_000);
+  connection.say(call(1, 'echo', { message }));
+  expect((await connection.answerTo(1)).result).toMatchObject({ content: [{ text: `legacy:${message}` }] });
+});
+
 test('a pod that drains lets a call end, then tells the client to connect anew', async () => {
   const connection = await initialized();
   connection.say(call(1, 'sleep', { ms: 200 }));

@@ -22,6 +22,7 @@ export async function connect({ readToken, url }: ConnectConfig, streams: Connec
     send: endpoint.send,
     eras: 'both',
     requestsMax: Number.POSITIVE_INFINITY,
+    requestBytesMax: Number.POSITIVE_INFINITY,
     deliver: async (message) => {
       if (!output.write(asLine(message))) await Promise.race([once(output, 'drain'), once(output, 'close')]).catch(() => undefined);
     },
@@ -32,7 +33,8 @@ export async function connect({ readToken, url }: ConnectConfig, streams: Connec
   output.once('error', end);
   stop.addEventListener('abort', end, { once: true });
   try {
-    for await (const line of readLines(input)) channel.take(line);
+    // oxlint-disable-next-line no-await-in-loop -- the client waits while the endpoint takes nothing
+    for await (const line of readLines(input)) await channel.take(line);
   } catch (error) {
     if (!input.destroyed) throw error;
   } finally {

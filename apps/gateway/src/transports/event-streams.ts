@@ -54,7 +54,7 @@ export function makeEventStreams({ bodyLimitBytes, book, mailboxes, ...deps }: E
     const leave = book.enter('sse', principal.organisationId, connection);
     if (leave === null)
       return refuseHere(response, refusal('http.overloaded', 'Your organisation has as many open connections as it may have here.'));
-    const box = await mailboxes.open(principal.organisationId, (letter) => channel.take(Buffer.from(letter)));
+    const box = await mailboxes.open(principal.organisationId, (letter) => void channel.take(Buffer.from(letter)));
     own.set(box.address, { channel, box });
     response.once('close', () => {
       own.delete(box.address);
@@ -77,7 +77,7 @@ export function makeEventStreams({ bodyLimitBytes, book, mailboxes, ...deps }: E
       return posted === 'posted' ? null : refusal(posted === 'full' ? 'http.overloaded' : 'session.gone');
     }
     await here.box.fetch().catch(() => undefined);
-    here.channel.take(message);
+    await here.channel.take(message);
     return null;
   }
 

@@ -14,6 +14,7 @@ export type Connection = {
 
 /** Requests of one connection that may wait at a time. */
 const REQUESTS_MAX = 256;
+const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
 /** Time for the message that says so to leave. */
 const TOLD_MS = 100;
 
@@ -22,6 +23,7 @@ export function openChannel({ callInside, logger }: OpenChannelDeps, { caller, d
   return new Channel({
     eras: 'legacy',
     requestsMax: REQUESTS_MAX,
+    requestBytesMax: REQUEST_BYTES_MAX,
     deliver,
     async send(request) {
       const { answer } = await callInside(caller, request);

@@ -40,6 +40,8 @@ const STRANGERS_MAX = 64;
 const STRANGER_BYTES_MAX = 1024 * 1024;
 /** What may lie unsent before the server is asked to wait. */
 const BUFFERED_BYTES_MAX = 1024 * 1024;
+/** Messages that were read and wait for those before them. */
+const UNTAKEN_MAX = 64;
 
 /** MCP over WebSocket, a message a frame: outside the specification, for revisions up to 2025-11-25. */
 export function makeWebSockets({ bodyLimitBytes, book, tickets, ...deps }: WebSocketsDeps): WebSockets {
@@ -57,6 +59,7 @@ export function makeWebSockets({ bodyLimitBytes, book, tickets, ...deps }: WebSo
     const channel = openChannel(deps, { caller, deliver: (message) => send(socket, message), onUnauthorised: close(UNAUTHORISED) });
     const connection = { settle: (ms: number) => channel.settle(ms), end: close(GOING_AWAY), cut: () => socket.terminate() };
     keepAlive(socket);
+    const holdBack = makeHoldBack(socket);
     const leave = book.enter('ws', organisationId, connection);
     if (leave === null) {
       socket.close(TRY_AGAIN_LATER);
@@ -64,7 +67,7 @@ export function makeWebSockets({ bodyLimitBytes, book, tickets, ...deps }: WebSo
     }
     socket.on('message', (data, isBinary) => {
       if (isBinary) socket.close(UNSUPPORTED_DATA, 'One JSON-RPC message a text frame.');
-      else channel.take(asBuffer(data));
+      else holdBack(channel.take(asBuffer(data)));
     });
     socket.once('close', () => {
       leave();
@@ -143,10 +146,25 @@ function send(socket: WebSocket, message: Buffer): Promise<void> {
   return socket.bufferedAmount > BUFFERED_BYTES_MAX ? sent : Promise.resolve();
 }
 
+/** Reads no further while too much of what was read has not been taken. */
+function makeHoldBack(socket: WebSocket): (taken: Promise<void>) => void {
+  let untaken = 0;
+  return function holdBack(taken) {
+    untaken += 1;
+    if (untaken >= UNTAKEN_MAX) socket.pause();
+    void taken.then(() => {
+      untaken -= 1;
+      if (untaken < UNTAKEN_MAX) socket.resume();
+    });
+  };
+}
+
 /** A connection whose other end is gone without a word is cut after two beats. */
 function keepAlive(socket: WebSocket): void {
   let isAlive = true;
   const beat = setInterval(() => {
+    // While nothing is read no answer is either.
+    if (socket.isPaused) return;
     if (!isAlive) return socket.terminate();
     isAlive = false;
     socket.ping();

@@ -14,8 +14,9 @@ export type ChannelDeps = {
   readonly send: Send;
   /** Which messages it carries; one of 2026-07-28 on a legacy channel is told so. */
   readonly eras: 'both' | 'legacy';
-  /** How many requests may wait at a time; one more is told so. */
+  /** How many requests may wait at a time, and with how many bytes; one more is told so. */
   readonly requestsMax: number;
+  readonly requestBytesMax: number;
   /** One message for the client; kept when the client takes more. Must not reject. */
   readonly deliver: (message: Buffer) => Promise<void>;
   /** What the client cannot be told: no request of its own stands for it. */
@@ -49,23 +50,25 @@ export class Channel {
     this.#modern = new ModernRequests({ send: deps.send, hear: (message, pending) => this.#hear(message, pending) });
   }
 
-  /** One message of the client. Requests run beside each other; everything else reaches the server before what follows it. */
-  take(bytes: Buffer): void {
+  /**
+   * One message of the client. Requests run beside each other; everything else reaches the server before what follows it. The promise is
+   * kept when the next may come: soon, also while requests wait, so that whoever holds the next one back keeps no answer from them.
+   */
+  take(bytes: Buffer): Promise<void> {
     const scanned = scanMessage(bytes);
     if (scanned.ok && scanned.message.kind !== 'request') {
       const { message } = scanned;
       if (!this.#takesBack(message)) this.#turn = this.#turn.then(() => this.#tell(bytes, message));
-      return;
+      return this.#turn;
     }
-    const pending = this.#pending.add(scanned);
+    const pending = this.#pending.add(scanned, bytes.length);
     const refused = this.#judge(pending, scanned);
-    if (refused !== null) {
-      void pending.refuse(refused);
-      return;
-    }
-    const asked = this.#turn.then(() => this.#ask(bytes, scanned, pending));
+    if (refused !== null) return pending.refuse(refused);
+    const before = this.#turn;
+    const asked = before.then(() => this.#ask(bytes, scanned, pending));
     // Nothing may overtake the handshake; its answer is enough, its stream may stay open.
     if (scanned.ok && scanned.message.method === 'initialize') this.#turn = Promise.race([asked, pending.over]);
+    return before;
   }
 
   /** Resolves when no request waits for its answer any more (subscriptions wait for none), or after `withinMs`. */
@@ -84,8 +87,10 @@ export class Channel {
   }
 
   #judge({ isModern }: Pending, scanned: ScanOutcome): Refusal | null {
-    if (this.#pending.all().length > this.#deps.requestsMax)
-      return refusal('http.overloaded', `${this.#deps.requestsMax} requests of this connection wait for their answers.`);
+    const { requestBytesMax, requestsMax } = this.#deps;
+    const waiting = this.#pending.all();
+    if (waiting.length > requestsMax || waiting.reduce((sum, { bytes }) => sum + bytes, 0) > requestBytesMax)
+      return refusal('http.overloaded', 'Too many or too large requests of this connection wait for their answers.');
     if (!isModern || this.#deps.eras === 'both') return null;
     const requested = (scanned.ok ? scanned.message.metaProtocolVersion : null) ?? '';
     return refusal('rpc.unsupported_version', 'This connection is for revisions with a handshake.', {

@@ -12,12 +12,15 @@ export class Pending {
   readonly isModern: boolean;
   /** It lasts until somebody ends it. */
   readonly isSubscription: boolean;
+  /** How long it is. */
+  readonly bytes: number;
   readonly #abort = new AbortController();
   readonly #deliver: Deliver;
   readonly #answered = Promise.withResolvers<void>();
   #isOver = false;
 
-  constructor(scanned: ScanOutcome, deliver: Deliver) {
+  constructor(scanned: ScanOutcome, bytes: number, deliver: Deliver) {
+    this.bytes = bytes;
     this.idText = JSON.stringify(scanned.ok ? scanned.message.id : scanned.id);
     this.isModern = scanned.ok && isModernMessage(scanned.message);
     this.isSubscription = scanned.ok && scanned.message.method === 'subscriptions/listen';
@@ -80,8 +83,8 @@ export class PendingRequests {
     this.#deliver = deliver;
   }
 
-  add(scanned: ScanOutcome): Pending {
-    const pending = new Pending(scanned, this.#deliver);
+  add(scanned: ScanOutcome, bytes: number): Pending {
+    const pending = new Pending(scanned, bytes, this.#deliver);
     const key = pending.idText;
     this.#byId.set(key, pending);
     void pending.over.then(() => {
