@@ -11,9 +11,14 @@ import { carriedCapabilities } from './session-capabilities.ts';
 /** Whose questions, to whom; `ownOrigin`: of the pages that only we may send people to. */
 export type Asker = { readonly slug: string; readonly session: ClientSession; readonly ownOrigin: string };
 
+/** A person is shown each of them. */
+const QUESTIONS_MAX = 32;
+
 /** The questions in the words of the client's revision. A refusal when it cannot be asked one of them: then it is asked none. */
 export function fitQuestions(requests: readonly InputRequest[], asker: Asker): readonly InputRequest[] | Refusal {
   const { ownOrigin, session, slug } = asker;
+  if (requests.length > QUESTIONS_MAX)
+    return refusal('upstream.broken', `Server "${slug}" asks more than ${QUESTIONS_MAX} things at once.`);
   const { protocolVersion } = session;
   const capabilities = JSON.stringify(carriedCapabilities(session));
   const fitting: InputRequest[] = [];
