@@ -149,6 +149,13 @@ describe.each([
     );
   });
 
+  it('cuts the stream of a call, which is resumed on another pod, and the tool has run once', async () => {
+    const { client, tools } = await connect(slug);
+    expect(await textOf(client, tools['cut'])).toBe('after the cut');
+    expect(upstream.executed.get('cut')).toBe(1);
+    expect(upstream.seen.some(({ lastEventId }) => /^\d+$/.test(lastEventId ?? ''))).toBe(true);
+  });
+
   it('asks without numbered events just as well', async () => {
     await stop();
     await start(false);
@@ -200,13 +207,6 @@ describe("the stream of a call on a legacy server's own endpoint", () => {
     expect(idsOf(text)).toHaveLength(3);
   });
 
-  it('is resumed on another pod where the server cut it, and the tool has run once', async () => {
-    const { client, tools } = await connect('old');
-    expect(await textOf(client, tools['cut'])).toBe('after the cut');
-    expect(upstream.executed.get('cut')).toBe(1);
-    expect(upstream.seen.some(({ lastEventId }) => lastEventId !== undefined)).toBe(true);
-  });
-
   it('is resumed on another pod by a client that lost it while it was asked', async () => {
     const session = await initialize();
     const leave = new AbortController();
@@ -223,6 +223,16 @@ describe("the stream of a call on a legacy server's own endpoint", () => {
     expect(await readUntil(resumed, 'Hello')).toContain('Hello Grace');
     expect(upstream.executed.get('ask')).toBe(1);
     await resumed.body?.cancel().catch(() => undefined);
+  });
+});
+
+describe('a position in the stream of an aggregated session', () => {
+  it.each(['other:1', ':1', 'old', '1'])('that names no server (%s) is refused', async (lastEventId) => {
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } };
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params });
+    const session = (await fetch(urlOf(null), { method: 'POST', headers: HEADERS, body })).headers.get('mcp-session-id') ?? '';
+    const headers = { ...HEADERS, accept: 'text/event-stream', 'mcp-session-id': session, 'last-event-id': lastEventId };
+    expect((await fetch(urlOf(null), { headers })).status).toBe(400);
   });
 });
 

@@ -2,7 +2,7 @@ import { exposedUri } from '@patchbay/mcp-wire';
 import type { CallContext } from '../pipeline/context.ts';
 import type { Bridge } from '../upstream/bridge/bridge.ts';
 import type { UpstreamTarget } from '../upstream/bridge/make-bridge.ts';
-import { exposeRequest } from '../upstream/bridge/server-requests.ts';
+import { exposedEventId, exposeRequest } from '../upstream/bridge/server-requests.ts';
 import { type Expose, exposeInputRequests, exposeUris } from './expose-uris.ts';
 
 /** The bridge of a call on the aggregated endpoint, where a server's URIs have other names; on its own endpoint the bridge as it is. */
@@ -13,8 +13,7 @@ export function exposeOnAggregate(ctx: CallContext, target: UpstreamTarget, brid
     ...bridge,
     // Names stand anywhere in an answer, so it is held.
     isVerbatim: false,
-    // Where a stream stands that came from one server among others cannot be said yet.
-    eventId: null,
+    eventId: bridge.eventId === null ? null : (id) => exposedEventId(target.server.slug, id),
     request:
       bridge.request === null ? null : (bytes, message) => exposeUris(exposeRequest(bytes, message, target.server.slug), message, expose),
     answer(bytes, message) {

@@ -1,8 +1,12 @@
 import { type Refusal, refusal } from '@patchbay/errors';
+import { exposeStream } from '../aggregate/expose-stream.ts';
+import { isPermitted } from '../aggregate/is-permitted.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import type { ClientStreams } from '../streams/client-streams.ts';
 import { ForwardedStream } from '../streams/forwarded-stream.ts';
+import { AS_IT_IS, type StreamView } from '../streams/stream-view.ts';
 import { streamOwnerOf } from '../streams/stream-owner.ts';
+import { readExposedEventId } from '../upstream/bridge/server-requests.ts';
 import { edgeEra } from '../upstream/edge-era.ts';
 import { streamHeaders } from '../upstream/headers.ts';
 import { refuseBroken, refuseFailure } from '../upstream/judge.ts';
@@ -20,7 +24,13 @@ export type OpenStreamDeps = ReachDeps & {
   readonly logger: { warn(fields: object, message: string): void };
 };
 
-type Opening = { readonly upstream: Upstream; readonly owner: SessionOwner; readonly forwarded: ForwardedStream };
+type Opening = {
+  readonly upstream: Upstream;
+  readonly owner: SessionOwner;
+  readonly forwarded: ForwardedStream;
+  readonly view: StreamView;
+  readonly lastEventId: string | null;
+};
 
 /**
  * The stream that a client with a session asks for by GET. On a legacy server's own endpoint it is the server's: events, positions and
@@ -60,12 +70,25 @@ async function openFor(deps: OpenStreamDeps, ctx: CallContext, forwarded: Forwar
   const { endpointServer } = ctx;
   const lastEventId = ctx.request.headers['last-event-id'];
   if (isOurId(lastEventId)) return deps.resumeCall(ctx, forwarded.stream, lastEventId);
+  if (endpointServer === null && lastEventId !== undefined) return resumeOnAggregate(deps, ctx, forwarded);
   if (endpointServer === null || edgeEra(endpointServer, ctx.session) === 'modern') {
     forwarded.openSilent();
     return undefined;
   }
   const upstream = await reach(deps, ctx, endpointServer);
-  return 'code' in upstream ? upstream : openOnSession(deps, ctx, { upstream, forwarded, owner: ownerOf(ctx) });
+  if ('code' in upstream) return upstream;
+  return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view: AS_IT_IS, lastEventId: lastEventId?.toString() ?? null });
+}
+
+/** The rest of one server's stream, whose position says whose it is. */
+async function resumeOnAggregate(deps: OpenStreamDeps, ctx: CallContext, forwarded: ForwardedStream): Promise<Refusal | undefined> {
+  const position = readExposedEventId(ctx.request.headers['last-event-id']?.toString() ?? '');
+  const server = position === null ? undefined : ctx.snapshot?.serversBySlug.get(position.slug);
+  if (position === null || server === undefined || edgeEra(server, ctx.session) === 'modern') return refusal('stream.position');
+  if (!isPermitted(ctx, server, { kind: 'server', name: server.slug })) return refusal('stream.position');
+  const upstream = await reach(deps, ctx, server);
+  if ('code' in upstream) return upstream;
+  return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view: exposeStream(server), lastEventId: position.id });
 }
 
 function ownerOf({ principal, session }: CallContext): SessionOwner {
@@ -74,23 +97,22 @@ function ownerOf({ principal, session }: CallContext): SessionOwner {
 }
 
 /** A session that the server no longer knows is replaced once; the new one has nothing to be resumed. */
-async function openOnSession(deps: OpenStreamDeps, ctx: CallContext, opening: Opening): Promise<Refusal | undefined> {
-  const { owner, upstream } = opening;
-  const lastEventId = ctx.request.headers['last-event-id'];
+async function openOnSession(deps: OpenStreamDeps, opening: Opening): Promise<Refusal | undefined> {
+  const { lastEventId, owner, upstream } = opening;
   const first = await deps.sessions.current(upstream, owner);
   if ('code' in first) return first;
-  const stood = await attempt(opening, first, typeof lastEventId === 'string' ? lastEventId : null);
-  if (stood !== 404 && stood !== 'gone') return conclude(opening, stood, lastEventId !== undefined);
+  const stood = await attempt(opening, first, lastEventId);
+  if (stood !== 404 && stood !== 'gone') return conclude(opening, stood, lastEventId !== null);
   const second = await deps.sessions.replace(upstream, owner, first);
   if ('code' in second) return second;
   return conclude(opening, await attempt(opening, second, null), false);
 }
 
-async function attempt({ forwarded, upstream }: Opening, session: UpstreamSession, lastEventId: string | null) {
+async function attempt({ forwarded, upstream, view }: Opening, session: UpstreamSession, lastEventId: string | null) {
   const way = upstream.ways.to(session);
   if (way === null) return 'gone';
   const headers = streamHeaders(upstream, session, lastEventId);
-  return forwarded.open({ pool: way.streams(), path: way.path, headers, timeoutMs: upstream.server.timeouts.requestMs });
+  return forwarded.open({ pool: way.streams(), path: way.path, headers, timeoutMs: upstream.server.timeouts.requestMs }, view);
 }
 
 type Stood = Awaited<ReturnType<typeof attempt>>;

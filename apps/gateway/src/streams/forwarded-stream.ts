@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { scanMessage, type SseEvent } from '@patchbay/mcp-wire';
 import type { ExchangeFailure } from '../upstream/exchange.ts';
 import { ClientStream } from './client-stream.ts';
+import { AS_IT_IS, type StreamView } from './stream-view.ts';
 import { UpstreamStream, type UpstreamStreamListener, type UpstreamStreamRequest } from './upstream-stream.ts';
 
 /** Deeper than anything a server means; the parser bounds an event's bytes. */
@@ -17,6 +18,7 @@ export class ForwardedStream implements UpstreamStreamListener {
   readonly stream: ClientStream;
   readonly #listener: ForwardedStreamListener;
   #upstream: UpstreamStream | null = null;
+  #view: StreamView = AS_IT_IS;
   #settle: ((stood: true | number | ExchangeFailure) => void) | null = null;
   #over = false;
 
@@ -26,7 +28,8 @@ export class ForwardedStream implements UpstreamStreamListener {
   }
 
   /** True: it stands, and the client has its head. Otherwise nothing was written: the status that the server gave, or the failure. */
-  open(request: UpstreamStreamRequest): Promise<true | number | ExchangeFailure> {
+  open(request: UpstreamStreamRequest, view: StreamView): Promise<true | number | ExchangeFailure> {
+    this.#view = view;
     return new Promise((settle) => {
       this.#settle = settle;
       this.#upstream = new UpstreamStream(request, this);
@@ -56,11 +59,10 @@ export class ForwardedStream implements UpstreamStreamListener {
   }
 
   event({ data, event, id, retry }: SseEvent): void {
-    const position = id === null && retry === null ? null : { id, retry };
-    const bytes = event === 'message' && data !== '' ? Buffer.from(data) : null;
+    const position = id === null && retry === null ? null : { id: id === null ? null : this.#view.eventId(id), retry };
+    const carried = event === 'message' && data !== '' ? carry(Buffer.from(data), this.#view) : null;
     // What is not carried still moves the position on.
-    const takesMore =
-      bytes !== null && isCarried(bytes) ? this.stream.sendEvent(bytes, position) : position === null || this.stream.sendPosition(position);
+    const takesMore = carried !== null ? this.stream.sendEvent(carried, position) : position === null || this.stream.sendPosition(position);
     if (!takesMore) this.#upstream?.pause();
   }
 
@@ -77,8 +79,8 @@ export class ForwardedStream implements UpstreamStreamListener {
   }
 }
 
-/** That a list has changed is told after the catalogue, by us (architecture.md §5). What is ambiguous is nobody's to read. */
-function isCarried(bytes: Buffer): boolean {
+/** What is ambiguous is nobody's to read. */
+function carry(bytes: Buffer, view: StreamView): Buffer | null {
   const scanned = scanMessage(bytes, SCAN);
-  return scanned.ok && !(scanned.message.kind === 'notification' && scanned.message.method.endsWith('/list_changed'));
+  return scanned.ok ? view.message(bytes, scanned.message) : null;
 }

@@ -28,6 +28,17 @@ function attributed(bytes: Buffer, span: Span, slug: string): string {
   return JSON.stringify(`Server "${slug}" asks: ${String(said)}`);
 }
 
+/** Where an event of a server's stands, for a client of the aggregated endpoint. */
+export function exposedEventId(slug: string, id: string): string {
+  return slug + SEPARATOR + id;
+}
+
+/** null: none that we gave. One that is made up names a place in a stream of the caller's own session, or nothing. */
+export function readExposedEventId(text: string): { readonly slug: string; readonly id: string } | null {
+  const at = text.indexOf(SEPARATOR);
+  return at <= 0 ? null : { slug: text.slice(0, at), id: text.slice(at + 1) };
+}
+
 /** null: none that we gave. Whoever makes one up speaks to its own session with that server, and to nobody else's. */
 export function readExposedId(id: MessageId | null): OwnedId | null {
   const at = typeof id === 'string' ? id.indexOf(SEPARATOR) : -1;

@@ -1,0 +1,14 @@
+import type { ScannedMessage } from '@patchbay/mcp-wire';
+
+/** How an endpoint shows a server's own stream to its client. */
+export type StreamView = {
+  eventId(id: string): string;
+  /** null: not for this client. */
+  message(bytes: Buffer, message: ScannedMessage): Buffer | null;
+};
+
+/** On the server's own endpoint: byte for byte. That a list has changed is told after the catalogue, by us (architecture.md §5). */
+export const AS_IT_IS: StreamView = {
+  eventId: (id) => id,
+  message: (bytes, { kind, method }) => (kind === 'notification' && method.endsWith('/list_changed') ? null : bytes),
+};
