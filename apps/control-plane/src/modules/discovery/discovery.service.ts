@@ -18,6 +18,9 @@ type Found = { readonly bytes: Uint8Array<ArrayBuffer>; readonly part: string; r
 /** Asks servers what they offer and keeps the answer. What is observed is accepted at once; an unchanged offer makes no revision. */
 @Injectable()
 export class DiscoveryService {
+  /** Told of each server that offers something new; must not throw. */
+  found: (serverId: ServerId) => void = () => undefined;
+
   constructor(
     private readonly platform: Platform,
     private readonly changes: Changes,
@@ -37,7 +40,9 @@ export class DiscoveryService {
     try {
       const transport = await this.transports.to(server, secrets);
       const discovered = await discover({ transport, requestMs: server.requestMs, legacyBy: legacyBy(asked, attemptedAt) });
-      this.meters.discovered(await this.#accept(server, discovered, attemptedAt));
+      const outcome = await this.#accept(server, discovered, attemptedAt);
+      this.meters.discovered(outcome);
+      if (outcome === 'changed') this.found(serverId);
       return true;
     } catch (error) {
       const words = wordsFor(error);

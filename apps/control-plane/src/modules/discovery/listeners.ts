@@ -25,6 +25,8 @@ export class Listeners {
   readonly #leases: ListenerLeases;
   #timer: NodeJS.Timeout | null = null;
   #looking: Promise<void> = Promise.resolve();
+  #isWaiting = false;
+  #isStopped = false;
 
   constructor(
     private readonly platform: Platform,
@@ -41,18 +43,31 @@ export class Listeners {
 
   /** Listens from now on to what is this control plane's to listen to. */
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#looking = this.#looking.then(() => this.#look());
-    }, LOOK_EVERY_MS);
+    this.#timer = setInterval(() => this.#lookSoon(), LOOK_EVERY_MS);
     this.#timer.unref();
+    // What a new server changes right after it was found is not to wait for the next look.
+    this.discovery.found = (serverId) => {
+      if (!this.#listening.has(serverId)) this.#lookSoon();
+    };
   }
 
   /** Resolves when nobody is listened to any more, and other control planes may. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     await this.#looking;
     await this.#keepOnly(new Map());
     await this.#leases.release();
+  }
+
+  /** After the look that is under way; several wishes are one look. */
+  #lookSoon(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#looking = this.#looking.then(() => {
+      this.#isWaiting = false;
+      return this.#isStopped ? undefined : this.#look();
+    });
   }
 
   async #look(): Promise<void> {
