@@ -1,4 +1,4 @@
-import { INTERNAL_PATHS } from '@patchbay/contracts';
+import { INTERNAL_PATHS, MASK } from '@patchbay/contracts';
 import { hashToken } from '@patchbay/tokens';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -253,6 +253,43 @@ describe('our own programs', () => {
     expect(changed.body).toMatchObject({ egress: ['10.0.0.7:5432'] });
     expect((await row()).generation).not.toBe(before.generation);
     await superuser.end();
+  });
+
+  test('a server on one connection is an admin’s to register, and its host alone is told where it is and with which headers', async () => {
+    const owner = roles['owner'] ?? {};
+    const input = { kind: 'websocket', slug: 'socketed', url: 'wss://x.example/mcp', headers: { 'X-Key': 'socket-secret' } };
+    const registered = await as(owner, 'POST', at('/servers'), input);
+    expect(registered.body).toMatchObject({
+      kind: 'websocket',
+      url: 'wss://x.example/mcp',
+      headers: { 'X-Key': MASK },
+      isolation: 'session',
+    });
+    expect((await as(owner, 'PATCH', at('/servers/socketed'), { isolation: 'principal' })).status).toBe(200);
+    expect((await as(owner, 'PATCH', at('/servers/socketed'), { url: 'https://x.example/mcp' })).body.errors[0].pointer).toBe('/url');
+    expect((await as(owner, 'PATCH', at('/servers/socketed'), { command: 'sh' })).body.errors[0].pointer).toBe('/command');
+    for (const wrong of [
+      { kind: 'sse', url: 'ws://x.example/' },
+      { kind: 'websocket', url: 'http://x.example/' },
+      { kind: 'websocket', url: 'ws://u:p@x.example/' },
+    ])
+      expect((await as(owner, 'POST', at('/servers'), { slug: 'wrong', ...wrong })).body.errors[0].pointer).toBe('/url');
+    const superuser = await installation.sql();
+    const { rows } = await superuser.query(`select organisation_id, id, generation from servers where slug = 'socketed'`);
+    await superuser.end();
+    const { generation, id, organisation_id: organisationId } = rows[0];
+    const launch = `${INTERNAL_PATHS.launch(organisationId, id)}?generation=${generation}`;
+    const spec = await installation.internal(launch, { as: 'stdioHostSecret' });
+    expect(spec.body).toMatchObject({
+      command: '',
+      env: {},
+      isolation: 'principal',
+      dial: { transport: 'websocket', url: 'wss://x.example/mcp', headers: { 'x-key': 'socket-secret' } },
+    });
+    expect(spec.body.egress.openings).toEqual([]);
+    expect((await installation.internal(launch)).status).toBe(401);
+    const moved = await as(owner, 'PATCH', at('/servers/socketed'), { url: 'wss://elsewhere.example/mcp' });
+    expect(moved.body).toMatchObject({ headers: {}, statusDetail: expect.stringContaining('dropped') });
   });
 
   test('header values are released only against a token that is valid now and may use that server now', async () => {

@@ -10,6 +10,7 @@ let upstream: LegacyUpstream;
 let gateway: TestGateway;
 /** Another pod: same keys, store and bus. */
 let otherPod: TestGateway;
+let store: ReturnType<typeof memoryStore>;
 const revoked = new Set<string>();
 /** Where the streams are, before the other pod has heard. */
 const revokedHere = new Set<string>();
@@ -27,7 +28,8 @@ beforeEach(async () => {
     tools: ['count', 'echo', 'sleep', 'steps'],
   } as const;
   const refuses = (user: string | null): boolean => user === null || revoked.has(user);
-  const spec = { servers: [server], store: memoryStore(), bus: memoryBus(), refuses };
+  store = memoryStore();
+  const spec = { servers: [server], store, bus: memoryBus(), refuses };
   gateway = await startGateway({ ...spec, refuses: (user) => refuses(user) || revokedHere.has(user ?? '') });
   otherPod = await startGateway(spec);
 });
@@ -168,6 +170,21 @@ test('what may not be there is refused before it is read', async () => {
   const wrong = await fetch(address(gateway, 'old'), { method: 'POST', headers: { authorization: 'Bearer ada' } });
   expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'GET']);
   expect((await open('unheard-of')).status).toBe(403);
+});
+
+test('200 streams that came, initialised and went leave nothing: no connection, no mailbox, no session', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    const opened = await Promise.all(Array.from({ length: 20 }, () => open('old')));
+    await Promise.all(
+      opened.map(({ endpoint }) => post(at(otherPod, endpoint), { jsonrpc: '2.0', id: 1, method: 'initialize', params: INITIALIZE })),
+    );
+    await Promise.all(opened.map(({ heard }) => waitFor(() => heard[0])));
+    for (const { close } of opened) close();
+  }
+  await waitFor(() => (upstream.sessions().length === 0 ? true : undefined));
+  expect((await gateway.metrics.render()).text).toContain('patchbay_gateway_connections{transport="sse"} 0');
+  await expect.poll(() => [...store.values.keys()].filter((key) => key.includes('mailbox/'))).toEqual([]);
+  expect(gateway.streams.count()).toBe(0);
 });
 
 test('a pod that drains ends its streams once nothing of them waits', async () => {

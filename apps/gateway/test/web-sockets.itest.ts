@@ -223,6 +223,17 @@ test('a client that is cut off takes its session with it', async () => {
   await waitFor(() => (upstream.sessions().length === 0 ? true : undefined));
 });
 
+test('200 connections that came, initialised and went leave nothing', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    const opened = await Promise.all(Array.from({ length: 20 }, () => initialized()));
+    for (const { socket } of opened) socket.close();
+    await Promise.all(opened.map(({ closed }) => closed));
+  }
+  await waitFor(() => (upstream.sessions().length === 0 ? true : undefined));
+  expect((await gateway.metrics.render()).text).toContain('patchbay_gateway_connections{transport="ws"} 0');
+  expect(gateway.streams.count()).toBe(0);
+});
+
 test('the pod says how many connections it holds', async () => {
   await initialized();
   expect((await gateway.metrics.render()).text).toContain('patchbay_gateway_connections{transport="ws"} 1');

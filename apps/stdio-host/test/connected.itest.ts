@@ -92,6 +92,18 @@ describe.each(['sse', 'websocket'] as const)('a server over %s', (transport) => 
     await caller.end();
   });
 
+  test('100 sessions that came and went leave no connection', async () => {
+    const caller = callerOf(where());
+    for (let round = 0; round < 10; round += 1) {
+      const opened = Array.from({ length: 10 }, () => new Caller(host.url, caller.serverId));
+      await Promise.all(opened.map((each) => each.open()));
+      expect(await Promise.all(opened.map((each) => each.text('count')))).toEqual(opened.map(() => '1'));
+      await Promise.all(opened.map((each) => each.end()));
+    }
+    await until('nothing is connected', () => upstream.connections() === 0);
+    expect((await statusOf(host.url)).processes.filter(({ serverId }) => serverId === caller.serverId)).toEqual([]);
+  });
+
   test('serves all on one connection where it is shared', async () => {
     const first = callerOf(where(), { isolation: 'shared' });
     await first.open();
