@@ -43,7 +43,8 @@ async function partOf(kind: string, slug: string): Promise<string> {
   return (await installation.internal(INTERNAL_PATHS.part(organisationId, hash))).text;
 }
 
-const serverPartOf = async (slug: string): Promise<{ silentSince?: string }> => JSON.parse(await partOf('server', slug));
+const serverPartOf = async (slug: string): Promise<{ silentSince?: string; catalogueMode?: string }> =>
+  JSON.parse(await partOf('server', slug));
 const cataloguePart = async (slug: string): Promise<{ leftOut?: string }> =>
   JSON.parse((await partOf('catalogue', slug)).split('\n')[0] ?? '');
 
@@ -346,4 +347,14 @@ test('header values reach the server they were registered for', async () => {
   await register('keyed', url, { headers: { 'X-Key': 'the value' } });
   await api('POST', '/servers/keyed/discover');
   expect(key).toBe('the value');
+});
+
+test('whose lists a server makes is set with it, shown, and told to gateways', async () => {
+  const url = await legacy((_cursor, id) => `{"jsonrpc":"2.0","id":${id},"result":{"tools":[]}}`);
+  await register('moving', url, { catalogueMode: 'live' });
+  expect((await api('GET', '/servers/moving')).body.catalogueMode).toBe('live');
+  expect((await serverPartOf('moving')).catalogueMode).toBe('live');
+  expect((await api('PATCH', '/servers/moving', { catalogueMode: 'shared' })).body.catalogueMode).toBe('shared');
+  expect((await serverPartOf('moving')).catalogueMode).toBeUndefined();
+  expect((await api('PATCH', '/servers/moving', { catalogueMode: 'other' })).status).toBe(400);
 });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { GrantId, OrganisationSlug, ServerId, ServerSlug, TokenId, UserId } from './ids.ts';
-import { EgressTarget, GrantSubject, GrantedTools, Isolation, ServerTimeouts } from './snapshot.ts';
+import { CatalogueMode, EgressTarget, GrantSubject, GrantedTools, Isolation, ServerTimeouts } from './snapshot.ts';
 import { text } from './text.ts';
 
 /** RFC 9457 problem document. `code` is stable; `errors` points at fields (JSON Pointer) of the request's body. */
@@ -102,6 +102,7 @@ const common = {
   description: text.max(2000).default(''),
   tags: z.array(text.min(1).max(64)).max(32).default([]),
   timeouts: ServerTimeouts.partial().default({}),
+  catalogueMode: CatalogueMode.default('shared'),
 };
 
 export const DEFAULT_TIMEOUTS = { connectMs: 5_000, requestMs: 60_000 } as const satisfies ServerTimeouts;
@@ -131,6 +132,7 @@ export const ServerChange = z.strictObject({
   description: text.max(2000).optional(),
   tags: z.array(text.min(1).max(64)).max(32).optional(),
   timeouts: ServerTimeouts.partial().optional(),
+  catalogueMode: CatalogueMode.optional(),
   url: z.union([httpUrl, socketUrl]).optional(),
   headers: values(headerName, headerValue.nullable(), lowerCase).optional(),
   command: text.min(1).max(4096).optional(),
@@ -147,6 +149,7 @@ const serverView = {
   description: z.string(),
   tags: z.array(z.string()),
   timeouts: ServerTimeouts,
+  catalogueMode: CatalogueMode,
   /** The endpoint on the gateway. */
   mcpUrl: z.string(),
   /** `pending` until discovery has run for the present registration; `unreachable` says why in `statusDetail`. */

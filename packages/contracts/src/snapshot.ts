@@ -89,6 +89,10 @@ export type EgressTarget = z.infer<typeof EgressTarget>;
 export const Isolation = z.enum(['session', 'principal', 'shared']);
 export type Isolation = z.infer<typeof Isolation>;
 
+/** `shared`: discovered once and the same for everybody. `live`: each caller's own session is asked, for a server that changes its lists for one session only. */
+export const CatalogueMode = z.enum(['shared', 'live']);
+export type CatalogueMode = z.infer<typeof CatalogueMode>;
+
 export const ServerTimeouts = z.object({
   /** Until the TCP (and TLS) connection stands. */
   connectMs: z.number().int().min(100).max(60_000),
@@ -114,6 +118,8 @@ export const ServerPart = z.object({
   /** Which bare tool and prompt names this server held first in the organisation (architecture.md §3). */
   bareTools: z.array(z.string()),
   barePrompts: z.array(z.string()),
+  /** Left out where it is `shared`. */
+  catalogueMode: CatalogueMode.default('shared'),
   /** When the server last told what it offers, if asking it has failed since; left out while it answers. ISO 8601. */
   silentSince: z.string().nullable().default(null),
 });

@@ -20,6 +20,7 @@ export function aggregateTarget(ctx: CallContext): Target | Refusal {
     case 'template':
       return uriTarget(ctx, snapshot, object);
     case 'method':
+    case 'server':
       return methodUnknown(object.name);
   }
 }

@@ -4,7 +4,7 @@ import { isPermitted } from '../aggregate/is-permitted.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import type { ClientStreams } from '../streams/client-streams.ts';
 import { ForwardedStream } from '../streams/forwarded-stream.ts';
-import { AS_IT_IS, type StreamView } from '../streams/stream-view.ts';
+import { ALL_OF_IT, AS_IT_IS, type StreamView } from '../streams/stream-view.ts';
 import { streamOwnerOf } from '../streams/stream-owner.ts';
 import { readExposedEventId } from '../upstream/bridge/server-requests.ts';
 import { edgeEra } from '../upstream/edge-era.ts';
@@ -77,7 +77,8 @@ async function openFor(deps: OpenStreamDeps, ctx: CallContext, forwarded: Forwar
   }
   const upstream = await reach(deps, ctx, endpointServer);
   if ('code' in upstream) return upstream;
-  return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view: AS_IT_IS, lastEventId: lastEventId?.toString() ?? null });
+  const view = endpointServer.catalogueMode === 'live' ? ALL_OF_IT : AS_IT_IS;
+  return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view, lastEventId: lastEventId?.toString() ?? null });
 }
 
 /** The rest of one server's stream, whose position says whose it is. */

@@ -26,7 +26,7 @@ export function authorize(ctx: CallContext): Outcome {
 }
 
 function unknown({ kind }: CallObject, message: ScannedMessage | null): Refusal {
-  if (kind === 'method') return methodUnknown(message?.method ?? '');
+  if (kind === 'method' || kind === 'server') return methodUnknown(message?.method ?? '');
   if (message?.method.startsWith('tasks/') === true) return refusal('task.unknown');
   const uri = message?.uri ?? null;
   return uri === null ? refusal(UNKNOWN[kind]) : refusal('resource.unknown', null, { uri });

@@ -16,8 +16,11 @@ export type Outcome = undefined | Refusal | typeof ANSWERED;
 /** One stage of a call. Synchronous on a warm call; may answer "later" on a first lookup. */
 export type Step = (ctx: CallContext) => Outcome | Promise<Outcome>;
 
-/** What a message is about: the thing that grants decide on. `method`: one that we do not know, for a server that may. */
-export type CallObject = { readonly kind: EntryKind | 'method'; readonly name: string };
+/**
+ * What a message is about: the thing that grants decide on. `method`: one that we do not know, for a server that may. `server`: a list that
+ * the server makes for this caller.
+ */
+export type CallObject = { readonly kind: EntryKind | 'method' | 'server'; readonly name: string };
 
 /** Where a message goes: a closed set (architecture.md §4); `openapi` and `composite` join later. */
 export type Target =

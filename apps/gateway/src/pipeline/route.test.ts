@@ -41,6 +41,7 @@ function server(slug: string, tools: string[]): CompiledServer {
     isolation: 'session',
     generation: '1',
     hasCredential: false,
+    catalogueMode: 'shared',
     silentSince: null,
     catalogue,
   };

@@ -6,7 +6,7 @@ import { isTaskMethod, taskTarget } from '../aggregate/task-target.ts';
 import { notDiscovered } from '../methods/list.ts';
 import type { CompiledServer } from '../snapshot/compiled.ts';
 import { foreignMethodOf, objectOf } from './call-object.ts';
-import type { BuiltinMethod, CallContext, Outcome, Target } from './context.ts';
+import type { BuiltinMethod, CallContext, CallObject, Outcome, Target } from './context.ts';
 
 export type RouteDeps = { readonly taskIds: TaskIds };
 
@@ -25,11 +25,17 @@ function targetOf(ctx: CallContext, taskIds: TaskIds): Target | Refusal {
   if (message === null) return builtin(ctx.request.method === 'GET' ? 'stream' : 'session/delete', endpointServer);
   if (message.kind !== 'request') return builtin('notification', endpointServer);
   const own = ctx.era === 'modern' ? MODERN_BUILTINS[message.method] : LEGACY_BUILTINS[message.method];
-  if (own !== undefined) return builtin(own, endpointServer);
+  if (own !== undefined) return liveTarget(own, endpointServer) ?? builtin(own, endpointServer);
   if (endpointServer === null) return isTaskMethod(ctx) ? taskTarget(ctx, taskIds) : aggregateTarget(ctx);
   if (endpointServer.catalogue === null) return refusal('upstream.unreachable', notDiscovered(endpointServer));
   if (isTaskMethod(ctx) && taskIds.areSealed(ctx, endpointServer)) return taskTarget(ctx, taskIds);
   return serverTarget(ctx, endpointServer);
+}
+
+/** The lists of a server that makes them for each session are that server's to answer, once it is known how to speak to it. */
+function liveTarget(method: BuiltinMethod, server: CompiledServer | null): Target | null {
+  const isLive = server !== null && server.catalogueMode === 'live' && server.catalogue !== null && Object.hasOwn(LISTS, method);
+  return isLive ? { kind: 'upstream', server, object: { kind: 'server', name: server.slug }, upstreamName: null } : null;
 }
 
 function builtin(method: BuiltinMethod, server: CompiledServer | null): Target {
@@ -60,7 +66,13 @@ function serverTarget(ctx: CallContext, server: CompiledServer): Target | Refusa
   const foreign = foreignMethodOf(ctx, server);
   const object = foreign ?? objectOf(ctx);
   if ('code' in object) return object;
-  if (object.kind === 'tool' && server.catalogue?.tools.has(object.name) !== true) return refusal('tool.unknown');
-  if (object.kind === 'prompt' && server.catalogue?.prompts.has(object.name) !== true) return refusal('prompt.unknown');
+  // What a live server offers this caller, only the server knows.
+  const isListed = server.catalogueMode === 'live' || lists(server, object);
+  if (object.kind === 'tool' && !isListed) return refusal('tool.unknown');
+  if (object.kind === 'prompt' && !isListed) return refusal('prompt.unknown');
   return { kind: 'upstream', server, object: decidedBy(ctx, server, object), upstreamName: null };
+}
+
+function lists({ catalogue }: CompiledServer, { kind, name }: CallObject): boolean {
+  return (kind === 'tool' ? catalogue?.tools : catalogue?.prompts)?.has(name) === true;
 }

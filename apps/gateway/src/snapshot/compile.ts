@@ -115,6 +115,7 @@ function serverOf(serverPart: CompiledPart | undefined, cataloguePart: CompiledP
     isolation: part.isolation,
     generation: part.generation,
     hasCredential: part.hasCredential,
+    catalogueMode: part.catalogueMode,
     silentSince: part.silentSince,
     catalogue: cataloguePart?.kind === 'catalogue' ? cataloguePart.catalogue : null,
   };

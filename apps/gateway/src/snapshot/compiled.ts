@@ -1,4 +1,4 @@
-import type { CatalogueEntryKind, Isolation, OrganisationId, Revision, ServerId, ServerTimeouts } from '@patchbay/contracts';
+import type { CatalogueEntryKind, CatalogueMode, Isolation, OrganisationId, Revision, ServerId, ServerTimeouts } from '@patchbay/contracts';
 import type { Era } from '@patchbay/mcp-wire';
 import type { CompiledGrants } from '@patchbay/policy';
 import type { CompiledLimits } from '../limits/compile-limits.ts';
@@ -46,6 +46,8 @@ export type CompiledServer = {
   readonly timeouts: ServerTimeouts;
   readonly generation: string;
   readonly hasCredential: boolean;
+  /** `live`: its lists are made for each caller's own session. */
+  readonly catalogueMode: CatalogueMode;
   /** When the server last told what it offers, if asking it has failed since. */
   readonly silentSince: string | null;
   /** null until discovery has succeeded once. */

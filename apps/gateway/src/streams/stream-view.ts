@@ -12,3 +12,6 @@ export const AS_IT_IS: StreamView = {
   eventId: (id) => id,
   message: (bytes, { kind, method }) => (kind === 'notification' && method.endsWith('/list_changed') ? null : bytes),
 };
+
+/** As that, of a server whose lists are this session's own: it alone knows when they change. */
+export const ALL_OF_IT: StreamView = { ...AS_IT_IS, message: (bytes) => bytes };

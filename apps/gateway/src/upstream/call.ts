@@ -1,15 +1,13 @@
 import { performance } from 'node:perf_hooks';
 import { Fault, type Refusal, refusal } from '@patchbay/errors';
 import { mcpNameOf, type MessageId, type ScannedMessage } from '@patchbay/mcp-wire';
-import { exposeOnAggregate } from '../aggregate/expose-bridge.ts';
-import { exposeTaskIds } from '../aggregate/expose-task-ids.ts';
 import type { TaskIds } from '../aggregate/task-ids.ts';
 import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
 import type { Asking, Resumed } from './asking/asking.ts';
 import { AskingAttempt } from './asking/asking-attempt.ts';
 import { answerServer } from './asking/answer-server.ts';
 import type { Bridge } from './bridge/bridge.ts';
-import { fitRevision } from './bridge/fit-revision.ts';
+import { fitEndpoint } from './bridge/fit-endpoint.ts';
 import { type Edge, makeBridge, type NextId, type UpstreamTarget } from './bridge/make-bridge.ts';
 import { Downstream } from './downstream.ts';
 import { edgeEra } from './edge-era.ts';
@@ -161,8 +159,7 @@ export class UpstreamCall {
     const { asking, ctx, level, message, target } = this.#input;
     const continuation = this.#rounds?.continuation ?? null;
     const own = makeBridge({ ...edge, continuation, ctx, level, message, target });
-    const exposed = exposeTaskIds(ctx, target, { bridge: exposeOnAggregate(ctx, target, own), taskIds: this.#deps.taskIds });
-    const bridge = fitRevision(ctx, { ...target, upstreamEra: edge.upstreamEra }, exposed);
+    const bridge = fitEndpoint(ctx, { ...target, upstreamEra: edge.upstreamEra }, { bridge: own, taskIds: this.#deps.taskIds });
     return asking?.over(bridge) ?? bridge;
   }
 

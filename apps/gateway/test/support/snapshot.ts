@@ -30,6 +30,7 @@ export type ServerSpec = {
   readonly needs?: Readonly<Record<string, string[][]>>;
   /** Tools that everyone may use, and nothing else of it; without: everything. */
   readonly grantedTools?: string[];
+  readonly catalogueMode?: 'shared' | 'live';
   readonly isDiscovered?: boolean;
   readonly silentSince?: string;
   readonly leftOut?: string;
@@ -105,6 +106,7 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
     isolation: spec.isolation ?? 'session',
     generation: spec.generation ?? 'g1',
     hasCredential: spec.hasCredential ?? false,
+    catalogueMode: spec.catalogueMode ?? 'shared',
     silentSince: spec.silentSince ?? null,
     catalogue: spec.isDiscovered === false ? null : catalogue,
   };

@@ -20,6 +20,7 @@ const server: Server = {
   command: null,
   args: [],
   isolation: 'session',
+  catalogueMode: 'shared',
   egress: [],
   approved: false,
   notice: null,

@@ -46,6 +46,7 @@ export function applyChange(
     tags: change.tags ?? before.tags,
     connectMs: change.timeouts?.connectMs ?? before.connectMs,
     requestMs: change.timeouts?.requestMs ?? before.requestMs,
+    catalogueMode: change.catalogueMode ?? before.catalogueMode,
     url: change.url ?? before.url,
     command: change.command ?? before.command,
     args: change.args ?? before.args,

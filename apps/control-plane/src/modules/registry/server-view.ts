@@ -22,6 +22,7 @@ export function viewServer(row: ServerRow, endpoints: { gatewayUrl: URL; organis
     description: row.description,
     tags: row.tags,
     timeouts: { connectMs: row.connectMs, requestMs: row.requestMs },
+    catalogueMode: row.catalogueMode,
     mcpUrl: `${endpoints.gatewayUrl.href.replace(/\/$/, '')}/${endpoints.organisation}/${row.slug}/mcp`,
     ...statusOf(row),
     createdAt: row.createdAt.toISOString(),

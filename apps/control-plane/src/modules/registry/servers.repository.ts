@@ -34,6 +34,7 @@ export class ServersRepository {
       tags: input.tags,
       connectMs,
       requestMs,
+      catalogueMode: input.catalogueMode,
     };
     const own =
       input.kind === 'stdio'

@@ -71,6 +71,7 @@ function serverPart(server: TenantRows['servers'][number], { bareNames, catalogu
     generation: server.generation,
     bareTools: held('tool'),
     barePrompts: held('prompt'),
+    ...(server.catalogueMode === 'shared' ? {} : { catalogueMode: server.catalogueMode }),
     ...(silentSince === null ? {} : { silentSince: silentSince.toISOString() }),
   };
   // Rows hold what our own schemas and the table's checks admitted.

@@ -163,16 +163,16 @@ describe('a notification', () => {
     ['under the client token where the session is shared', { upstream: 'pb-1', client: '0' }, '"progressToken":0'],
     ['unchanged where it is not', null, '"progressToken":"pb-1"'],
   ])('of progress is carried %s', (_how, token, expected) => {
-    expect(carryNotification(progress.bytes, progress.message, { token, crossesEras: true, wantsLogs: false })?.toString()).toContain(
-      expected,
-    );
+    expect(
+      carryNotification(progress.bytes, progress.message, { token, crossesEras: true, wantsLogs: false, isLive: false })?.toString(),
+    ).toContain(expected);
   });
 
   it.each([
     ['of another request', { upstream: 'pb-2', client: '0' }],
     ['that the client did not ask for', { upstream: 'pb-1', client: null }],
   ])('of progress %s is dropped', (_what, token) => {
-    expect(carryNotification(progress.bytes, progress.message, { token, crossesEras: false, wantsLogs: false })).toBeNull();
+    expect(carryNotification(progress.bytes, progress.message, { token, crossesEras: false, wantsLogs: false, isLive: false })).toBeNull();
   });
 
   it.each([
@@ -182,6 +182,6 @@ describe('a notification', () => {
     ['notifications/vendor', false, true],
   ])('%s (across eras: %s) is carried: %s', (method, crossesEras, isCarried) => {
     const { bytes, message } = scanned(JSON.stringify({ jsonrpc: '2.0', method, params: {} }));
-    expect(carryNotification(bytes, message, { token: null, crossesEras, wantsLogs: false }) !== null).toBe(isCarried);
+    expect(carryNotification(bytes, message, { token: null, crossesEras, wantsLogs: false, isLive: false }) !== null).toBe(isCarried);
   });
 });

@@ -39,7 +39,8 @@ export function makeBridge({ continuation, ctx, isExclusive, level, message, nex
   const changes = { id: newId, name: target.upstreamName, traceparent: ctx.traceparent };
   const answerChanges = { id: newId === null ? null : textOf(ctx, message.idSpan), method: message.method, slug };
   const token = newId === null ? null : { upstream: newId, client: textOf(ctx, message.progressTokenSpan) };
-  const rules = { token, crossesEras: ctx.era !== upstreamEra, wantsLogs: (ctx.era === 'legacy' ? level : message.logLevel) !== null };
+  const wantsLogs = (ctx.era === 'legacy' ? level : message.logLevel) !== null;
+  const rules = { token, crossesEras: ctx.era !== upstreamEra, isLive: isLiveFor(ctx, target), wantsLogs };
   const asIs = upstreamEra === 'legacy' && !rules.crossesEras && isExclusive ? UNCHANGED : NOT_OFFERED;
   const way = {
     ...asIs,
@@ -67,6 +68,11 @@ export function makeBridge({ continuation, ctx, isExclusive, level, message, nex
     body: legacyToModernRequest(ctx.body, message, { ...changes, envelope: envelopeOf(ctx.session, level), continuation }),
     answer: (bytes, answered) => modernToLegacyAnswer(bytes, answered, answerChanges),
   };
+}
+
+/** On an endpoint of several servers lists are ours. */
+function isLiveFor({ endpointServer }: CallContext, { server }: UpstreamTarget): boolean {
+  return endpointServer !== null && server.catalogueMode === 'live';
 }
 
 /** The client's own spelling, so that "1" stays "1" and 1 stays 1. */

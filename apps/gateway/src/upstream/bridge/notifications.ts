@@ -4,22 +4,24 @@ import { type MessageId, type ScannedMessage, sliceMember, splice } from '@patch
 export type NotificationRules = {
   readonly token: { readonly upstream: MessageId; readonly client: string | null } | null;
   readonly crossesEras: boolean;
+  /** The server's lists are this caller's own, and so is their change. */
+  readonly isLive: boolean;
   /** Between eras: whether this request asked for log messages. */
   readonly wantsLogs: boolean;
 };
 
 /**
- * What of an upstream's notifications on a call's stream reaches its client. List changes never do: clients hear of them after the
- * catalogue (architecture.md §5). Between eras only progress and log messages mean the same on both sides.
+ * What of an upstream's notifications on a call's stream reaches its client. List changes do of live servers alone: of others clients hear
+ * after the catalogue (architecture.md §5). Between eras only progress and log messages mean the same on both sides.
  */
 export function carryNotification(
   bytes: Buffer,
   { method }: ScannedMessage,
-  { crossesEras, token, wantsLogs }: NotificationRules,
+  { crossesEras, isLive, token, wantsLogs }: NotificationRules,
 ): Buffer | null {
   if (method === 'notifications/progress') return token === null ? bytes : restoreToken(bytes, token);
   if (method === 'notifications/message' && crossesEras) return wantsLogs ? bytes : null;
-  if (crossesEras || method.endsWith('/list_changed')) return null;
+  if (crossesEras || (!isLive && method.endsWith('/list_changed'))) return null;
   return bytes;
 }
 

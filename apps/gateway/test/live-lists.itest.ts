@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import { listen, type Listening } from '@patchbay/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+import { type RawUpstream, startRawUpstream } from './support/raw-upstream.ts';
+import type { ServerSpec } from './support/snapshot.ts';
+
+let upstream: Listening;
+let raw: RawUpstream;
+let pods: TestGateway[];
+let narrow: TestGateway;
+
+beforeAll(async () => {
+  upstream = await startUnlocking();
+  raw = await startRawUpstream(({ message: { id } }, response) => {
+    const tools = [
+      { name: 'mine', inputSchema: { type: 'object' }, x: 1 },
+      { name: 'theirs', inputSchema: { type: 'object' } },
+      { name: 7 },
+      { name: 'shaped', inputSchema: { type: 'object' }, outputSchema: { type: 'array' } },
+    ];
+    const result = { resultType: 'complete', ttlMs: 0, cacheScope: 'private', tools, nextCursor: '' };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id, result }));
+  });
+  const server: ServerSpec = { slug: 'live', id: randomUUID(), url: upstream.url, era: 'legacy', tools: ['unlock'], catalogueMode: 'live' };
+  const store = memoryStore();
+  pods = [await startGateway({ servers: [server], store }), await startGateway({ servers: [server], store })];
+  narrow = await startGateway({
+    servers: [{ slug: 'live', url: raw.url, era: 'modern', tools: ['mine'], catalogueMode: 'live', grantedTools: ['mine', 'shaped'] }],
+  });
+});
+
+afterAll(async () => {
+  await Promise.all([...pods, narrow, upstream, raw].map((each) => each.close()));
+});
+
+/** An official server whose tool `unlock` adds the tool `secret`, for its own session only. */
+function startUnlocking(): Promise<Listening> {
+  const transports = new Map<string, StreamableHTTPServerTransport>();
+  return listen((request, response) => {
+    const known = transports.get(String(request.headers['mcp-session-id']));
+    if (known !== undefined) return void known.handleRequest(request, response);
+    const transport: StreamableHTTPServerTransport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: () => randomUUID(),
+      onsessioninitialized: (id) => void transports.set(id, transport),
+    });
+    const server = new McpServer({ name: 'unlocking', version: '1' });
+    server.registerTool('unlock', {}, () => {
+      server.registerTool('secret', {}, () => ({ content: [{ type: 'text', text: 'known' }] }));
+      return { content: [] };
+    });
+    void server.connect(transport).then(() => transport.handleRequest(request, response));
+  });
+}
+
+/** Every request on another pod than the one before. */
+async function connect(): Promise<Client> {
+  let turn = 0;
+  const first = pods[0]?.url('live') ?? '';
+  const fetcher = (input: unknown, init?: RequestInit): Promise<Response> => {
+    turn += 1;
+    return fetch(String(input).replace(first, pods[turn % 2]?.url('live') ?? ''), init);
+  };
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(new StreamableHTTPClientTransport(new URL(first), { fetch: fetcher }));
+  return client;
+}
+
+const namesOf = async (client: Client): Promise<string[]> => (await client.listTools()).tools.map(({ name }) => name);
+
+describe('a server that changes its lists for one session only', () => {
+  it('is asked for them on the caller’s own session, by whichever pod, and its new tools are called there alone (trap 34)', async () => {
+    const [client, other] = [await connect(), await connect()];
+    expect(await namesOf(client)).toEqual(['unlock']);
+    await client.callTool({ name: 'unlock', arguments: {} });
+    expect(await namesOf(client)).toEqual(['unlock', 'secret']);
+    expect((await client.callTool({ name: 'secret', arguments: {} })).content).toEqual([{ type: 'text', text: 'known' }]);
+    expect(await namesOf(other)).toEqual(['unlock']);
+    await client.close();
+    await other.close();
+  });
+
+  it('says itself, on that session’s stream, that they have changed', async () => {
+    const client = await connect();
+    let told = 0;
+    client.setNotificationHandler(ToolListChangedNotificationSchema, () => void (told += 1));
+    // The stream that the client asks for once it has initialised.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await client.callTool({ name: 'unlock', arguments: {} });
+    await expect.poll(() => told, { timeout: 5_000 }).toBeGreaterThan(0);
+    await client.close();
+  });
+
+  it('is listed without what the caller may not use, or what cannot be decided on, each entry in its own bytes', async () => {
+    const ask = async (era: 'legacy' | 'modern'): Promise<string> => {
+      const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
+      const modern = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/list' };
+      const response = await fetch(narrow.url('live'), {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          ...(era === 'modern' ? modern : {}),
+        },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', ...(era === 'modern' ? { params: { _meta } } : {}) }),
+      });
+      return response.text();
+    };
+    const mine = '{"name":"mine","inputSchema":{"type":"object"},"x":1}';
+    expect(await ask('modern')).toContain(
+      `"tools":[${mine},{"name":"shaped","inputSchema":{"type":"object"},"outputSchema":{"type":"array"}}],"nextCursor":""`,
+    );
+    const { result } = JSON.parse(await ask('legacy'));
+    // A client of an earlier revision would reject the whole list for an output that is no object.
+    expect(result.tools.map(({ outputSchema }: { outputSchema?: { type: string } }) => outputSchema?.type)).toEqual([undefined, 'object']);
+  });
+});
