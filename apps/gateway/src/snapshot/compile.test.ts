@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Manifest, PartHash } from '@patchbay/contracts';
 import { compileSnapshot, partsToFetch } from './compile.ts';
 
-type Server = { slug: string; tools: string[]; held?: string[] };
+type Server = { slug: string; tools: string[]; held?: string[]; serverInfo?: object };
 const ORGANISATION = randomUUID();
 
 /** Manifest and bytes of an organisation, as they come over the wire. */
@@ -15,7 +15,7 @@ function wire(servers: Server[], ids: string[]) {
     return { kind, key, hash, bytes: part.length };
   };
   const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
-  const parts = servers.flatMap(({ slug, tools, held = [] }, index) => {
+  const parts = servers.flatMap(({ slug, tools, held = [], serverInfo = {} }, index) => {
     const id = ids[index] ?? '';
     const definitions = tools.map((name) => `{ "name" : ${JSON.stringify(name)}, "n": 12345678901234567890 }`);
     let offset = 0;
@@ -30,7 +30,7 @@ function wire(servers: Server[], ids: string[]) {
       serverId: id,
       era: 'legacy',
       protocolVersion: '2025-11-25',
-      serverInfo: {},
+      serverInfo,
       capabilities: {},
       instructions: null,
       entries,
@@ -56,6 +56,21 @@ function wire(servers: Server[], ids: string[]) {
 }
 
 const IDS = [randomUUID(), randomUUID(), randomUUID()];
+
+test('a server that does not say who it is goes by its slug; what one says of itself stays', async () => {
+  const said = { name: 'Files', version: '2', title: 'All files' };
+  const servers = [
+    { slug: 'files', tools: [], serverInfo: said },
+    { slug: 'other', tools: [], serverInfo: { version: '1', icons: [] } },
+    { slug: 'silent', tools: [] },
+  ];
+  const { manifest, bytes } = wire(servers, IDS);
+  const { serversBySlug } = (await compileSnapshot(manifest, bytes, null)).snapshot;
+  const infoOf = (slug: string): unknown => serversBySlug.get(slug)?.catalogue?.serverInfo;
+  expect(infoOf('files')).toEqual(said);
+  expect(infoOf('other')).toEqual({ name: 'other', version: '1', icons: [] });
+  expect(infoOf('silent')).toEqual({ name: 'silent', version: '' });
+});
 
 test("a definition is the upstream's own bytes, numbers beyond 2^53 and spaces included", async () => {
   const { manifest, bytes } = wire([{ slug: 'files', tools: ['é', 'read'] }], IDS);

@@ -3,7 +3,7 @@ import { compileGrants, type CompiledGrants } from '@patchbay/policy';
 import type { Manifest } from '@patchbay/contracts';
 import { compilePart, knownRows, type CompiledPart, type KnownPartRow, type PartRow } from './compile-parts.ts';
 import { nameTables, type NameTables, type ServerSource } from './name-tables.ts';
-import type { CompiledServer, CompiledSnapshot } from './compiled.ts';
+import type { CompiledCatalogue, CompiledServer, CompiledSnapshot } from './compiled.ts';
 import type { PartBytes } from './disk.ts';
 
 /** A snapshot with what the next one can take over from it: everything whose parts have not changed. */
@@ -117,9 +117,17 @@ function serverOf(serverPart: CompiledPart | undefined, cataloguePart: CompiledP
     hasCredential: part.hasCredential,
     catalogueMode: part.catalogueMode,
     silentSince: part.silentSince,
-    catalogue: cataloguePart?.kind === 'catalogue' ? cataloguePart.catalogue : null,
+    catalogue: cataloguePart?.kind === 'catalogue' ? introduced(cataloguePart.catalogue, part.slug) : null,
   };
   return { server, bareTools: new Set(part.bareTools), barePrompts: new Set(part.barePrompts) };
+}
+
+/** A server need not say who it is, but clients of every revision that are told of it want a name and a version: its slug is one. */
+function introduced(catalogue: CompiledCatalogue, slug: string): CompiledCatalogue {
+  const { name, version } = catalogue.serverInfo;
+  if (typeof name === 'string' && typeof version === 'string') return catalogue;
+  const known = { name: typeof name === 'string' ? name : slug, version: typeof version === 'string' ? version : '' };
+  return { ...catalogue, serverInfo: { ...catalogue.serverInfo, ...known } };
 }
 
 function grantsOf(
