@@ -1,5 +1,6 @@
 import { type Refusal, refusal } from '@patchbay/errors';
-import { META_KEYS, type ScannedMessage, sliceMember } from '@patchbay/mcp-wire';
+import { exposedUri, META_KEYS, type ScannedMessage, sliceMember } from '@patchbay/mcp-wire';
+import { exposeUris } from '../../aggregate/expose-uris.ts';
 import type { CallContext } from '../../pipeline/context.ts';
 import type { Bridge } from '../bridge/bridge.ts';
 import type { UpstreamTarget } from '../bridge/make-bridge.ts';
@@ -180,7 +181,9 @@ export function inputRequired({ ctx, target }: Pick<AskingInput, 'ctx' | 'target
   const requests = asked.map(({ key, request }) => `${JSON.stringify(key)}:${request}`).join(',');
   const meta = JSON.stringify({ [META_KEYS.serverInfo]: target.server.catalogue?.serverInfo });
   const members = `"resultType":"input_required","inputRequests":{${requests}},"requestState":"${requestState}","_meta":${meta}`;
-  return Buffer.from(`{"jsonrpc":"2.0","id":${JSON.stringify(ctx.message?.id ?? null)},"result":{${members}}}`);
+  const answer = Buffer.from(`{"jsonrpc":"2.0","id":${JSON.stringify(ctx.message?.id ?? null)},"result":{${members}}}`);
+  if (ctx.endpointServer !== null) return answer;
+  return exposeUris(answer, { kind: 'response', method: '' }, (uri) => exposedUri(target.server.slug, uri));
 }
 
 function valueAt(bytes: Buffer, path: readonly string[]): unknown {
