@@ -2,6 +2,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AskingUpstream, startAskingUpstream } from './support/asking-upstream.ts';
 import type { TestGateway } from './support/gateway.ts';
+import { askedIn, type Calling, modernCall, type Sent, textIn } from './support/modern-call.ts';
 import { type Pods, startPods } from './support/pods.ts';
 import type { ServerSpec } from './support/snapshot.ts';
 
@@ -123,56 +124,19 @@ describe.each([
   });
 });
 
-type Sent = { readonly status: number; readonly json: { result?: Record<string, unknown>; error?: { code: number; data?: unknown } } };
-type Asks = Record<string, { method: string; params: { message: string } }>;
+type Sending = Calling & { readonly pod?: number; readonly slug?: string | null };
 
-type Sending = { readonly capabilities?: object; readonly pod?: number; readonly slug?: string | null; readonly user?: string };
-const CAPABILITIES = { elicitation: {}, sampling: {}, roots: {} };
-
-async function send(params: object, { capabilities = CAPABILITIES, pod = 0, slug = 'asking', user = 'ada' }: Sending = {}): Promise<Sent> {
-  const name = (params as { name: string }).name;
-  const response = await fetch(pods[pod]?.url(slug) ?? '', {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${user}`,
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-protocol-version': '2026-07-28',
-      'mcp-method': 'tools/call',
-      'mcp-name': name,
-    },
-    body: JSON.stringify({
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'tools/call',
-      params: {
-        arguments: {},
-        ...params,
-        _meta: {
-          'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-          'io.modelcontextprotocol/clientCapabilities': capabilities,
-          ...('_meta' in params ? (params._meta as object) : {}),
-        },
-      },
-    }),
-  });
-  const text = await response.text();
-  const isStream = response.headers.get('content-type') === 'text/event-stream';
-  return { status: response.status, json: JSON.parse(isStream ? (text.split('data: ').at(-1) ?? '') : text) as Sent['json'] };
+function send(params: object, { pod = 0, slug = 'asking', ...calling }: Sending = {}): Promise<Sent> {
+  return modernCall(pods[pod]?.url(slug) ?? '', params, calling);
 }
 
 const accept = (name: string): object => ({ action: 'accept', content: { name } });
 
 /** The first answer of a tool that asks: its state, and its one key. */
 async function askedBy(name: string, slug: string | null = 'asking'): Promise<{ requestState: string; key: string; message: string }> {
-  const { json } = await send({ name }, { slug });
-  expect(json.result).toMatchObject({ resultType: 'input_required' });
-  const asks = json.result?.['inputRequests'] as Asks;
-  const key = Object.keys(asks)[0] ?? '';
-  return { requestState: json.result?.['requestState'] as string, key, message: asks[key]?.params.message ?? '' };
+  const { keys, messages, requestState } = askedIn(await send({ name }, { slug }));
+  return { requestState, key: keys[0] ?? '', message: messages[0] ?? '' };
 }
-
-const textOf = ({ json }: Sent): string | undefined => (json.result?.['content'] as { text: string }[] | undefined)?.[0]?.text;
 
 describe('the state of a call that waits', () => {
   it('opens on any pod, for who was asked and what was asked', async () => {
@@ -183,7 +147,7 @@ describe('the state of a call that waits', () => {
       resultType: 'complete',
       _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'asking' } },
     });
-    expect(textOf(answered)).toBe('Hello Grace');
+    expect(textIn(answered)).toBe('Hello Grace');
   });
 
   it.each([
@@ -224,7 +188,7 @@ describe('the state of a call that waits', () => {
     const again = await send({ name: 'ask', inputResponses, requestState }, { pod: 1 });
     expect(again.json.result).toMatchObject({ resultType: 'input_required', inputRequests: { [key]: { method: 'elicitation/create' } } });
     const state = again.json.result?.['requestState'] as string;
-    expect(textOf(await send({ name: 'ask', inputResponses: { [key]: accept('Ada') }, requestState: state }))).toBe('Hello Ada');
+    expect(textIn(await send({ name: 'ask', inputResponses: { [key]: accept('Ada') }, requestState: state }))).toBe('Hello Ada');
     expect(upstream.executed.get('ask')).toBe(1);
   });
 
@@ -250,7 +214,7 @@ describe('the state of a call that waits', () => {
     const { key, message, requestState } = await askedBy('asking_ask', null);
     expect(message).toBe('Server "asking" asks: Your name?');
     const answered = await send({ name: 'asking_ask', inputResponses: { [key]: accept('Ada') }, requestState }, { slug: null, pod: 1 });
-    expect(textOf(answered)).toBe('Hello Ada');
+    expect(textIn(answered)).toBe('Hello Ada');
   });
 
   it('answers that nothing asked for do not reach the server', async () => {
@@ -286,7 +250,7 @@ describe('a client', () => {
 
   it('without what the server can do without gets its answer', async () => {
     await start();
-    expect(textOf(await send({ name: 'falls_back' }, { capabilities: { sampling: {} } }))).toBe('without a name');
+    expect(textIn(await send({ name: 'falls_back' }, { capabilities: { sampling: {} } }))).toBe('without a name');
   });
 
   it('is asked to open links, and the call is made anew', async () => {
@@ -344,7 +308,7 @@ describe('a call on a stream that only its pod can hold', () => {
   it('goes on at the same pod as well', async () => {
     await start(false);
     const { key, requestState } = await askedBy('ask');
-    expect(textOf(await send({ name: 'ask', inputResponses: { [key]: accept('Ada') }, requestState }))).toBe('Hello Ada');
+    expect(textIn(await send({ name: 'ask', inputResponses: { [key]: accept('Ada') }, requestState }))).toBe('Hello Ada');
   });
 
   it('is lost with that pod, says so, and is not run again', async () => {
@@ -362,7 +326,7 @@ describe('a call on a stream that only its pod can hold', () => {
     const answer = { name: 'ask', inputResponses: { [key]: accept('Ada') }, requestState };
     const sent = await Promise.all([send(answer), send(answer, { pod: 1 })]);
     sent.push(await send(answer, { pod: 1 }));
-    const codes = sent.map((each) => textOf(each) ?? '').toSorted();
+    const codes = sent.map((each) => textIn(each) ?? '').toSorted();
     expect(codes[0]).toBe('Hello Ada');
     expect(codes.slice(1)).toEqual([expect.stringContaining('cannot be continued'), expect.stringContaining('cannot be continued')]);
     expect(upstream.executed.get('ask')).toBe(1);

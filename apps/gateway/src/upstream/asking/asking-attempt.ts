@@ -35,6 +35,8 @@ export class AskingAttempt implements Hearer {
   readonly #input: AskingAttemptInput;
   readonly #resumer: StreamResumer;
   readonly #held: HeldStream;
+  /** Its client is being told what it was asked until now: nothing can be added. */
+  #isParking = false;
 
   constructor(input: AskingAttemptInput) {
     this.#input = input;
@@ -58,13 +60,15 @@ export class AskingAttempt implements Hearer {
     const { asking, relay } = this.#input;
     const { held, organisationId } = asking.held;
     if (relay.position.lastEventId === null && !held.hasRoom(organisationId)) return TAKES_NO_REQUESTS;
-    return asking.take(bytes, message, (questions) => void this.#park(questions));
+    return asking.take(bytes, message, (questions) => {
+      this.#park(questions).catch((error: unknown) => relay.crashed(error));
+    });
   }
 
   /** The same outside of the call. False: the call has ended, or cannot be asked this; its place to go on is its own stream. */
   ask(bytes: Buffer, message: ScannedMessage): boolean {
     const { relay } = this.#input;
-    return relay.isWaiting && this.take(bytes, message) === null;
+    return relay.isWaiting && !this.#isParking && this.take(bytes, message) === null;
   }
 
   progress(bytes: Buffer, message: ScannedMessage): void {
@@ -108,6 +112,7 @@ export class AskingAttempt implements Hearer {
   async #park(questions: readonly Question[]): Promise<void> {
     const { asking, relay, session, upstream, upstreamId } = this.#input;
     if (!relay.isWaiting) return;
+    this.#isParking = true;
     const place = await this.#leave();
     if (place === null) {
       for (const { id } of questions)

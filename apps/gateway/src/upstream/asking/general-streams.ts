@@ -5,7 +5,7 @@ import type { SharedStore } from '@patchbay/ports';
 import { type Keyring, open, seal } from '@patchbay/vault';
 import { LRUCache } from 'lru-cache';
 import { within } from '../../directory/within.ts';
-import type { Mailboxes, OpenMailbox } from '../../mailbox/mailboxes.ts';
+import type { Mailboxes, OpenMailbox, Posted } from '../../mailbox/mailboxes.ts';
 import type { Upstream } from '../upstreams.ts';
 import type { LocatedSession } from '../ways.ts';
 import { GeneralStream, type Hearer } from './general-stream.ts';
@@ -32,6 +32,8 @@ const RECORD_LIFETIME_MS = 3_600_000;
 /** A server without such a stream is asked again after a while. */
 const NONE_MS = 10 * 60_000;
 const NONE_MAX = 10_000;
+/** What was on its way to a call that has left is sent back. */
+const LATE_MS = 2_000;
 const NOTHING: Leave = () => undefined;
 
 /**
@@ -94,7 +96,7 @@ export class GeneralStreams {
     const others = new Map<string, Hearer>();
     const box = await mailboxes.open(organisationId, (letter) => {
       const { replyTo, ...read } = JSON.parse(letter) as ToReader;
-      const hearer = others.get(replyTo) ?? this.#elsewhere(organisationId, replyTo);
+      const hearer = others.get(replyTo) ?? this.#elsewhere(organisationId, replyTo, stream);
       if (read.kind === 'join') stream.add(hearer);
       else
         stream.remove(
@@ -111,13 +113,18 @@ export class GeneralStreams {
     await store.set(organisationId, key, seal(this.#keyring, box.address, [key, organisationId]), RECORD_LIFETIME_MS);
   }
 
-  /** A call of another pod. Whether it takes what it is asked is not waited for: a pod that has died loses it. */
-  #elsewhere(organisationId: OrganisationId, replyTo: string): Hearer {
-    const post = (bytes: Buffer): boolean => {
-      this.#deps.mailboxes.post(organisationId, replyTo, bytes.toString('utf8')).catch(() => undefined);
-      return true;
+  /** A call of another pod. What it does not take it sends back; what does not reach it is asked by another. */
+  #elsewhere(organisationId: OrganisationId, replyTo: string, stream: GeneralStream): Hearer {
+    const post = (bytes: Buffer): Promise<Posted | null> =>
+      this.#deps.mailboxes.post(organisationId, replyTo, bytes.toString('utf8')).catch(() => null);
+    const hearer: Hearer = {
+      ask(bytes) {
+        void post(bytes).then((posted) => posted !== 'posted' && stream.remove(hearer, [bytes]));
+        return true;
+      },
+      progress: (bytes) => void post(bytes),
     };
-    return { ask: post, progress: post };
+    return hearer;
   }
 
   async #joinElsewhere({ hearer, session, upstream }: Joining): Promise<Leave> {
@@ -140,7 +147,8 @@ export class GeneralStreams {
     post({ kind: 'join', replyTo: box.address });
     return (untold) => {
       post({ kind: 'leave', replyTo: box.address, untold: untold.map((bytes) => bytes.toString('utf8')) });
-      box.close();
+      const takeLate = (): Promise<void> => box.fetch().catch(() => undefined);
+      setTimeout(() => void takeLate().then(() => box.close()), LATE_MS).unref();
     };
   }
 }
