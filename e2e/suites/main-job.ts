@@ -247,6 +247,10 @@ export function mainJob(start: StartPlatform): void {
       { what: 'the new environment' },
     );
     for (const secret of ['PATCHBAY', 'DATABASE', '_KEY_FILE', '_SECRET', platform.facts.token]) expect(env).not.toContain(secret);
+    // Its admins see it run, on whichever host.
+    const shown = await platform.api.expect(200, 'GET', '/servers/everything/processes');
+    expect(shown).toMatchObject({ silentHosts: 0, failing: [] });
+    expect(shown['processes']).toContainEqual(expect.objectContaining({ current: true, state: 'ready' }));
   });
 
   test('deleting a session ends it for good', async () => {

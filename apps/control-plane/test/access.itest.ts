@@ -128,6 +128,7 @@ describe('with a second organisation', () => {
     ['PATCH', '/servers/memory', { description: 'stolen' }],
     ['DELETE', '/servers/memory', undefined],
     ['GET', '/servers/memory/catalogue', undefined],
+    ['GET', '/servers/memory/processes', undefined],
     ['POST', '/servers/memory/discover', undefined],
     ['GET', '/grants', undefined],
     ['POST', '/grants', { subject: { kind: 'everyone' }, server: 'memory', tools: { mode: 'all' } }],

@@ -199,6 +199,7 @@ describe('servers', () => {
       ['PATCH', ''],
       ['DELETE', ''],
       ['GET', '/catalogue'],
+      ['GET', '/processes'],
       ['POST', '/discover'],
     ] as const) {
       expect((await api(method, `/servers/leaving${path}`, method === 'PATCH' ? {} : undefined)).body.code, method + path).toBe(
@@ -354,6 +355,7 @@ test('the OpenAPI document is valid and names every route', async () => {
     'get /api/v1/orgs/{org}/servers',
     'get /api/v1/orgs/{org}/servers/{slug}',
     'get /api/v1/orgs/{org}/servers/{slug}/catalogue',
+    'get /api/v1/orgs/{org}/servers/{slug}/processes',
     'get /api/v1/orgs/{org}/tokens',
     'get /api/v1/session',
     'patch /api/v1/orgs/{org}/limits/{id}',

@@ -220,6 +220,31 @@ describe('isolation', () => {
     await Promise.all([one, two, other, plain].map((caller) => caller.end()));
   });
 
+  test('principal: a session that gives up a subscription, or ends, takes nothing from another', async () => {
+    const serverId = host.launches.add({ slug: 'personal', isolation: 'principal' });
+    const [one, two, three] = [1, 2, 3].map(() => Object.assign(new Caller(host.url, serverId), { principal: 'ada' })) as [
+      Caller,
+      Caller,
+      Caller,
+    ];
+    for (const caller of [one, two, three]) await caller.open();
+    const ask = (caller: Caller, what: 'subscribe' | 'unsubscribe', uri = 'a:b') =>
+      caller.post({ jsonrpc: '2.0', id: 1, method: `resources/${what}`, params: { uri } });
+    const told = async () => ((await one.text('seen')).match(/resources\/unsubscribe/g) ?? []).length;
+    for (const caller of [one, two, three]) await ask(caller, 'subscribe');
+    await ask(three, 'subscribe', 'c:d');
+    expect((await ask(one, 'unsubscribe')).messages[0]).toMatchObject({ id: 1, result: {} });
+    expect(await told()).toBe(0);
+    await ask(two, 'unsubscribe');
+    expect(await told()).toBe(0);
+    await three.end();
+    expect(await told()).toBe(2);
+    await ask(one, 'subscribe');
+    await ask(one, 'unsubscribe');
+    expect(await told()).toBe(3);
+    await Promise.all([one.end(), two.end()]);
+  });
+
   test('no process is ever used by two organisations, whatever they share', async () => {
     for (const isolation of ['session', 'principal', 'shared'] as const) {
       const serverId = host.launches.add({ slug: 'mine', isolation });

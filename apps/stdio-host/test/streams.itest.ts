@@ -166,6 +166,18 @@ describe('streams', () => {
     await stranger.end();
   });
 
+  test('a host that stops sends away who listens, and does not wait for them', async () => {
+    const stopping = await startHost({ drainMs: 30_000 });
+    const caller = new Caller(stopping.url, stopping.launches.add({ slug: 'fix' }));
+    await caller.open();
+    const general = await caller.listen();
+    const beganAtMs = Date.now();
+    const stopped = stopping.stop();
+    expect(await general.next()).toBeNull();
+    await stopped;
+    expect(Date.now() - beganAtMs).toBeLessThan(15_000);
+  });
+
   test('a cancelled call ends its stream, also for whoever comes back for it', async () => {
     const caller = await opened();
     const stream = await caller.stream(toolCall(1, 'request', { method: 'roots/list' }));

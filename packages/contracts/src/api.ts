@@ -177,6 +177,35 @@ export const Server = z.discriminatedUnion('kind', [
 ]);
 export type Server = z.infer<typeof Server>;
 
+/** What runs of a stdio server now, on all hosts, and how it last failed. Texts of the server are escaped and its secrets masked. */
+export const ServerProcesses = z.object({
+  /** Hosts that did not answer: what they run is not in it. */
+  silentHosts: z.number().int(),
+  processes: z.array(
+    z.object({
+      state: z.enum(['starting', 'ready', 'stopping']),
+      isolation: Isolation,
+      /** Of the present registration; false: it finishes what it does and ends. */
+      current: z.boolean(),
+      sessions: z.number().int(),
+      startedAt: z.iso.datetime(),
+      lastUsedAt: z.iso.datetime(),
+      stderrTail: z.array(z.string()),
+    }),
+  ),
+  /** It failed within the last minutes and is not started again before `retryAt`. */
+  failing: z.array(
+    z.object({
+      during: z.enum(['starting', 'ready']),
+      how: z.string(),
+      failures: z.number().int(),
+      retryAt: z.iso.datetime(),
+      stderrTail: z.array(z.string()),
+    }),
+  ),
+});
+export type ServerProcesses = z.infer<typeof ServerProcesses>;
+
 const catalogueEntry = z.object({
   name: z.string(),
   contractHash: z.string(),

@@ -7,6 +7,7 @@ import type { OutputTail } from './output-tail.ts';
 import type { Reply } from './reply.ts';
 import { errorText, keyOf, resultText, toOneLine } from './rpc-text.ts';
 import { ServerRequests } from './server-requests.ts';
+import { Subscriptions } from './subscriptions.ts';
 
 /** One message as it came over HTTP, scanned; `bytes` are one line. `traceparent` is written over the one that it brings, if any. */
 export type Incoming = { readonly bytes: Buffer; readonly message: ScannedMessage; readonly traceparent?: string | null };
@@ -29,6 +30,7 @@ export class Exchange {
   readonly #flights = new Flights();
   readonly #asked = new ServerRequests();
   readonly #members = new Map<string, Member>();
+  readonly #subscriptions = new Subscriptions();
   /** Where several sessions talk to one process, ids and progress tokens become our own, so that no session meets another's answer. */
   readonly #remap: boolean;
   #lastId = 0;
@@ -56,11 +58,20 @@ export class Exchange {
     this.#members.delete(sessionId);
     for (const { idText } of this.#asked.removeOf(sessionId)) this.#decline(idText, 'The client has left.');
     this.failAll(refused, sessionId);
+    for (const uri of this.#subscriptions.removeAll(sessionId)) {
+      // Under an id that is in no flight: its answer is dropped.
+      const unsubscribe = { jsonrpc: '2.0', id: (this.#lastId += 1), method: 'resources/unsubscribe', params: { uri } };
+      this.#options.send(JSON.stringify(unsubscribe));
+    }
   }
 
   /** Sends a request on. Null with a refusal passed to `reply` when it cannot be sent. */
   request(sessionId: string, incoming: Incoming, reply: Reply): Flight | null {
     const flight = this.#flight(sessionId, incoming, reply);
+    if (this.#isStillWanted(sessionId, incoming.message)) {
+      reply.finish(resultText(flight.idText, '{}'));
+      return null;
+    }
     if (this.#flights.byKey(flight.key) !== undefined) {
       reply.fail(refusal('rpc.invalid', 'A request with this id is still being answered in this session.'));
       return null;
@@ -131,6 +142,13 @@ export class Exchange {
       this.release(flight);
       flight.reply.abandon();
     }
+  }
+
+  /** Where one principal's sessions share a process: whether it would stop updates that another of them waits for. */
+  #isStillWanted(sessionId: string, { method, uri }: ScannedMessage): boolean {
+    if (this.#options.isolation !== 'principal' || uri === null) return false;
+    if (method === 'resources/subscribe') this.#subscriptions.add(sessionId, uri);
+    return method === 'resources/unsubscribe' && this.#subscriptions.remove(sessionId, uri);
   }
 
   #flight(sessionId: string, { bytes, message }: Incoming, reply: Reply): Flight {

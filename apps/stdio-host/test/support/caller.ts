@@ -39,6 +39,8 @@ export class Caller {
     return {
       authorization: `Bearer ${SECRET}`,
       'content-type': 'application/json',
+      // What stays open is not the test's.
+      connection: 'close',
       accept: 'application/json, text/event-stream',
       [STDIO_HOST.generationHeader]: this.generation,
       ...(this.principal === null ? {} : { [STDIO_HOST.principalHeader]: this.principal }),

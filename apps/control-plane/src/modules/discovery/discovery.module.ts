@@ -8,6 +8,6 @@ import { Transports } from './transports.ts';
 @Module({
   imports: [MaintenanceModule],
   providers: [DiscoveryService, DiscoveryQueue, Listeners, Transports],
-  exports: [DiscoveryService, DiscoveryQueue, Listeners],
+  exports: [DiscoveryService, DiscoveryQueue, Listeners, Transports],
 })
 export class DiscoveryModule {}

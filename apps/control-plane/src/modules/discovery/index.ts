@@ -4,3 +4,4 @@ export { DiscoveryModule } from './discovery.module.ts';
 export { DiscoveryQueue } from './discovery-queue.ts';
 export { DiscoveryService } from './discovery.service.ts';
 export { Listeners } from './listeners.ts';
+export { Transports } from './transports.ts';

@@ -39,6 +39,11 @@ export class StdioHosts {
     return (running ?? asked.find(({ status }) => status !== null))?.host.internal ?? first.internal;
   }
 
+  /** What each host runs of it; null for one that does not answer. */
+  async statusesOf(server: PlacedServer): Promise<(StdioHostStatus | null)[]> {
+    return Promise.all(this.#hosts.map((host) => statusOf(host, server)));
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#hosts.map(({ internal }) => internal.close()));
   }

@@ -1,11 +1,12 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { STDIO_HOST } from '@patchbay/contracts';
+import { type ServerProcesses, STDIO_HOST } from '@patchbay/contracts';
 import { egressFetch } from '@patchbay/egress';
 import { Config } from '../../config/config.ts';
 import { Lookups, type Server, type ServerSecret } from '../../prisma/index.ts';
 import { openingsFor } from '../snapshot/index.ts';
 import { ServerSecrets } from '../vault/index.ts';
 import { LIMITS } from './limits.ts';
+import { serverProcesses } from './server-processes.ts';
 import { StdioHosts } from './stdio-hosts.ts';
 import type { Transport } from './transport.ts';
 
@@ -34,6 +35,11 @@ export class Transports implements OnApplicationShutdown {
         { method, headers: { ...lowerCased(credential), ...headers }, ...(body === undefined ? {} : { body }), ...(signal && { signal }) },
         { policy: () => policy, timeoutMs, connectTimeoutMs: Math.min(server.connectMs, timeoutMs), maxBytes: LIMITS.answerBytes },
       );
+  }
+
+  /** Asks the hosts what they run of a stdio server. */
+  async processesOf(server: Server): Promise<ServerProcesses> {
+    return serverProcesses(server, await this.#stdioHosts.statusesOf(server));
   }
 
   async onApplicationShutdown(): Promise<void> {

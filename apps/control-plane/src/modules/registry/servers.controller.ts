@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
-import { Catalogue, Server, ServerChange, ServerInput } from '@patchbay/contracts';
+import { Catalogue, Server, ServerChange, ServerInput, ServerProcesses } from '@patchbay/contracts';
 import { Answers } from '../../common/answers.decorator.ts';
 import { CurrentCaller, type Caller } from '../../common/caller.ts';
 import { pageOf, PageQuery, type Page } from '../../common/page.ts';
@@ -7,6 +7,7 @@ import { Requires } from '../../common/requires.decorator.ts';
 import { orRefuse } from '../../common/or-refuse.ts';
 import { StdioRules } from '../stdio/index.ts';
 import { CatalogueService } from './catalogue.service.ts';
+import { ProcessesService } from './processes.service.ts';
 import { setsCommand } from './server-change.ts';
 import { ServersService } from './servers.service.ts';
 
@@ -16,6 +17,7 @@ export class ServersController {
     private readonly servers: ServersService,
     private readonly catalogues: CatalogueService,
     private readonly stdio: StdioRules,
+    private readonly running: ProcessesService,
   ) {}
 
   @Get()
@@ -72,6 +74,13 @@ export class ServersController {
   @Answers(200, 'Shows what discovery found.', { response: Catalogue })
   catalogue(@CurrentCaller() caller: Caller, @Param('slug') slug: string): Promise<Catalogue> {
     return this.catalogues.read(caller, slug);
+  }
+
+  @Get(':slug/processes')
+  @Requires('servers:read')
+  @Answers(200, 'Shows what runs of a stdio server, on all hosts, and how it last failed.', { response: ServerProcesses })
+  processes(@CurrentCaller() caller: Caller, @Param('slug') slug: string): Promise<ServerProcesses> {
+    return this.running.read(caller, slug);
   }
 
   @Post(':slug/discover')
