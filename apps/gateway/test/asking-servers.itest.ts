@@ -1,6 +1,6 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type AskingUpstream, startAskingUpstream } from './support/asking-upstream.ts';
+import { type AskingSpec, type AskingUpstream, startAskingUpstream } from './support/asking-upstream.ts';
 import type { TestGateway } from './support/gateway.ts';
 import { askedIn, type Calling, modernCall, type Sent, textIn } from './support/modern-call.ts';
 import { type Pods, startPods } from './support/pods.ts';
@@ -28,8 +28,8 @@ const TOOLS = [
   'link',
 ];
 
-async function start(isNumbered = true, spec: Partial<ServerSpec> = {}): Promise<void> {
-  upstream = await startAskingUpstream({ isNumbered });
+async function start(isNumbered = true, spec: Partial<ServerSpec> = {}, more: Partial<AskingSpec> = {}): Promise<void> {
+  upstream = await startAskingUpstream({ isNumbered, ...more });
   const server = {
     id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c12',
     slug: 'asking',
@@ -301,6 +301,17 @@ describe('a client', () => {
     await start();
     expect(await call(await connect('asking'), 'cut')).toBe('after the cut');
     expect(upstream.executed.get('cut')).toBe(1);
+  });
+});
+
+describe('a server that does not say whether it has a general stream', () => {
+  it('is waited for once, and asks on the streams of its calls', async () => {
+    await start(true, {}, { isSilent: true });
+    expect(textIn(await send({ name: 'falls_back' }, { capabilities: { roots: {} } }))).toBe('without a name');
+    const startedAtMs = performance.now();
+    const { key, requestState } = await askedBy('ask');
+    expect(textIn(await send({ name: 'ask', inputResponses: { [key]: accept('Ada') }, requestState }))).toBe('Hello Ada');
+    expect(performance.now() - startedAtMs).toBeLessThan(1_500);
   });
 });
 

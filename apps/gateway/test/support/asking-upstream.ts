@@ -35,10 +35,12 @@ export type AskingUpstream = Listening & {
 export type AskingSpec = {
   /** Its streams can be taken up again. */
   readonly isNumbered: boolean;
+  /** It never answers who wants its general stream. */
+  readonly isSilent?: boolean;
 };
 
 /** A real server of revision 2025-11-25 on the official SDK 1.x whose tools ask their client for something. */
-export async function startAskingUpstream({ isNumbered }: AskingSpec): Promise<AskingUpstream> {
+export async function startAskingUpstream({ isNumbered, isSilent = false }: AskingSpec): Promise<AskingUpstream> {
   const transports = new Map<string, StreamableHTTPServerTransport>();
   const state = { opened: [], executed: new Map(), levels: [], subscriptions: [], seen: [] } as Pick<
     AskingUpstream,
@@ -58,6 +60,7 @@ export async function startAskingUpstream({ isNumbered }: AskingSpec): Promise<A
     const body = request.method === 'POST' ? await readText(request) : '';
     const { 'last-event-id': lastEventId, 'mcp-session-id': id } = request.headers;
     state.seen.push({ method: request.method ?? '', lastEventId: lastEventId?.toString(), body });
+    if (isSilent && request.method === 'GET' && lastEventId === undefined) return;
     const transport = typeof id === 'string' ? transports.get(id) : await open();
     if (transport !== undefined) return transport.handleRequest(request, response, body === '' ? undefined : JSON.parse(body));
     response.writeHead(404, { 'content-type': 'application/json' });

@@ -1,5 +1,6 @@
 import { type ScannedMessage, scanMessage, type SseEvent } from '@patchbay/mcp-wire';
 import { UpstreamStream } from '../../streams/upstream-stream.ts';
+import type { ExchangeFailure } from '../exchange.ts';
 import { streamHeaders } from '../headers.ts';
 import { notify } from '../open-session.ts';
 import type { Upstream } from '../upstreams.ts';
@@ -14,7 +15,7 @@ export type Hearer = {
   progress(bytes: Buffer, message: ScannedMessage): void;
 };
 
-/** `taken`: another connection reads it. `none`: the server has no such stream. */
+/** `taken`: another connection reads it. `none`: the server has no such stream. `failed`: the session or the server is not there. */
 export type Stood = 'open' | 'taken' | 'none' | 'failed';
 
 export type GeneralStreamInput = {
@@ -25,7 +26,9 @@ export type GeneralStreamInput = {
 const IDLE_MS = 60_000;
 const REOPEN_MS = 1_000;
 const WAITING_MAX = 100;
-const [NONE, TAKEN] = [405, 409];
+const [GONE, TAKEN] = [404, 409];
+/** A server that has the stream says so at once; a call waits for that. */
+const OPEN_MS_MAX = 1_500;
 
 /** The stream on which a legacy server says what belongs to no call, read while calls of modern clients use its session. */
 export class GeneralStream {
@@ -72,11 +75,11 @@ export class GeneralStream {
       };
       if (way === null) return stands('failed');
       const headers = streamHeaders(upstream, session, this.#lastEventId);
-      const request = { pool: way.streams(), path: way.path, headers, timeoutMs: upstream.server.timeouts.connectMs };
+      const request = { pool: way.streams(), path: way.path, headers, timeoutMs: OPEN_MS_MAX };
       this.#stream = new UpstreamStream(request, {
         opened: () => stands('open'),
         event: (event) => this.#read(event),
-        refused: (why) => stands(why === TAKEN ? 'taken' : why === NONE ? 'none' : 'failed'),
+        refused: (why) => stands(whyNot(why)),
         ended: () => this.#onEnded(),
       });
       this.#stream.open();
@@ -153,4 +156,9 @@ export class GeneralStream {
   #answer({ id }: ScannedMessage, answer: object): void {
     void notify(this.#input.upstream, this.#input.session, JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
   }
+}
+
+function whyNot(why: number | ExchangeFailure): Stood {
+  if (why === TAKEN) return 'taken';
+  return why === GONE || why === 'dial' || why === 'connect-timeout' ? 'failed' : 'none';
 }

@@ -29,7 +29,7 @@ type Joining = { readonly upstream: Upstream; readonly session: LocatedSession; 
 const STREAMS_PER_ORGANISATION_MAX = 500;
 const STORE_TIMEOUT_MS = 1_500;
 const RECORD_LIFETIME_MS = 3_600_000;
-/** A server without such a stream is asked again after a while. */
+/** A server without such a stream, or that does not say, is asked again after a while. */
 const NONE_MS = 10 * 60_000;
 const NONE_MAX = 10_000;
 /** What was on its way to a call that has left is sent back. */
