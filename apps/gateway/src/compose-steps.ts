@@ -6,6 +6,7 @@ import type { CredentialResolver } from './credentials/resolver.ts';
 import type { Limits } from './limits/make-limits.ts';
 import { type Mailboxes, makeMailboxes } from './mailbox/mailboxes.ts';
 import { makeTaskIds } from './aggregate/task-ids.ts';
+import { makeChangeSubscription } from './methods/change-subscription.ts';
 import { makeDeleteSession } from './methods/delete-session.ts';
 import { makeForwardNotification } from './methods/forward-notification.ts';
 import { makeInitialize } from './methods/initialize.ts';
@@ -15,10 +16,11 @@ import { makeList } from './methods/list.ts';
 import { makeListCursors } from './methods/list-cursors.ts';
 import { makeListen } from './methods/listen.ts';
 import { makeOpenStream } from './methods/open-stream.ts';
-import { makeSetLevel } from './methods/set-level.ts';
+import { makeSetLevel, type SetLevelDeps } from './methods/set-level.ts';
 import { makeTakeAnswer } from './methods/take-answer.ts';
 import { makeResumeCall } from './methods/resume-call.ts';
 import type { Tracing } from './ops/tracing.ts';
+import type { AnswerEarlyDeps } from './pipeline/answer-early.ts';
 import { makePipeline } from './pipeline/index.ts';
 import { makeFactStore } from './sessions/client-facts.ts';
 import { makeEndedSessions } from './sessions/ended-sessions.ts';
@@ -143,13 +145,26 @@ export function makeSteps({
       initializeEither: makeInitializeEither({ ...reach, sessionOpener, sessions, initialize }),
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
       listen: makeListen({ ...reach, streams }),
-      setLevel: makeSetLevel({ ...reach, sessions, states, logger }),
-      openStream: makeOpenStream({ ...reach, sessions, streams, resumeCall: makeResumeCall(rounds), logger }),
+      ...sessionChanges({ ...reach, sessions, states, logger }),
+      openStream: makeOpenStream({
+        ...reach,
+        sessions,
+        states,
+        snapshots: state.snapshots,
+        streams,
+        resumeCall: makeResumeCall(rounds),
+        logger,
+      }),
       forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions, logger, takeAnswer: makeTakeAnswer(rounds) }),
     },
     attachCredential: { credentials },
     dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream, asking, rounds, states, taskIds },
   });
+}
+
+/** What changes a client's session for all pods. */
+function sessionChanges(deps: SetLevelDeps): Pick<AnswerEarlyDeps, 'changeSubscription' | 'setLevel'> {
+  return { changeSubscription: makeChangeSubscription(deps), setLevel: makeSetLevel(deps) };
 }
 
 /** What clients may call this listener, and where their pages may come from: loopback, and the public URL behind a balancer. */

@@ -73,7 +73,7 @@ export async function startLegacyUpstream(port = 0, onMark: OnMark | null = null
       streams.clear();
     },
     updateResource(uri) {
-      for (const [server, uris] of subscribed) if (uris.has(uri)) void server.server.sendResourceUpdated({ uri });
+      for (const [server, uris] of subscribed) if (uris.has(uri)) server.server.sendResourceUpdated({ uri }).catch(() => undefined); // its client is gone
     },
     addTool(name) {
       added.push(name);

@@ -27,7 +27,7 @@ export function describeEndpoint(ctx: CallContext): EndpointDescription | null {
   if (catalogue === null) return null;
   const reduced = catalogue.era === era ? sameEraCapabilities : deliverableCapabilities;
   return {
-    capabilities: withSubscriptions(ctx, reduced(catalogue.capabilities), [endpointServer]),
+    capabilities: withSubscriptions(reduced(catalogue.capabilities), [endpointServer]),
     serverInfo: catalogue.serverInfo,
     instructions: catalogue.instructions,
   };
@@ -36,18 +36,18 @@ export function describeEndpoint(ctx: CallContext): EndpointDescription | null {
 /** With the extensions of those servers that the caller may use; they are of the present revision, and so must the client be. */
 function aggregateCapabilities(ctx: CallContext): Capabilities {
   const capabilities = deliverableCapabilities(AGGREGATE_CAPABILITIES);
-  if (ctx.era === 'legacy') return capabilities;
   const permitted = [...(ctx.snapshot?.serversBySlug.values() ?? [])].filter((server) =>
     isPermitted(ctx, server, { kind: 'server', name: server.slug }),
   );
+  if (ctx.era === 'legacy') return withSubscriptions(capabilities, permitted);
   const declared = permitted.flatMap(({ catalogue }) => (catalogue?.era === 'modern' ? [catalogue.capabilities] : []));
   const extensions = routedExtensions(declared);
-  return withSubscriptions(ctx, extensions === null ? capabilities : { ...capabilities, extensions }, permitted);
+  return withSubscriptions(extensions === null ? capabilities : { ...capabilities, extensions }, permitted);
 }
 
-/** A client that listens may subscribe to resources where one of these servers takes subscriptions, of whichever era. */
-function withSubscriptions({ era }: CallContext, capabilities: Capabilities, servers: readonly CompiledServer[]): Capabilities {
-  if (era === 'legacy' || !servers.some(takesSubscriptions)) return capabilities;
+/** A client may subscribe to resources where one of these servers takes subscriptions, of whichever era either is. */
+function withSubscriptions(capabilities: Capabilities, servers: readonly CompiledServer[]): Capabilities {
+  if (!servers.some(takesSubscriptions)) return capabilities;
   return { ...capabilities, resources: { ...capabilities['resources'], subscribe: true } };
 }
 

@@ -5,23 +5,23 @@ import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline
 import type { ClientStreams } from '../streams/client-streams.ts';
 import { ForwardedStream } from '../streams/forwarded-stream.ts';
 import { ALL_OF_IT, AS_IT_IS, type StreamView } from '../streams/stream-view.ts';
-import { streamOwnerOf } from '../streams/stream-owner.ts';
+import { streamOwnerOf, type Subscribed } from '../streams/stream-owner.ts';
+import { SessionSubscriptions, type SessionSubscriptionsDeps } from '../subscriptions/session-subscriptions.ts';
 import { readExposedEventId } from '../upstream/bridge/server-requests.ts';
 import { edgeEra } from '../upstream/edge-era.ts';
 import { streamHeaders } from '../upstream/headers.ts';
 import { refuseBroken, refuseFailure } from '../upstream/judge.ts';
-import { type ReachDeps, reach } from '../upstream/reach.ts';
+import { reach } from '../upstream/reach.ts';
 import { isOurId } from '../upstream/rounds/question-ids.ts';
 import type { SessionOwner, SessionRegistry, UpstreamSession } from '../upstream/session-registry.ts';
 import type { Upstream } from '../upstream/upstreams.ts';
 import type { makeResumeCall } from './resume-call.ts';
 
-export type OpenStreamDeps = ReachDeps & {
+export type OpenStreamDeps = SessionSubscriptionsDeps & {
   readonly sessions: Pick<SessionRegistry, 'current' | 'replace'>;
   readonly streams: ClientStreams;
   /** For who lost the stream of a call that we ask questions on. */
   readonly resumeCall: ReturnType<typeof makeResumeCall>;
-  readonly logger: { warn(fields: object, message: string): void };
 };
 
 type Opening = {
@@ -42,23 +42,28 @@ export function makeOpenStream(deps: OpenStreamDeps): Step {
     const { response, serverSlug: server, session } = ctx;
     if (session === null) return refusal('internal');
     let takeOut = (): void => undefined;
+    const subscribed: Subscribed[] = [];
+    const owner = streamOwnerOf(ctx, subscribed);
+    const subscriptions = new SessionSubscriptions(deps, { owner, session, subscribed, tell: (message) => forwarded.stream.tell(message) });
     const forwarded = new ForwardedStream(response, {
       over(why) {
         takeOut();
+        subscriptions.close();
         if (why === 'crashed') deps.logger.warn({ server }, 'a stream could not be forwarded');
       },
     });
     const admitted = deps.streams.add({
-      owner: streamOwnerOf(ctx),
+      owner,
       listsChanged(lists) {
         for (const list of lists) forwarded.stream.tell(`{"jsonrpc":"2.0","method":"notifications/${list}/list_changed"}`);
       },
       end: () => forwarded.end(),
     });
     if (typeof admitted === 'function') takeOut = admitted;
-    const refused = typeof admitted === 'function' ? await openFor(deps, ctx, forwarded) : admitted;
+    const refused = typeof admitted === 'function' ? await openFor(deps, ctx, { forwarded, subscriptions }) : admitted;
     if (refused === undefined) return ANSWERED;
     forwarded.stream.release();
+    subscriptions.close();
     takeOut();
     if (!response.destroyed) return refused;
     ctx.outcome = 'cancelled';
@@ -66,13 +71,16 @@ export function makeOpenStream(deps: OpenStreamDeps): Step {
   };
 }
 
-async function openFor(deps: OpenStreamDeps, ctx: CallContext, forwarded: ForwardedStream): Promise<Refusal | undefined> {
+type Parts = { readonly forwarded: ForwardedStream; readonly subscriptions: SessionSubscriptions };
+
+async function openFor(deps: OpenStreamDeps, ctx: CallContext, { forwarded, subscriptions }: Parts): Promise<Refusal | undefined> {
   const { endpointServer } = ctx;
   const lastEventId = ctx.request.headers['last-event-id'];
   if (isOurId(lastEventId)) return deps.resumeCall(ctx, forwarded.stream, lastEventId);
   if (endpointServer === null && lastEventId !== undefined) return resumeOnAggregate(deps, ctx, forwarded);
   if (endpointServer === null || edgeEra(endpointServer, ctx.session) === 'modern') {
-    forwarded.openSilent();
+    await subscriptions.open();
+    if (!forwarded.stream.isGone) forwarded.openSilent();
     return undefined;
   }
   const upstream = await reach(deps, ctx, endpointServer);

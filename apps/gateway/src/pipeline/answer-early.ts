@@ -16,6 +16,7 @@ export type AnswerEarlyDeps = {
   readonly deleteSession: Step;
   readonly openStream: Step;
   readonly setLevel: Step;
+  readonly changeSubscription: Step;
   readonly forwardNotification: Step;
 };
 
@@ -37,6 +38,9 @@ export function makeAnswerEarly(deps: AnswerEarlyDeps): Step {
         return ANSWERED;
       case 'session/delete':
         return deps.deleteSession(ctx);
+      case 'resources/subscribe':
+      case 'resources/unsubscribe':
+        return deps.changeSubscription(ctx);
       case 'logging/setLevel':
         return deps.setLevel(ctx);
       case 'stream':

@@ -40,6 +40,8 @@ export type BuiltinMethod =
   | 'subscriptions/listen'
   | 'ping'
   | 'logging/setLevel'
+  | 'resources/subscribe'
+  | 'resources/unsubscribe'
   | 'tools/list'
   | 'prompts/list'
   | 'resources/list'

@@ -55,7 +55,7 @@ function stateFor(
   { object, server }: UpstreamTarget,
   method: string,
 ): SessionState | Promise<SessionState> {
-  const edit = subscriptionEdit(method, { serverId: server.id, uri: object.name });
+  const edit = subscriptionEdit(method, { serverId: server.id, uri: object.name, spelled: object.name });
   if (edit !== null) return states.change(session, edit).then(() => UNCHANGED);
   return edgeEra(server, session) === 'modern' ? states.current(session) : UNCHANGED;
 }

@@ -5,6 +5,7 @@ import type { TaskIds } from '../aggregate/task-ids.ts';
 import { isTaskMethod, taskTarget } from '../aggregate/task-target.ts';
 import { notDiscovered } from '../methods/list.ts';
 import type { CompiledServer } from '../snapshot/compiled.ts';
+import { edgeEra } from '../upstream/edge-era.ts';
 import { foreignMethodOf, objectOf } from './call-object.ts';
 import type { BuiltinMethod, CallContext, CallObject, Outcome, Target } from './context.ts';
 
@@ -26,6 +27,8 @@ function targetOf(ctx: CallContext, taskIds: TaskIds): Target | Refusal {
   if (message.kind !== 'request') return builtin('notification', endpointServer);
   const own = ctx.era === 'modern' ? MODERN_BUILTINS[message.method] : LEGACY_BUILTINS[message.method];
   if (own !== undefined) return liveTarget(own, endpointServer) ?? builtin(own, endpointServer);
+  const change = subscriptionChange(ctx);
+  if (change !== null) return builtin(change, endpointServer);
   if (endpointServer === null) return isTaskMethod(ctx) ? taskTarget(ctx, taskIds) : aggregateTarget(ctx);
   if (endpointServer.catalogue === null) return refusal('upstream.unreachable', notDiscovered(endpointServer));
   if (isTaskMethod(ctx) && taskIds.areSealed(ctx, endpointServer)) return taskTarget(ctx, taskIds);
@@ -36,6 +39,13 @@ function targetOf(ctx: CallContext, taskIds: TaskIds): Target | Refusal {
 function liveTarget(method: BuiltinMethod, server: CompiledServer | null): Target | null {
   const isLive = server !== null && server.catalogueMode === 'live' && server.catalogue !== null && Object.hasOwn(LISTS, method);
   return isLive ? { kind: 'upstream', server, object: { kind: 'server', name: server.slug }, upstreamName: null } : null;
+}
+
+/** Of a session that is ours; a session with a legacy server is the server's to change. */
+function subscriptionChange({ endpointServer, era, message, session }: CallContext): BuiltinMethod | null {
+  const method = message?.method;
+  if (era !== 'legacy' || session === null || (method !== 'resources/subscribe' && method !== 'resources/unsubscribe')) return null;
+  return endpointServer === null || edgeEra(endpointServer, session) === 'modern' ? method : null;
 }
 
 function builtin(method: BuiltinMethod, server: CompiledServer | null): Target {

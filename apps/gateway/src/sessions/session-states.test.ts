@@ -72,7 +72,9 @@ describe('what a client changed in its session', () => {
   it('loses nothing when pods change it at once', async () => {
     const { pods } = await fleetOf(3);
     const serverId = ServerId.parse(randomUUID());
-    const edits = Array.from({ length: 9 }, (_, index) => subscriptionEdit('resources/subscribe', { serverId, uri: `note://${index}` }));
+    const edits = Array.from({ length: 9 }, (_, index) =>
+      subscriptionEdit('resources/subscribe', { serverId, uri: `note://${index}`, spelled: '' }),
+    );
     await Promise.all(edits.map(async (edit, index) => pods[index % 3]?.change(SESSION, edit ?? toLevel('never'))));
     const state = await pods[0]?.current(SESSION);
     expect(state?.subscriptions.map(({ uri }) => uri).toSorted()).toEqual(edits.map((_, index) => `note://${index}`));
@@ -125,7 +127,7 @@ describe('subscriptions', () => {
   it('are one for each server and URI, and of too many the oldest go', () => {
     const [one, two] = [ServerId.parse(randomUUID()), ServerId.parse(randomUUID())];
     const apply = (state: SessionState, method: string, serverId: ServerId, uri: string): SessionState =>
-      subscriptionEdit(method, { serverId, uri })?.(state) ?? state;
+      subscriptionEdit(method, { serverId, uri, spelled: uri })?.(state) ?? state;
     let state = apply(
       apply(apply(UNCHANGED, 'resources/subscribe', one, 'a'), 'resources/subscribe', two, 'a'),
       'resources/subscribe',
@@ -134,10 +136,10 @@ describe('subscriptions', () => {
     );
     expect(state.subscriptions).toHaveLength(2);
     state = apply(state, 'resources/unsubscribe', two, 'a');
-    expect(state.subscriptions).toEqual([{ serverId: one, uri: 'a' }]);
+    expect(state.subscriptions).toEqual([{ serverId: one, uri: 'a', spelled: 'a' }]);
     for (let index = 0; index < 1_000; index += 1) state = apply(state, 'resources/subscribe', one, `n${index}`);
     expect(state.subscriptions).toHaveLength(1_000);
     expect(state.subscriptions.some(({ uri }) => uri === 'a')).toBe(false);
-    expect(subscriptionEdit('tools/call', { serverId: one, uri: 'a' })).toBeNull();
+    expect(subscriptionEdit('tools/call', { serverId: one, uri: 'a', spelled: 'a' })).toBeNull();
   });
 });

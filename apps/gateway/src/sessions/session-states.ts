@@ -6,7 +6,8 @@ import { LRUCache } from 'lru-cache';
 import { within } from '../directory/within.ts';
 import type { ClientSession } from './client-session.ts';
 
-export type Subscription = { readonly serverId: ServerId; readonly uri: string };
+/** `uri`: the server's own; `spelled`: as the client knows it at its endpoint. */
+export type Subscription = { readonly serverId: ServerId; readonly uri: string; readonly spelled: string };
 
 /** What a client has changed in its session since it opened it. Immutable. */
 export type SessionState = {
@@ -35,6 +36,8 @@ export type SessionStates = {
   current(session: ClientSession): SessionState | Promise<SessionState>;
   /** Resolves when every pod has taken it, after one second at most; false when the store has not. Never rejects. */
   change(session: ClientSession, edit: (state: SessionState) => SessionState): Promise<boolean>;
+  /** Called when the session was changed, on whichever pod, which waits for it. Must not reject. Returns what ends it. */
+  watch(session: ClientSession, changed: () => Promise<void>): () => void;
   listen(): Promise<void>;
 };
 
@@ -64,6 +67,7 @@ class StoredStates implements SessionStates {
   readonly #known = new LRUCache<string, SessionState>({ max: KNOWN_MAX });
   readonly #flights = new Map<string, Flight>();
   readonly #waiting = new Map<string, Waiting>();
+  readonly #watching = new Map<string, Set<() => Promise<void>>>();
 
   constructor(deps: SessionStatesDeps) {
     this.#deps = deps;
@@ -90,8 +94,17 @@ class StoredStates implements SessionStates {
     }
     this.#forget(key);
     this.#known.set(key, changed);
-    await this.#tellPods(organisationId, key);
+    await Promise.all([this.#tellPods(organisationId, key), within(this.#changed(key), PODS_TAKE_MS, undefined)]);
     return true;
+  }
+
+  watch({ key }: ClientSession, changed: () => Promise<void>): () => void {
+    const watching = this.#watching.get(key) ?? new Set();
+    this.#watching.set(key, watching.add(changed));
+    return () => {
+      watching.delete(changed);
+      if (watching.size === 0 && this.#watching.get(key) === watching) this.#watching.delete(key);
+    };
   }
 
   async listen(): Promise<void> {
@@ -160,9 +173,12 @@ class StoredStates implements SessionStates {
     const [, pod, id, , key] = heard;
     if (pod === this.#pod) return;
     this.#forget(key);
-    this.#say(['took', id, this.#pod]).catch((error: unknown) =>
-      this.#deps.logger.warn({ err: error }, 'cannot say that a change was taken'),
-    );
+    const took = this.#changed(key).then(() => this.#say(['took', id, this.#pod]));
+    took.catch((error: unknown) => this.#deps.logger.warn({ err: error }, 'cannot say that a change was taken'));
+  }
+
+  async #changed(key: string): Promise<void> {
+    await Promise.all([...(this.#watching.get(key) ?? [])].map((changed) => changed()));
   }
 
   #forget(key: string): void {

@@ -9,7 +9,7 @@ export type ReachDeps = { readonly credentials: CredentialResolver; readonly res
 /** A server with its credential, for messages of a session rather than calls; those take the pipeline's own steps. */
 export async function reach(
   { credentials, resolveUpstream }: ReachDeps,
-  ctx: CallContext,
+  ctx: Pick<CallContext, 'principal' | 'snapshot' | 'tokenHash'>,
   server: CompiledServer,
 ): Promise<Upstream | Refusal> {
   const { principal, snapshot, tokenHash } = ctx;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type LimitsPart, type Principal, TokenId, UserId } from '@patchbay/contracts';
+import { type LimitsPart, type OrganisationId, type Principal, TokenId, UserId } from '@patchbay/contracts';
 import { refusal } from '@patchbay/errors';
 import type { Bus, Counters, SharedStore } from '@patchbay/ports';
 import { createMetrics, type Metrics } from '@patchbay/telemetry';
@@ -10,6 +10,7 @@ import { makeCredentialResolver } from '../../src/credentials/resolver.ts';
 import { makeCounters } from '../../src/limits/counters.fixture.ts';
 import { makeLimits } from '../../src/limits/make-limits.ts';
 import { makeTaskIds } from '../../src/aggregate/task-ids.ts';
+import { makeChangeSubscription } from '../../src/methods/change-subscription.ts';
 import { makeDeleteSession } from '../../src/methods/delete-session.ts';
 import { makeForwardNotification } from '../../src/methods/forward-notification.ts';
 import { makeInitialize } from '../../src/methods/initialize.ts';
@@ -148,12 +149,11 @@ export async function startGateway({
   const inFlight = makeInFlight({ bus, keyring: KEYRING, clock, logger });
   const streams = new ClientStreams();
   const mailboxes = makeMailboxes({ bus, keyring: KEYRING, store, podId: randomUUID(), clock, logger });
-  await Promise.all([
-    mailboxes.listen(),
-    inFlight.listen(),
-    states.listen(),
-    ended.listen({ onEnded: tombstones.learn, onGap: sessionOpener.forgetOpened }),
-  ]);
+  const onEnded = (organisationId: OrganisationId, key: string): void => {
+    tombstones.learn(key);
+    streams.sessionEnded(organisationId, key);
+  };
+  await Promise.all([mailboxes.listen(), inFlight.listen(), states.listen(), ended.listen({ onEnded, onGap: sessionOpener.forgetOpened })]);
   const waiting = new WaitingCalls();
   const rounds = { mailboxes, questionIds: makeQuestionIds(KEYRING), ownOrigin: OWN_ORIGIN, waiting };
   const held = new HeldStreams(mailboxes);
@@ -176,8 +176,18 @@ export async function startGateway({
       initializeEither: makeInitializeEither({ credentials, resolveUpstream, sessionOpener, sessions, initialize }),
       deleteSession: makeDeleteSession({ credentials, resolveUpstream, tombstones, sessions, logger }),
       listen: makeListen({ credentials, resolveUpstream, streams }),
+      changeSubscription: makeChangeSubscription({ states }),
       setLevel: makeSetLevel({ credentials, resolveUpstream, sessions, states, logger }),
-      openStream: makeOpenStream({ credentials, resolveUpstream, sessions, streams, resumeCall: makeResumeCall(rounds), logger }),
+      openStream: makeOpenStream({
+        credentials,
+        resolveUpstream,
+        sessions,
+        states,
+        snapshots: { current: () => snapshot },
+        streams,
+        resumeCall: makeResumeCall(rounds),
+        logger,
+      }),
       forwardNotification: makeForwardNotification({
         credentials,
         resolveUpstream,
