@@ -1,4 +1,4 @@
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -210,6 +210,19 @@ describe.each<[string, HostOverrides]>([
       expect(bytes).toBeLessThan(1024 * MIB);
       expect(await bystander.text('echo', { text: 'unharmed' })).toBe('unharmed');
     }));
+
+  test('of processor time waits for its share', async ({ skip }) => {
+    if (how === 'watched') skip('the kernel alone can make it wait');
+    await withHost({ cpus: 0.05 }, async (greedy) => {
+      await greedy.text('attack', { code: 'const until = Date.now() + 1500; while (Date.now() < until); return 0;' });
+      const path = /^\d+:(?:cpu|cpu,cpuacct):(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+      const parent = join('/sys/fs/cgroup/cpu', path);
+      const throttled = readdirSync(parent)
+        .filter((name) => name.startsWith(`patchbay-${process.pid}-`))
+        .map((name) => Number(/^nr_throttled (\d+)$/m.exec(readFileSync(join(parent, name, 'cpu.stat'), 'utf8'))?.[1]));
+      expect(Math.max(...throttled)).toBeGreaterThan(0);
+    });
+  });
 
   test('of files gets an error of the system', () =>
     withHost({ openFilesMax: 128 }, async (greedy) => {

@@ -1,10 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { Caller } from './support/caller.ts';
-import { LaunchServer, makeHome, processesMarked, SECRET, until } from './support/harness.ts';
+import { LaunchServer, makeHome, processesMarked, SECRET, startHost, until } from './support/harness.ts';
 
 const HOST = fileURLToPath(new URL('./fixtures/host.ts', import.meta.url));
 
@@ -22,6 +24,27 @@ async function spawnHost(
   return { child, url: `http://127.0.0.1:${port.toString().trim()}` };
 }
 
+/** Directories that a host of this pid made for its servers: ways out, and control groups. */
+function leftOf(pid: number): string[] {
+  const groups = readFileSync('/proc/self/cgroup', 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const [, kind = '', path = ''] = line.split(':');
+      const directory = join('/sys/fs/cgroup', kind, path);
+      return ['memory', 'pids', 'cpu'].includes(kind) && existsSync(directory) ? readdirSync(directory) : [];
+    });
+  return [...readdirSync(tmpdir()), ...groups].filter(
+    (name) => name.startsWith(`patchbay-egress-${pid}-`) || name.startsWith(`patchbay-${pid}-`),
+  );
+}
+
+async function nextRemovesWhatIsLeft(pid: number): Promise<void> {
+  expect(pid).toBeGreaterThan(0);
+  const next = await startHost();
+  await next.stop();
+  expect(leftOf(pid)).toEqual([]);
+}
+
 describe.skipIf(process.platform !== 'linux')('kill -9 of the host', () => {
   for (const [kind, more] of [
     ['with a sandbox', {}],
@@ -34,7 +57,11 @@ describe.skipIf(process.platform !== 'linux')('kill -9 of the host', () => {
       const { child, url } = await spawnHost(home, launches, more);
       try {
         const serverIds = [{ isolation: 'session' }, { isolation: 'shared' }] as const;
-        const callers = serverIds.map((spec, index) => new Caller(url, launches.add({ slug: `s${index}`, env: { MARK: mark }, ...spec })));
+        // With a way out, which is a directory in /tmp that nobody but the host removes.
+        const egress = { targets: ['example.com:443'], openings: [] };
+        const callers = serverIds.map(
+          (spec, index) => new Caller(url, launches.add({ slug: `s${index}`, env: { MARK: mark }, egress, ...spec })),
+        );
         for (const caller of callers) {
           await caller.open();
           // Without a sandbox only its process group can be reached, so there the grandchild stays in it.
@@ -46,6 +73,9 @@ describe.skipIf(process.platform !== 'linux')('kill -9 of the host', () => {
         expect(processesMarked(mark).length).toBeGreaterThanOrEqual(5);
         child.kill('SIGKILL');
         await until('nothing is left', () => processesMarked(mark).length === 0, 3_000);
+        // Only inside a sandbox is there a way out that can be left behind.
+        if (kind === 'with a sandbox') expect(leftOf(child.pid ?? 0)).not.toEqual([]);
+        await nextRemovesWhatIsLeft(child.pid ?? 0);
       } finally {
         child.kill('SIGKILL');
         await launches.stop();
