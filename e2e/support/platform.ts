@@ -52,7 +52,7 @@ export class Platform implements TestPlatform {
       child.once('exit', (code) => reject(new Error(`patchbay ended with ${code} before it was ready:\n${this.output}`)));
     });
     exited.catch(() => {});
-    await Promise.race([exited, until(() => this.isReady(), { what: 'the start page', timeoutMs: 90_000 })]);
+    await Promise.race([exited, until(() => this.isReady(), { what: 'the start page', timeoutMs: 180_000 })]);
     this.#bootstrap = BootstrapFile.parse(JSON.parse(readFileSync(join(this.home, 'bootstrap.json'), 'utf8')));
     return (Date.now() - startedAt) / 1000;
   }

@@ -135,3 +135,19 @@ test('a link that leads nowhere and a variable that no program reads are found',
   expect(output).toContain('docs/page.md: the link to gone.md leads nowhere');
   expect(output).toContain('docs/page.md: no program reads PATCHBAY_NO_SUCH');
 });
+
+test('a trap of the protocol without a test, and a linked file without one that names it, are found', async () => {
+  const checkout = makeCheckout({ copied: ['packages/contracts/src/environment.ts'], installed: false });
+  const page = (rows: readonly string[]) => ({ 'docs/architecture/protocol-traps.md': `${rows.join('\n')}\n` });
+  const rows = Array.from({ length: 34 }, (_, index) => `| ${index + 1} | It holds. | [test](../../traps.ts) |`);
+  const titles = Array.from({ length: 34 }, (_, index) => `test('it holds (trap ${index + 1})', () => {});`);
+  const check = () => checkout.run('tools/checks/docs.mjs');
+  checkout.write({ 'traps.ts': titles.join('\n'), ...page(rows) });
+  expect(await check()).toEqual({ code: 0, output: '1 pages, 0 findings\n' });
+  checkout.write({ 'traps.ts': titles.map((title) => title.replace('(trap 3)', '(trap 13)')).join('\n'), ...page(rows.slice(0, 33)) });
+  const { code, output } = await check();
+  expect(code).toBe(1);
+  expect(output).toContain('no test in traps.ts is about trap 3\n');
+  expect(output).toContain('no test is linked for trap 34\n');
+  expect(output).toContain('2 findings');
+});

@@ -16,7 +16,7 @@ export type ProgramOptions = {
   readonly onExit: () => void;
 };
 
-const READY_TIMEOUT_MS = 90_000;
+const READY_TIMEOUT_MS = 180_000;
 
 /** One program as an orchestrator runs it: started directly, restarted on demand, its output kept. */
 export class Program {
