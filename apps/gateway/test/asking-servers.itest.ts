@@ -16,6 +16,7 @@ afterEach(async () => {
 });
 
 const TOOLS = [
+  'withdraws_elsewhere',
   'ask_elsewhere',
   'progress_elsewhere',
   'ask',
@@ -107,6 +108,12 @@ describe.each([
     expect(await Promise.all([call(one, 'ask_elsewhere'), call(other, 'ask_elsewhere')])).toEqual(['Hello Ada', 'Hello Ada']);
     expect(upstream.executed.get('ask_elsewhere')).toBe(2);
     expect(upstream.seen.filter(({ lastEventId, method }) => method === 'GET' && lastEventId === undefined).length).toBeGreaterThan(1);
+  });
+
+  it('is not asked any more once the server has withdrawn it', async () => {
+    await start(isNumbered);
+    expect(await call(await connect('asking'), 'withdraws_elsewhere')).toBe('never mind');
+    expect(asked).toEqual([]);
   });
 
   it('may come with progress outside of the call', async () => {
@@ -246,6 +253,12 @@ describe('a client', () => {
       400,
       { code: -32021, data: { requiredCapabilities: { elicitation: { form: {} } } } },
     ]);
+  });
+
+  it('without what the server asks for outside of the call gets the same, at once', async () => {
+    await start();
+    const sent = await send({ name: 'ask_elsewhere' }, { capabilities: { sampling: {} } });
+    expect(sent.json.error).toMatchObject({ code: -32021, data: { requiredCapabilities: { elicitation: { form: {} } } } });
   });
 
   it('without what the server can do without gets its answer', async () => {

@@ -126,8 +126,17 @@ function askingServer({ executed, levels, opened, subscriptions }: State): McpSe
   });
   // As many servers do it: what they ask names no call, and so goes out on the session's general stream.
   tool('ask_elsewhere', async () => {
-    const { content } = await server.server.elicitInput({ mode: 'form', message: 'Your name?', requestedSchema: NAME });
+    const params = { mode: 'form' as const, message: 'Your name?', requestedSchema: NAME };
+    const { content } = await server.server.request({ method: 'elicitation/create', params }, ElicitResultSchema);
     return text(`Hello ${String(content?.['name'])}`);
+  });
+  tool('withdraws_elsewhere', async () => {
+    const giveUp = new AbortController();
+    setTimeout(() => giveUp.abort(), 10);
+    const params = { mode: 'form' as const, message: 'Your name?', requestedSchema: NAME };
+    await server.server.request({ method: 'elicitation/create', params }, ElicitResultSchema, { signal: giveUp.signal }).catch(() => null);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    return text('never mind');
   });
   tool('progress_elsewhere', async (extra) => {
     const progressToken = extra._meta?.progressToken;

@@ -67,11 +67,15 @@ export class AskingAttempt implements Hearer {
 
   /** The same outside of the call. False: the call has ended, or cannot be asked this; its place to go on is its own stream. */
   ask(bytes: Buffer, message: ScannedMessage): boolean {
-    const { relay } = this.#input;
-    return relay.isWaiting && !this.#isParking && this.take(bytes, message) === null;
+    const { asking, relay, session, upstream } = this.#input;
+    if (!relay.isWaiting || this.#isParking || !asking.canAsk) return false;
+    const refused = this.take(bytes, message);
+    if (refused === null) asking.keepUntold(bytes);
+    else void notify(upstream, session, JSON.stringify({ jsonrpc: '2.0', id: message.id, error: refused }));
+    return true;
   }
 
-  progress(bytes: Buffer, message: ScannedMessage): void {
+  hear(bytes: Buffer, message: ScannedMessage): void {
     this.#input.relay.hear(bytes, message);
   }
 

@@ -74,8 +74,8 @@ export class Asking {
   async hearing<T>(upstream: Upstream, session: LocatedSession, run: () => Promise<T>): Promise<T> {
     if (this.declared.capabilities === '{}') return run();
     const hearer: Hearer = {
-      ask: (bytes, message) => this.#hearer?.ask(bytes, message) === true && this.#untold.push(bytes) > 0,
-      progress: (bytes, message) => this.#hearer?.progress(bytes, message),
+      ask: (bytes, message) => this.#hearer?.ask(bytes, message) ?? false,
+      hear: (bytes, message) => this.#hearer?.hear(bytes, message),
     };
     const joined = this.#deps.general.join({ upstream, session, hearer });
     const leave = joined instanceof Promise ? await joined : joined;
@@ -85,6 +85,16 @@ export class Asking {
       this.#hearer = null;
       leave(this.#untold);
     }
+  }
+
+  /** Whether this call may end with questions at all. */
+  get canAsk(): boolean {
+    return CAN_ASK.has(this.#input.ctx.message?.method ?? '');
+  }
+
+  /** It was asked outside of its call: another is asked instead, should it end before its client is told. */
+  keepUntold(bytes: Buffer): void {
+    this.#untold.push(bytes);
   }
 
   set hearer(hearer: Hearer) {
@@ -97,7 +107,7 @@ export class Asking {
 
   /** Takes a request of the server: what it is told at once, or null: `onQuiet` is called with all that it asked, once it is quiet. */
   take(bytes: Buffer, message: ScannedMessage, onQuiet: (questions: readonly Question[]) => void): Refused | null {
-    if (!CAN_ASK.has(this.#input.ctx.message?.method ?? '') || !isQuestionMethod(message.method)) return UNKNOWN;
+    if (!this.canAsk || !isQuestionMethod(message.method)) return UNKNOWN;
     const { paramsSpan } = message;
     const params: unknown = paramsSpan === null ? {} : JSON.parse(bytes.toString('utf8', paramsSpan.start, paramsSpan.end));
     const lacking = lackingFor(this.declared, message.method, params);

@@ -1,4 +1,4 @@
-import { type ScannedMessage, scanMessage, type SseEvent } from '@patchbay/mcp-wire';
+import { type MessageId, type ScannedMessage, scanMessage, type SseEvent } from '@patchbay/mcp-wire';
 import { UpstreamStream } from '../../streams/upstream-stream.ts';
 import type { ExchangeFailure } from '../exchange.ts';
 import { streamHeaders } from '../headers.ts';
@@ -11,8 +11,8 @@ import { TAKES_NO_REQUESTS } from './takes-no-requests.ts';
 export type Hearer = {
   /** False: it cannot be asked this; another may. */
   ask(bytes: Buffer, message: ScannedMessage): boolean;
-  /** Of this call or another. */
-  progress(bytes: Buffer, message: ScannedMessage): void;
+  /** Progress, or that a question is withdrawn; of this call or another. */
+  hear(bytes: Buffer, message: ScannedMessage): void;
 };
 
 /** `taken`: another connection reads it. `none`: the server has no such stream. `failed`: the session or the server is not there. */
@@ -26,6 +26,7 @@ export type GeneralStreamInput = {
 const IDLE_MS = 60_000;
 const REOPEN_MS = 1_000;
 const WAITING_MAX = 100;
+const HEARD: ReadonlySet<string> = new Set(['notifications/progress', 'notifications/cancelled']);
 const [GONE, TAKEN] = [404, 409];
 /** A server that has the stream says so at once; a call waits for that. */
 const OPEN_MS_MAX = 1_500;
@@ -132,7 +133,9 @@ export class GeneralStream {
     if (!scanned.ok) return;
     const { message } = scanned;
     if (message.kind === 'notification') {
-      if (message.method === 'notifications/progress') for (const hearer of this.#hearers) hearer.progress(bytes, message);
+      if (!HEARD.has(message.method)) return;
+      if (message.requestId !== null) this.#waiting = this.#waiting.filter((waiting) => idOf(waiting) !== message.requestId);
+      for (const hearer of this.#hearers) hearer.hear(bytes, message);
     } else if (message.kind === 'request') {
       this.#ask(bytes, message);
     }
@@ -156,6 +159,11 @@ export class GeneralStream {
   #answer({ id }: ScannedMessage, answer: object): void {
     void notify(this.#input.upstream, this.#input.session, JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
   }
+}
+
+function idOf(bytes: Buffer): MessageId | null {
+  const scanned = scanMessage(bytes);
+  return scanned.ok ? scanned.message.id : null;
 }
 
 function whyNot(why: number | ExchangeFailure): Stood {

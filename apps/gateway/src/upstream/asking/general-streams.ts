@@ -122,7 +122,7 @@ export class GeneralStreams {
         void post(bytes).then((posted) => posted !== 'posted' && stream.remove(hearer, [bytes]));
         return true;
       },
-      progress: (bytes) => void post(bytes),
+      hear: (bytes) => void post(bytes),
     };
     return hearer;
   }
@@ -138,7 +138,7 @@ export class GeneralStreams {
       const bytes = Buffer.from(letter);
       const scanned = scanMessage(bytes);
       if (!scanned.ok) return;
-      if (scanned.message.kind === 'notification') hearer.progress(bytes, scanned.message);
+      if (scanned.message.kind === 'notification') hearer.hear(bytes, scanned.message);
       else if (!hearer.ask(bytes, scanned.message)) post({ kind: 'leave', replyTo: box.address, untold: [letter] });
     });
     const post = (letter: ToReader): void => {
