@@ -67,6 +67,25 @@ describe('while there is one organisation', () => {
     expect((await as(roles['owner'] ?? {}, 'DELETE', at(`/tokens/${mine.body.id}`))).status).toBe(204);
   });
 
+  test('a token carries the profile of its client to gateways, and one of a client that takes anything says nothing of it', async () => {
+    const clientProfile = { nameLengthMax: 60, namePunctuation: '_-', toolsMax: 40 };
+    const { organisationId } = (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0];
+    const entryOf = async (token: string): Promise<Record<string, unknown>> => {
+      const { entry } = (await installation.internal(INTERNAL_PATHS.token(organisationId, hashToken(token)))).body;
+      return JSON.parse(Buffer.from(entry.split('.')[1], 'base64url').toString());
+    };
+    const mint = (more: object): ReturnType<typeof as> => as(roles['member'] ?? {}, 'POST', at('/tokens'), { name: 'profiled', ...more });
+    const profiled = await mint({ clientProfile });
+    expect(profiled.body.clientProfile).toEqual(clientProfile);
+    expect((await entryOf(profiled.body.token))['clientProfile']).toEqual(clientProfile);
+    const plain = await mint({});
+    expect(plain.body.clientProfile).toEqual({});
+    expect(await entryOf(plain.body.token)).not.toHaveProperty('clientProfile');
+    expect((await mint({ clientProfile: { namePunctuation: 'é' } })).status).toBe(400);
+    for (const { body } of [profiled, plain])
+      expect((await as(roles['member'] ?? {}, 'DELETE', at(`/tokens/${body.id}`))).status).toBe(204);
+  });
+
   test('an API token does only what its scopes say, and never more than its user', async () => {
     const superuser = await installation.sql();
     const bearer = { authorization: `Bearer ${installation.first.apiToken}` };

@@ -168,3 +168,24 @@ describe('what a server offers only to clients that can do something', () => {
     expect(await seen({})).toEqual(both('plain'));
   });
 });
+
+describe('a client that cannot take everything', () => {
+  it('is sent what its token’s profile allows, told what was left out, and may call that all the same (trap 3)', async () => {
+    const servers: ServerSpec[] = [{ slug: 'old', url: NOBODY, era: 'modern', tools: ['a', 'b.c', 'd', 'e', 'f'.repeat(60)] }];
+    const pod = await startGateway({ servers, profiles: { ada: { nameLengthMax: 30, namePunctuation: '_', toolsMax: 2 } } });
+    others.push(pod);
+    const { result } = await ask(pod);
+    // The aggregated endpoint has made of b.c a name that this client takes.
+    expect(result.tools.map(({ name }) => name)).toEqual(['old_a', expect.stringMatching(/^old_b_c_[a-z2-7]{8}$/)]);
+    expect(result._meta['com.patchbay/leftOut']).toEqual({
+      'name longer than 30': { count: 1, names: [expect.stringMatching(/^old_f+$/)] },
+      'beyond the first 2': { count: 2, names: ['old_d', 'old_e'] },
+    });
+    expect((await ask(pod, { slug: 'old' })).result._meta['com.patchbay/leftOut']).toMatchObject({
+      'name with other characters': { names: ['b.c'] },
+    });
+    const everything = await ask(pod, { user: 'bob' });
+    expect(everything.result.tools).toHaveLength(5);
+    expect(everything.result._meta).not.toHaveProperty('com.patchbay/leftOut');
+  });
+});

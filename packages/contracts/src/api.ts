@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ClientProfile } from './directory.ts';
 import { GrantId, OrganisationSlug, ServerId, ServerSlug, TokenId, UserId } from './ids.ts';
 import { CatalogueMode, EgressTarget, GrantSubject, GrantedTools, Isolation, ServerTimeouts } from './snapshot.ts';
 import { text } from './text.ts';
@@ -246,6 +247,8 @@ export const TokenInput = z.strictObject({
   name: text.min(1).max(120),
   /** Days from now; at most 365. */
   expiresInDays: z.number().int().min(1).max(365).default(30),
+  /** Of the client that it is for. */
+  clientProfile: ClientProfile.default({}),
 });
 export type TokenInput = z.infer<typeof TokenInput>;
 export const Token = z.object({
@@ -258,6 +261,7 @@ export const Token = z.object({
   createdAt: z.iso.datetime(),
   expiresAt: z.iso.datetime(),
   revokedAt: z.iso.datetime().nullable(),
+  clientProfile: ClientProfile,
 });
 export type Token = z.infer<typeof Token>;
 /** The answer to minting: the only time the token itself is shown. */

@@ -118,13 +118,14 @@ export function makeTokenDirectory(deps: TokenDirectoryDeps): TokenDirectory {
       log.warn({ organisationId, from: readAt.from }, 'a token entry was refused');
       return null;
     }
-    const { userId, tokenId, expiresAtMs, revoked } = opened.value;
+    const { clientProfile, userId, tokenId, expiresAtMs, revoked } = opened.value;
     // A store's word on when it was read is not signed: there the entry's own stamp counts, or a dump of it could un-revoke.
     const revision = readAt.revision ?? opened.value.revision;
     const outdated =
       readAt.generation !== generationOf(organisationId) || invalidations.withdrawn(organisationId, { tokenHash, userId }, revision);
     if (outdated && !revoked) return null;
-    const principal: Principal = { organisationId, userId, tokenId, subjects: [`user:${userId}`, 'everyone'] };
+    const subjects = [`user:${userId}`, 'everyone'];
+    const principal: Principal = { organisationId, userId, tokenId, subjects, ...(clientProfile === undefined ? {} : { clientProfile }) };
     const token: KnownToken = { kind: 'known', principal, expiresAtMs, revoked, revision };
     known.set(tokenHash, token);
     if (!revoked && readAt.from !== 'disk') disk.remember({ organisationId, tokenHash, userId, revision, jws });

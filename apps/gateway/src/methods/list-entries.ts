@@ -29,6 +29,7 @@ export function visibleEntries(viewer: Viewer, snapshot: CompiledSnapshot, metho
   if (endpointServer !== null) {
     return visibleOf(viewer, endpointServer, kind).map((entry) => ({
       key: keyOf(endpointServer, entry),
+      name: entry.name,
       definition: listedEntry(ctx, endpointServer, entry).definition,
     }));
   }
@@ -36,7 +37,8 @@ export function visibleEntries(viewer: Viewer, snapshot: CompiledSnapshot, metho
   const visible: ListedEntry[] = [];
   for (const server of snapshot.serversBySlug.values()) {
     for (const entry of visibleOf(viewer, server, kind)) {
-      visible.push({ key: keyOf(server, entry), definition: exposeEntry(entry, server.slug, exposedUri(server.slug, entry.name)) });
+      const name = exposedUri(server.slug, entry.name);
+      visible.push({ key: keyOf(server, entry), name, definition: exposeEntry(entry, server.slug, name) });
     }
   }
   return visible;
@@ -48,6 +50,7 @@ function visibleNames(viewer: Viewer, snapshot: CompiledSnapshot, kind: 'tool' |
     if (isVisible(viewer, server, entry))
       visible.push({
         key: keyOf(server, entry),
+        name: exposedName,
         definition: exposeEntry(listedEntry(viewer.ctx, server, entry), server.slug, exposedName),
       });
   }

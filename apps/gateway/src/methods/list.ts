@@ -1,13 +1,15 @@
+import type { ClientProfile } from '@patchbay/contracts';
 import { refusal } from '@patchbay/errors';
 import { fingerprint } from '@patchbay/policy';
 import type { CallContext, Outcome } from '../pipeline/context.ts';
 import { ANSWERED } from '../pipeline/context.ts';
 import { respondResult } from '../pipeline/respond.ts';
 import type { CompiledServer, CompiledSnapshot, ComposedList, ListedEntry } from '../snapshot/compiled.ts';
+import { fitProfile, type Relieved } from './client-profile.ts';
 import { declaredCapabilities } from './declared-capabilities.ts';
 import type { ListCursors } from './list-cursors.ts';
 import { LIST_KINDS, type ListMethod, visibleEntries } from './list-entries.ts';
-import { SERVER_INFO, SERVER_INFO_META_KEY, SERVERS_META_KEY } from './self.ts';
+import { LEFT_OUT_META_KEY, SERVER_INFO, SERVER_INFO_META_KEY, SERVERS_META_KEY } from './self.ts';
 import { listTtlMs, whatHappened } from './server-reports.ts';
 
 /** Composed lists kept per snapshot; one is made again when it fell out. */
@@ -49,11 +51,12 @@ function composedList(ctx: CallContext, snapshot: CompiledSnapshot, method: List
   const { endpointServer, era, principal } = ctx;
   if (principal === null) return { entries: [], rest: '', whole: null };
   const declared = declaredCapabilities(ctx);
-  const key = `${method} ${era} ${endpointServer?.id ?? ''} ${fingerprint(snapshot.grants, principal)} ${declared.join()}`;
+  const key = `${method} ${era} ${endpointServer?.id ?? ''} ${fingerprint(snapshot.grants, principal)} ${declared.join()} ${profileText(principal.clientProfile)}`;
   let composed = snapshot.listCache.get(key);
   if (composed === undefined) {
-    const entries = visibleEntries({ ctx, declared }, snapshot, method);
-    const rest = restOf(ctx, snapshot, method);
+    const visible = visibleEntries({ ctx, declared }, snapshot, method);
+    const { entries, leftOut } = fitProfile(visible, LIST_KINDS[method].kind, principal.clientProfile ?? {});
+    const rest = restOf(ctx, snapshot, { method, leftOut });
     composed = { entries, rest, whole: entries.length > PAGE_ENTRIES_MAX ? null : resultOf(method, entries, rest) };
     if (snapshot.listCache.size >= LISTS_MAX) snapshot.listCache.clear();
     snapshot.listCache.set(key, composed);
@@ -62,10 +65,15 @@ function composedList(ctx: CallContext, snapshot: CompiledSnapshot, method: List
 }
 
 /** The members after the entries: the same on each page of a list. */
-function restOf(ctx: CallContext, snapshot: CompiledSnapshot, method: ListMethod): string {
+function restOf(
+  ctx: CallContext,
+  snapshot: CompiledSnapshot,
+  { leftOut, method }: { leftOut: Relieved | null; method: ListMethod },
+): string {
   const reports = whatHappened(ctx, snapshot);
   const meta: Record<string, unknown> = {};
   if (reports !== null) meta[SERVERS_META_KEY] = reports;
+  if (leftOut !== null) meta[LEFT_OUT_META_KEY] = leftOut;
   if (ctx.era === 'modern') meta[SERVER_INFO_META_KEY] = ctx.endpointServer?.catalogue?.serverInfo ?? SERVER_INFO;
   const { kind } = LIST_KINDS[method];
   // A list filtered by permission is private to its caller.
@@ -84,3 +92,8 @@ function resultOf(method: ListMethod, entries: readonly ListedEntry[], rest: str
 }
 
 const COMMA = Buffer.from(',');
+
+/** The same text for the same profile: both come from one schema, whose order of members it has. */
+function profileText(profile: ClientProfile | undefined): string {
+  return profile === undefined ? '' : JSON.stringify(profile);
+}

@@ -8,3 +8,6 @@ export const SERVER_INFO_META_KEY = 'io.modelcontextprotocol/serverInfo';
 
 /** Vendor key of an aggregated list's `_meta`: what happened per server that is missing from it. */
 export const SERVERS_META_KEY = 'com.patchbay/servers';
+
+/** Vendor key of a list's `_meta`: what the profile of the caller's client kept from being sent. */
+export const LEFT_OUT_META_KEY = 'com.patchbay/leftOut';

@@ -67,7 +67,7 @@ export type ComposedList = {
 };
 
 /** `key`: the entry's own place in any list, whatever stands around it. */
-export type ListedEntry = { readonly key: string; readonly definition: Buffer };
+export type ListedEntry = { readonly key: string /** At its endpoint. */; readonly name: string; readonly definition: Buffer };
 
 /** One revision of one organisation as lookup tables. Immutable; swapped by pointer. */
 export type CompiledSnapshot = {

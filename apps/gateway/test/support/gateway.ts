@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type LimitsPart, type OrganisationId, type Principal, TokenId, UserId } from '@patchbay/contracts';
+import { type ClientProfile, type LimitsPart, type OrganisationId, type Principal, TokenId, UserId } from '@patchbay/contracts';
 import { refusal } from '@patchbay/errors';
 import type { Bus, Counters, SharedStore } from '@patchbay/ports';
 import { createMetrics, type Metrics } from '@patchbay/telemetry';
@@ -60,6 +60,8 @@ import { ORGANISATION, type ServerSpec, snapshotOf } from './snapshot.ts';
 export { memoryStore };
 
 export type GatewaySpec = {
+  /** Of the clients that some users' tokens are for. */
+  readonly profiles?: Readonly<Record<string, ClientProfile>>;
   readonly servers: readonly ServerSpec[];
   readonly store?: SharedStore;
   /** What this gateway and others of a test share, as pods do; without it each hears itself alone. */
@@ -164,7 +166,7 @@ export async function startGateway({
   const calls: CallContext[] = [];
   const taskIds = makeTaskIds(KEYRING);
   const steps: Step[] = [
-    authenticateAs(() => snapshot, spec.refuses ?? (() => false)),
+    authenticateAs(() => snapshot, { refuses: spec.refuses ?? (() => false), profiles: spec.profiles ?? {} }),
     makeRead({ bodyLimitBytes: BODY_LIMIT_BYTES, openSession: sessionOpener.open, trace: () => undefined }),
     makeRoute({ taskIds }),
     authorize,
@@ -247,19 +249,23 @@ export async function startGateway({
 
 const withErrors = (_key: string, value: unknown): unknown => (value instanceof Error ? value.stack : value);
 
-function authenticateAs(current: () => CompiledSnapshot, refuses: (user: string | null) => boolean): Step {
+type Users = { readonly refuses: (user: string | null) => boolean; readonly profiles: Readonly<Record<string, ClientProfile>> };
+
+function authenticateAs(current: () => CompiledSnapshot, { profiles, refuses }: Users): Step {
   // One for each token, as the token directory keeps them.
   const principals = new Map<string, Principal>();
   return (ctx) => {
     const presented = ctx.request.headers.authorization?.slice('Bearer '.length) ?? null;
     if (refuses(presented)) return refusal('auth.invalid_token');
     const user = presented ?? 'ada';
+    const clientProfile = profiles[user];
     const userId = USERS[user] ?? UserId.parse(randomUUID());
     ctx.principal = principals.get(user) ?? {
       organisationId: ORGANISATION,
       userId,
       tokenId: TokenId.parse(randomUUID()),
       subjects: [`user:${userId}`, 'everyone'],
+      ...(clientProfile === undefined ? {} : { clientProfile }),
     };
     principals.set(user, ctx.principal);
     ctx.tokenHash = Buffer.from(user).toString('hex').padEnd(64, '0');

@@ -17,7 +17,7 @@ import { type Tx } from '../../prisma/index.ts';
 import { DiscoveryQueue } from '../discovery/index.ts';
 import { hashPassword } from '../identity/index.ts';
 import { ServersRepository } from '../registry/index.ts';
-import { Changes, type Announce } from '../snapshot/index.ts';
+import { Changes, type Announce, profileColumns } from '../snapshot/index.ts';
 import {
   createOrganisation,
   createTokens,
@@ -129,7 +129,7 @@ export class FirstStart {
     const expiresAt = new Date(createdAt.getTime() + DAYS * DAY_MS);
     await createTokens(
       tx,
-      { ...common, id, hint: tokenHint(token), tokenHash: hashToken(token), expiresAt },
+      { ...common, id, hint: tokenHint(token), tokenHash: hashToken(token), expiresAt, ...profileColumns({}) },
       { ...common, id: apiId, hint: tokenHint(apiToken), tokenHash: hashToken(apiToken), scopes: ApiScope.options, expiresAt: null },
     );
     await announce({

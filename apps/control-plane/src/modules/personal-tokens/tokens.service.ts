@@ -7,7 +7,7 @@ import { startAfter, toPage, type Page, type PageQuery } from '../../common/page
 import { Refused } from '../../common/refused.ts';
 import { Platform } from '../../platform.ts';
 import type { PersonalToken } from '../../prisma/index.ts';
-import { Changes } from '../snapshot/index.ts';
+import { Changes, profileColumns, profileOf } from '../snapshot/index.ts';
 import { TokensRepository, type Owner } from './tokens.repository.ts';
 
 const DAY_MS = 86_400_000;
@@ -31,13 +31,14 @@ export class TokensService {
 
   async mint(
     { organisationId, userId }: Pick<Caller, 'organisationId' | 'userId'>,
-    { name, expiresInDays }: TokenInput,
+    { clientProfile, name, expiresInDays }: TokenInput,
   ): Promise<MintedToken> {
     const createdAt = this.platform.clock.now();
     const id = newId(createdAt.getTime()) as TokenId;
     const token = mintToken('pbpat', id, this.platform.config.tokenTagKey.current.key);
     const expiresAt = new Date(createdAt.getTime() + expiresInDays * DAY_MS);
-    const data = { organisationId, id, userId, name, hint: tokenHint(token), tokenHash: hashToken(token), createdAt, expiresAt };
+    const kept = { organisationId, id, userId, name, hint: tokenHint(token), tokenHash: hashToken(token), createdAt, expiresAt };
+    const data = { ...kept, ...profileColumns(clientProfile) };
     const row = await this.changes.commit(organisationId, async (tx, announce) => {
       const created = await this.repository.create(tx, data);
       await announce({ tokenIds: [id] });
@@ -65,7 +66,8 @@ function ownUnlessAdmin({ role, userId }: Caller, reading: boolean): Owner {
   return role === 'owner' || role === 'admin' || (reading && role === 'auditor') ? {} : { userId };
 }
 
-function view({ id, userId, name, hint, createdAt, expiresAt, revokedAt }: PersonalToken): Token {
+function view(row: PersonalToken): Token {
+  const { id, userId, name, hint, createdAt, expiresAt, revokedAt } = row;
   return {
     id: id as TokenId,
     userId: userId as Token['userId'],
@@ -74,5 +76,6 @@ function view({ id, userId, name, hint, createdAt, expiresAt, revokedAt }: Perso
     createdAt: createdAt.toISOString(),
     expiresAt: expiresAt.toISOString(),
     revokedAt: revokedAt?.toISOString() ?? null,
+    clientProfile: profileOf(row) ?? {},
   };
 }

@@ -1,3 +1,4 @@
+export { profileColumns, profileOf } from './client-profile.ts';
 export { hashPart } from './builder.ts';
 export { Changes, type Announce } from './changes.ts';
 export { openingsFor } from './openings.ts';

@@ -1,3 +1,4 @@
+import { profileOf } from './client-profile.ts';
 import type { PersonalToken } from '../../prisma/index.ts';
 import type { OrganisationId, Revision, TokenEntry, TokenHash } from '@patchbay/contracts';
 import type { Stores } from '../../ports/stores.ts';
@@ -15,6 +16,8 @@ export function tokenEntry(row: PersonalToken, revision: Revision, signer: Signe
     expiresAtMs: row.expiresAt.getTime(),
     revision,
     revoked: row.revokedAt !== null,
+    // Left out of the text where there is none.
+    clientProfile: profileOf(row),
   };
   return signer.sign('tokenEntry', entry);
 }

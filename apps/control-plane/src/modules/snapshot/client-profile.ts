@@ -1,0 +1,19 @@
+import type { ClientProfile } from '@patchbay/contracts';
+import type { PersonalToken } from '../../prisma/index.ts';
+
+type Columns = Pick<PersonalToken, 'nameLengthMax' | 'namePunctuation' | 'toolsMax'>;
+
+/** A profile as a token's row holds it. */
+export function profileColumns({ nameLengthMax, namePunctuation, toolsMax }: ClientProfile): Columns {
+  return { nameLengthMax: nameLengthMax ?? null, namePunctuation: namePunctuation ?? null, toolsMax: toolsMax ?? null };
+}
+
+/** The other way round; undefined for a client that takes anything. */
+export function profileOf({ nameLengthMax, namePunctuation, toolsMax }: Columns): ClientProfile | undefined {
+  const profile = {
+    ...(nameLengthMax === null ? {} : { nameLengthMax }),
+    ...(namePunctuation === null ? {} : { namePunctuation }),
+    ...(toolsMax === null ? {} : { toolsMax }),
+  };
+  return Object.keys(profile).length === 0 ? undefined : profile;
+}

@@ -1,0 +1,39 @@
+import type { ClientProfile } from '@patchbay/contracts';
+import type { EntryKind, ListedEntry } from '../snapshot/compiled.ts';
+
+/** What a list was relieved of for a client that would reject it, by reason: how many, and the first of their names. */
+export type Relieved = Readonly<Record<string, { readonly count: number; readonly names: readonly string[] }>>;
+
+const NAMES_MAX = 20;
+
+/** The entries that a client of this profile takes, and what was left out; null when nothing was. Names are those of this endpoint. */
+export function fitProfile(
+  entries: readonly ListedEntry[],
+  kind: EntryKind,
+  profile: ClientProfile,
+): { readonly entries: readonly ListedEntry[]; readonly leftOut: Relieved | null } {
+  if (kind !== 'tool' && kind !== 'prompt') return { entries, leftOut: null };
+  const { nameLengthMax = Infinity, namePunctuation, toolsMax = Infinity } = profile;
+  const leftOut: Record<string, { count: number; names: string[] }> = {};
+  const fitting = entries.filter(({ name }) => {
+    if (name.length > nameLengthMax) return leave(leftOut, `name longer than ${nameLengthMax}`, name);
+    return isTaken(name, namePunctuation) || leave(leftOut, 'name with other characters', name);
+  });
+  const taken = kind === 'tool' ? fitting.slice(0, toolsMax) : fitting;
+  for (const { name } of fitting.slice(taken.length)) leave(leftOut, `beyond the first ${toolsMax}`, name);
+  return { entries: taken, leftOut: Object.keys(leftOut).length === 0 ? null : leftOut };
+}
+
+function leave(leftOut: Record<string, { count: number; names: string[] }>, why: string, name: string): false {
+  const said = (leftOut[why] ??= { count: 0, names: [] });
+  said.count += 1;
+  if (said.names.length < NAMES_MAX) said.names.push(name);
+  return false;
+}
+
+/** `punctuation`: what names may hold besides letters and digits; undefined: anything. */
+function isTaken(name: string, punctuation: string | undefined): boolean {
+  if (punctuation === undefined) return true;
+  const others = name.replaceAll(/[A-Za-z0-9]/g, '');
+  return others.split('').every((character) => punctuation.includes(character));
+}
