@@ -182,6 +182,20 @@ export function mainJob(start: StartPlatform): void {
     for (const message of ['one', 'two', 'three'])
       expect(textOf(await client.callTool({ name: 'old_echo', arguments: { message } }))).toBe(`legacy:${message}`);
     expect(textOf(await client.callTool({ name: 'new_echo', arguments: { message: 'hi' } }))).toBe('modern:hi');
+    for (const slug of ['streamed', 'socketed'])
+      expect(textOf(await client.callTool({ name: `${slug}_echo`, arguments: { message: 'hi' } }))).toBe('legacy:hi');
+    expect(textOf(await client.callTool({ name: 'everything_echo', arguments: { message: 'hi' } }))).toBe('Echo: hi');
+  });
+
+  test.each([0, 1])('a tool that a server on one connection adds is heard of, listed and called (server %i)', async (which) => {
+    const slug = ['streamed', 'socketed'][which] ?? '';
+    const client = await open('2025-11-25 (client 2.4)');
+    let heard = 0;
+    client.setNotificationHandler('notifications/tools/list_changed', () => void (heard += 1));
+    connected[which]?.addTool('fresh');
+    await until(async () => (await client.listTools()).tools.some(({ name }) => name === `${slug}_fresh`), { what: 'the tool' });
+    await until(async () => heard > 0, { what: 'the notification' });
+    expect(textOf(await client.callTool({ name: `${slug}_fresh`, arguments: {} }))).toBe('fresh');
   });
 
   test('a browser reaches a server over a WebSocket, with a ticket in place of its token', async () => {

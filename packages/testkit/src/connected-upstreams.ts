@@ -15,12 +15,39 @@ export type ConnectedUpstream = {
   readonly seenHeaders: IncomingMessage['headers'][];
   /** Connections that stand now. */
   connections(): number;
+  /** Every connection hears that the tools changed. */
+  addTool(name: string): void;
   /** Breaks them all, as a server that restarts would. */
   cut(): void;
   close(): Promise<void>;
 };
 
-function server(): ReturnType<typeof legacyServer> {
+type Server = ReturnType<typeof legacyServer>;
+
+/** What the connections of one server have in common: each has an object of the SDK, and the tools that were added. */
+class Served {
+  readonly #servers = new Set<Server>();
+  readonly #added: string[] = [];
+
+  async connect(transport: Transport): Promise<void> {
+    const made = server();
+    for (const name of this.#added) addTo(made, name);
+    this.#servers.add(made);
+    made.server.onclose = () => this.#servers.delete(made);
+    await made.connect(transport);
+  }
+
+  addTool(name: string): void {
+    this.#added.push(name);
+    for (const made of this.#servers) addTo(made, name);
+  }
+}
+
+function addTo(made: Server, name: string): void {
+  made.registerTool(name, { description: 'Was added' }, () => ({ content: [{ type: 'text', text: name }] }));
+}
+
+function server(): Server {
   const made = legacyServer(null);
   made.registerTool('ask', { description: 'Asks for a word', inputSchema: { message: z.string() } }, async ({ message }) => {
     const requestedSchema = { type: 'object' as const, properties: { word: { type: 'string' as const } } };
@@ -34,9 +61,10 @@ function server(): ReturnType<typeof legacyServer> {
 export async function startSseUpstream(): Promise<ConnectedUpstream> {
   const seenHeaders: IncomingMessage['headers'][] = [];
   const transports = new Map<string, SSEServerTransport>();
+  const served = new Served();
   const open = async (transport: SSEServerTransport): Promise<void> => {
     transports.set(transport.sessionId, transport);
-    await server().connect(transport);
+    await served.connect(transport);
   };
   const listening = await listen((request, response) => {
     seenHeaders.push(request.headers);
@@ -56,6 +84,7 @@ export async function startSseUpstream(): Promise<ConnectedUpstream> {
     url: listening.url.replace(/mcp$/, 'sse'),
     seenHeaders,
     connections: () => transports.size,
+    addTool: (name) => served.addTool(name),
     cut: () => void Promise.all([...transports.values()].map((transport) => transport.close())),
   };
 }
@@ -64,10 +93,11 @@ export async function startSseUpstream(): Promise<ConnectedUpstream> {
 export async function startWebSocketUpstream(): Promise<ConnectedUpstream> {
   const seenHeaders: IncomingMessage['headers'][] = [];
   const http = createServer();
+  const served = new Served();
   const sockets = new WebSocketServer({ server: http, handleProtocols: () => 'mcp' });
   sockets.on('connection', (socket, request) => {
     seenHeaders.push(request.headers);
-    void server().connect(new SocketTransport(socket));
+    void served.connect(new SocketTransport(socket));
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const cut = (): void => sockets.clients.forEach((socket) => socket.terminate());
@@ -75,6 +105,7 @@ export async function startWebSocketUpstream(): Promise<ConnectedUpstream> {
     url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}/`,
     seenHeaders,
     connections: () => sockets.clients.size,
+    addTool: (name) => served.addTool(name),
     cut,
     close: () =>
       new Promise((resolve) => {
