@@ -101,3 +101,10 @@ it('leaves no session behind at a legacy server when the client ends its own', a
   await (client.transport as StreamableHTTPClientTransport).terminateSession();
   await expect.poll(() => legacy.sessions()).toEqual([]);
 });
+
+it('counts a resource as updated when its server ended the subscription: nobody knows what was missed', async () => {
+  const { client, updated } = await connect(null);
+  await client.subscribeResource({ uri: 'patchbay+old+note://one' });
+  legacy.cutStreams();
+  await expect.poll(() => updated, { timeout: 5_000 }).toEqual(['patchbay+old+note://one']);
+});

@@ -141,6 +141,16 @@ it('a server that takes no subscriptions is not asked, and does not advertise an
   expect(await honoured(stream)).toEqual({ toolsListChanged: true });
 });
 
+it('a live server tells itself that its lists changed', async () => {
+  const live = { id: servers[0]?.id ?? '', slug: 'live', url: modern.url, era: 'modern', tools: [], catalogueMode: 'live' } as const;
+  gateway.publish([live]);
+  const stream = await listen('live', { toolsListChanged: true });
+  expect(await honoured(stream)).toEqual({ toolsListChanged: true });
+  modern.addTool('of-the-moment');
+  await vi.waitFor(() => expect(said(stream)).toMatchObject([{ method: 'notifications/tools/list_changed' }]));
+  expect(said(stream)[0]?.params?.['_meta']).toEqual({ [SUBSCRIPTION]: 'mine' });
+});
+
 it('members of a filter that no revision has pass to a modern server, and what it tells of them back (trap 16)', async () => {
   const told = '{"jsonrpc":"2.0","method":"notifications/com.example/x","params":{"n":12345678901234567890,"_meta":{"a":1}}}';
   const upstream = await startRawUpstream(({ message }, response) => {

@@ -24,7 +24,10 @@ export function makeListen(deps: ListenDeps): Step {
     const filter = readFilter(ctx);
     if ('code' in filter) return filter;
     const listening = new Listening(deps, ctx, filter);
-    const plans = planSubscriptions(ctx, filter);
+    // A live server's lists are its caller's own: it tells of them itself, we of what grants change.
+    const isLive = ctx.endpointServer?.catalogueMode === 'live';
+    const others = isLive ? { ...filter.others, ...listMembers(filter.lists) } : filter.others;
+    const plans = planSubscriptions(ctx, { resources: filter.resources, others });
     return listening.admit(ctx, plans) ?? (plans.length === 0 ? listening.acknowledge(ctx, {}) : listening.subscribe(ctx, plans));
   };
 }

@@ -49,17 +49,18 @@ export class ClientSubscription {
       upstream,
       filter: plan.filter,
       clientCapabilities: span === null ? '{}' : ctx.body.toString('utf8', span.start, span.end),
-      notified: this.#notify(plan.server.slug, plan.spelling),
+      notified: this.#notify(plan),
       ended: () => this.#listener.ended(),
     });
     return 'code' in subscription ? subscription : { plan, subscription };
   }
 
-  /** Lists are ours to tell of; everything else passes, under the client's id and the endpoint's URIs. */
-  #notify(slug: string, spelling: Plan['spelling']): (bytes: Buffer, message: ScannedMessage) => void {
+  /** Lists are ours to tell of, but for a live server's; everything else passes, under the client's id and the endpoint's URIs. */
+  #notify({ server: { catalogueMode, slug }, spelling }: Plan): (bytes: Buffer, message: ScannedMessage) => void {
+    const isLive = catalogueMode === 'live';
     const expose = (uri: string): string => spelling.get(uri) ?? exposedUri(slug, uri);
     return (bytes, message) => {
-      if (message.method.endsWith('/list_changed')) return;
+      if (!isLive && message.method.endsWith('/list_changed')) return;
       const named = withId(this.#isAggregate ? exposeUris(bytes, message, expose) : bytes, this.#id);
       if (named !== null) this.#listener.notified(named);
     };

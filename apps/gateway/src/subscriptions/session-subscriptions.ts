@@ -28,6 +28,7 @@ type Standing = { readonly uris: string; readonly subscription: Subscription };
 
 const UPDATED = 'notifications/resources/updated';
 const AGAIN_MS = 1_000;
+const AGAIN_MS_MAX = 60_000;
 
 /**
  * What a session has subscribed to, kept live at its servers for as long as a stream of its client stands on this pod: at the aggregated
@@ -38,7 +39,10 @@ export class SessionSubscriptions {
   readonly #stream: SubscribingStream;
   readonly #standing = new Map<ServerId, Standing>();
   #following: Promise<void> = Promise.resolve();
+  /** Whose updates nobody may have heard since. */
+  readonly #unheard = new Set<ServerId>();
   #again: NodeJS.Timeout | null = null;
+  #againMs = AGAIN_MS;
   #unwatch: () => void = () => undefined;
   #isOver = false;
 
@@ -101,6 +105,7 @@ export class SessionSubscriptions {
       this.#standing.delete(serverId);
     } else {
       this.#standing.set(serverId, { uris, subscription });
+      this.#standsAgain(serverId, wanted);
     }
   }
 
@@ -109,7 +114,7 @@ export class SessionSubscriptions {
     const server = snapshot.serversById.get(serverId);
     if (server === undefined || server.catalogue === null) return null;
     const upstream = await reach(this.#deps, { principal: owner.principal, snapshot, tokenHash: owner.tokenHash }, server);
-    if ('code' in upstream) return this.#tryAgain();
+    if ('code' in upstream) return this.#tryAgain(serverId);
     const spelling = new Map(wanted.map(({ spelled, uri }) => [uri, spelled]));
     const spell = (uri: string): string => spelling.get(uri) ?? (owner.serverId === null ? exposedUri(server.slug, uri) : uri);
     const subscription = await subscribeTo({
@@ -121,19 +126,28 @@ export class SessionSubscriptions {
       },
       ended: () => {
         this.#standing.delete(serverId);
-        this.#tryAgain();
+        this.#tryAgain(serverId);
       },
     });
-    return 'code' in subscription ? this.#tryAgain() : subscription;
+    return 'code' in subscription ? this.#tryAgain(serverId) : subscription;
   }
 
   /** A server that is away may be back. */
-  #tryAgain(): null {
-    if (!this.#isOver) {
-      if (this.#again !== null) clearTimeout(this.#again);
-      this.#again = setTimeout(() => void this.#follow(), AGAIN_MS);
-      this.#again.unref();
-    }
+  #tryAgain(serverId: ServerId): null {
+    if (this.#isOver) return null;
+    this.#unheard.add(serverId);
+    if (this.#again !== null) clearTimeout(this.#again);
+    this.#again = setTimeout(() => void this.#follow(), this.#againMs);
+    this.#again.unref();
+    this.#againMs = Math.min(this.#againMs * 2, AGAIN_MS_MAX);
     return null;
+  }
+
+  /** Each resource counts as updated: nobody knows what was missed. */
+  #standsAgain(serverId: ServerId, wanted: readonly Recorded[]): void {
+    if (!this.#unheard.delete(serverId)) return;
+    if (this.#unheard.size === 0) this.#againMs = AGAIN_MS;
+    for (const { spelled, uri } of wanted)
+      this.#stream.tell(JSON.stringify({ jsonrpc: '2.0', method: UPDATED, params: { uri: spelled ?? uri } }));
   }
 }
