@@ -132,6 +132,7 @@ export function makeSteps({
   const asking = { held, general, states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };
   const taskIds = makeTaskIds(sealingKeys);
   const initialize = makeInitialize({ sessionOpener });
+  const opening = { ...reach, sessions, states, snapshots: state.snapshots, streams, logger };
   return makePipeline({
     receive: namesOf(config),
     authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock },
@@ -146,15 +147,7 @@ export function makeSteps({
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
       listen: makeListen({ ...reach, streams }),
       ...sessionChanges({ ...reach, sessions, states, logger }),
-      openStream: makeOpenStream({
-        ...reach,
-        sessions,
-        states,
-        snapshots: state.snapshots,
-        streams,
-        resumeCall: makeResumeCall(rounds),
-        logger,
-      }),
+      openStream: makeOpenStream({ ...opening, resumeCall: makeResumeCall(rounds), ownOrigin: rounds.ownOrigin }),
       forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions, logger, takeAnswer: makeTakeAnswer(rounds) }),
     },
     attachCredential: { credentials },

@@ -14,7 +14,7 @@ import { type AskingUpstream, startAskingUpstream } from './support/asking-upstr
 import { type Pods, startPods } from './support/pods.ts';
 import { startRawUpstream, writeEvents } from './support/raw-upstream.ts';
 
-const TOOLS = ['ask', 'ask_twice', 'ask_three', 'progress_and_ask', 'falls_back', 'log', 'cut', 'link', 'touch'];
+const TOOLS = ['ask', 'ask_twice', 'ask_three', 'progress_and_ask', 'falls_back', 'log', 'cut', 'link', 'touch', 'phish'];
 const EVERYTHING: ClientCapabilities = { elicitation: { form: {} }, sampling: {}, roots: { listChanged: true } };
 const HEADERS = {
   authorization: 'Bearer ada',
@@ -129,6 +129,12 @@ describe.each([
     await textOf(client, tools['log']);
     await client.sendRootsListChanged();
     await expect.poll(() => upstream.seen.some(({ body }) => body.includes('notifications/roots/list_changed'))).toBe(true);
+  });
+
+  it('cannot send its user to a page of ours', async () => {
+    const { asked, client, tools } = await connect(slug, { elicitation: { form: {}, url: {} } });
+    expect(await textOf(client, tools['phish'])).toBe('refused');
+    expect(asked).toEqual([]);
   });
 
   it('is told the log level that its client sets, and again when it has lost the session', async () => {

@@ -80,7 +80,7 @@ const call = (name: string, args: object = {}, id: string | number = 1): object 
 const textOf = (sent: Sent): string | undefined => (sent.json().result as { content?: { text: string }[] } | undefined)?.content?.[0]?.text;
 
 describe('a forwarded initialize', () => {
-  it("answers with the server's version and words, less what cannot be delivered", async () => {
+  it("answers with the server's version and words, and what reaches the client", async () => {
     const sent = await send(gateway.url('old'), INITIALIZE);
     expect(sent.json()).toMatchObject({
       id: 0,
@@ -88,10 +88,15 @@ describe('a forwarded initialize', () => {
         protocolVersion: '2025-06-18',
         serverInfo: { name: 'legacy-fixture' },
         instructions: 'Speak plainly.',
-        capabilities: { tools: { listChanged: true }, prompts: { listChanged: true }, resources: { listChanged: true }, completions: {} },
+        capabilities: {
+          tools: { listChanged: true },
+          prompts: { listChanged: true },
+          resources: { listChanged: true, subscribe: true },
+          completions: {},
+          logging: {},
+        },
       },
     });
-    expect(JSON.stringify(sent.json())).not.toContain('subscribe');
   });
 
   it('seals the upstream session into an id of at most 1 KB that shows nothing of it', async () => {
@@ -154,6 +159,23 @@ describe('a session', () => {
     expect((await send(gateway.url('old'), null, { session, method: 'DELETE' })).status).toBe(204);
     expect((await send(gateway.url('old'), call('count'), { session })).status).toBe(404);
     expect((await send(otherPod.url('old'), call('count'), { session })).status).toBe(404);
+    await expect.poll(() => upstream.sessions()).toEqual([]);
+  });
+
+  it('that is deleted while a pod opens its upstream session again leaves none there (trap 34)', async () => {
+    const session = await initialize(gateway.url('old'));
+    upstream.forgetSessions();
+    const { promise: held, resolve: letGo } = Promise.withResolvers<undefined>();
+    const { setIfAbsent } = store;
+    store.setIfAbsent = async (organisationId, key, value, ttlMs) => {
+      if (key.startsWith('upstream-session/')) await held;
+      return setIfAbsent(organisationId, key, value, ttlMs);
+    };
+    const calling = send(gateway.url('old'), call('count'), { session });
+    await expect.poll(() => upstream.sessions()).toHaveLength(1);
+    expect((await send(otherPod.url('old'), null, { session, method: 'DELETE' })).status).toBe(204);
+    letGo(undefined);
+    expect((await calling).status).toBe(404);
     await expect.poll(() => upstream.sessions()).toEqual([]);
   });
 

@@ -14,8 +14,10 @@ export function exposeOnAggregate(ctx: CallContext, target: UpstreamTarget, brid
     // Names stand anywhere in an answer, so it is held.
     isVerbatim: false,
     eventId: bridge.eventId === null ? null : (id) => exposedEventId(target.server.slug, id),
-    request:
-      bridge.request === null ? null : (bytes, message) => exposeUris(exposeRequest(bytes, message, target.server.slug), message, expose),
+    request(bytes, message) {
+      const asked = bridge.request(bytes, message);
+      return asked === null ? null : exposeUris(exposeRequest(asked, message, target.server.slug), message, expose);
+    },
     answer(bytes, message) {
       const answer = bridge.answer(bytes, message);
       if ('code' in answer) return answer;

@@ -4,7 +4,7 @@ import { isPermitted } from '../aggregate/is-permitted.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import type { ClientStreams } from '../streams/client-streams.ts';
 import { ForwardedStream } from '../streams/forwarded-stream.ts';
-import { ALL_OF_IT, AS_IT_IS, type StreamView } from '../streams/stream-view.ts';
+import { ALL_OF_IT, AS_IT_IS, type StreamView, withoutOurPages } from '../streams/stream-view.ts';
 import { streamOwnerOf, type Subscribed } from '../streams/stream-owner.ts';
 import { SessionSubscriptions, type SessionSubscriptionsDeps } from '../subscriptions/session-subscriptions.ts';
 import { readExposedEventId } from '../upstream/bridge/server-requests.ts';
@@ -20,6 +20,8 @@ import type { makeResumeCall } from './resume-call.ts';
 export type OpenStreamDeps = SessionSubscriptionsDeps & {
   readonly sessions: Pick<SessionRegistry, 'current' | 'replace'>;
   readonly streams: ClientStreams;
+  /** Of the pages that only we may send people to. */
+  readonly ownOrigin: string;
   /** For who lost the stream of a call that we ask questions on. */
   readonly resumeCall: ReturnType<typeof makeResumeCall>;
 };
@@ -85,7 +87,7 @@ async function openFor(deps: OpenStreamDeps, ctx: CallContext, { forwarded, subs
   }
   const upstream = await reach(deps, ctx, endpointServer);
   if ('code' in upstream) return upstream;
-  const view = endpointServer.catalogueMode === 'live' ? ALL_OF_IT : AS_IT_IS;
+  const view = withoutOurPages(endpointServer.catalogueMode === 'live' ? ALL_OF_IT : AS_IT_IS, deps.ownOrigin);
   return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view, lastEventId: lastEventId?.toString() ?? null });
 }
 
@@ -97,7 +99,8 @@ async function resumeOnAggregate(deps: OpenStreamDeps, ctx: CallContext, forward
   if (!isPermitted(ctx, server, { kind: 'server', name: server.slug })) return refusal('stream.position');
   const upstream = await reach(deps, ctx, server);
   if ('code' in upstream) return upstream;
-  return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view: exposeStream(server), lastEventId: position.id });
+  const view = withoutOurPages(exposeStream(server), deps.ownOrigin);
+  return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view, lastEventId: position.id });
 }
 
 function ownerOf({ principal, session }: CallContext): SessionOwner {

@@ -1,4 +1,5 @@
 import type { ScannedMessage } from '@patchbay/mcp-wire';
+import { asksForPageOf } from '../upstream/asking/links.ts';
 
 /** How an endpoint shows a server's own stream to its client. */
 export type StreamView = {
@@ -12,6 +13,11 @@ export const AS_IT_IS: StreamView = {
   eventId: (id) => id,
   message: (bytes, { kind, method }) => (kind === 'notification' && method.endsWith('/list_changed') ? null : bytes),
 };
+
+/** The same without requests that would send the client's user to a page of ours: those are for us alone to point to (security.md §14). */
+export function withoutOurPages(view: StreamView, ownOrigin: string): StreamView {
+  return { ...view, message: (bytes, message) => (asksForPageOf(ownOrigin, bytes, message) ? null : view.message(bytes, message)) };
+}
 
 /** As that, of a server whose lists are this session's own: it alone knows when they change. */
 export const ALL_OF_IT: StreamView = { ...AS_IT_IS, message: (bytes) => bytes };

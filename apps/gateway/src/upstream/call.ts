@@ -158,7 +158,7 @@ export class UpstreamCall {
   #bridge(edge: Edge): Bridge {
     const { asking, ctx, level, message, target } = this.#input;
     const continuation = this.#rounds?.continuation ?? null;
-    const own = makeBridge({ ...edge, continuation, ctx, level, message, target });
+    const own = makeBridge({ ...edge, continuation, ctx, level, message, ownOrigin: this.#deps.rounds.ownOrigin, target });
     const bridge = fitEndpoint(ctx, { ...target, upstreamEra: edge.upstreamEra }, { bridge: own, taskIds: this.#deps.taskIds });
     return asking?.over(bridge) ?? bridge;
   }

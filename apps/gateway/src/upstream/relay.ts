@@ -239,8 +239,9 @@ export class Relay implements Receiver {
       this.#answer(bytes, message);
     } else if (message.kind === 'request') {
       // A client that has left without a place to come back to cannot be asked.
-      if (bridge.request === null || downstream.isGone) onRequest(bytes, message);
-      else this.#send(bridge.request(bytes, message));
+      const asked = downstream.isGone ? null : bridge.request(bytes, message);
+      if (asked === null) onRequest(bytes, message);
+      else this.#send(asked);
     } else {
       this.hear(bytes, message);
     }

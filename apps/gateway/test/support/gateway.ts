@@ -188,6 +188,7 @@ export async function startGateway({
         snapshots: { current: () => snapshot },
         streams,
         resumeCall: makeResumeCall(rounds),
+        ownOrigin: OWN_ORIGIN,
         logger,
       }),
       forwardNotification: makeForwardNotification({

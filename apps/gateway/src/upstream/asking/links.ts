@@ -1,5 +1,5 @@
 import { type Refusal, refusal } from '@patchbay/errors';
-import { sliceMember } from '@patchbay/mcp-wire';
+import { type ScannedMessage, sliceMember } from '@patchbay/mcp-wire';
 import { isObject } from './json.ts';
 
 /** How a legacy server says that its user has to open links first. */
@@ -27,6 +27,13 @@ export function linksOf(
   }
   if (links.length === 0) return refusal('upstream.broken', `Server "${slug}" asks its user to open a link, and names none.`);
   return links;
+}
+
+/** Whether a server's request would send its user to a page of this origin. */
+export function asksForPageOf(origin: string, bytes: Buffer, { method }: Pick<ScannedMessage, 'method'>): boolean {
+  const span = method === 'elicitation/create' ? sliceMember(bytes, ['params', 'url']) : null;
+  const url: unknown = span === null ? null : JSON.parse(bytes.toString('utf8', span.start, span.end));
+  return typeof url === 'string' && leadsTo(origin, url);
 }
 
 /** Whether a link has this origin; what is no URL leads nowhere. */

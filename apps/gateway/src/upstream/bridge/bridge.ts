@@ -12,8 +12,8 @@ export type Bridge = {
   readonly isVerbatim: boolean;
   /** The answer for the client; a refusal when it cannot be carried between these revisions, or what is needed before there is one. */
   answer(bytes: Buffer, message: ScannedMessage): Buffer | InputRequired | Refusal;
-  /** A server's request as this client is asked it, on the stream of its call; null: it cannot be asked anything. */
-  readonly request: ((bytes: Buffer, message: ScannedMessage) => Buffer) | null;
+  /** A server's request as this client is asked it, on the stream of its call; null: it is not asked that, or cannot be asked anything. */
+  request(bytes: Buffer, message: ScannedMessage): Buffer | null;
   /** How the client is told of an event's position; null: it is offered none, for it could not come back to it. */
   readonly eventId: ((id: string) => string) | null;
   /** A notification on the call's stream for the client; null when it is not for this client. */

@@ -3,6 +3,7 @@ import type { CallContext, Target } from '../../pipeline/context.ts';
 import type { CompiledCatalogue } from '../../snapshot/compiled.ts';
 import { legacyToModernAnswer, modernToLegacyAnswer, sameEraAnswer } from './answers.ts';
 import type { Bridge } from './bridge.ts';
+import { asksForPageOf } from '../asking/links.ts';
 import { envelopeOf } from './envelope.ts';
 import { carryNotification } from './notifications.ts';
 import type { Continuation } from '../rounds/input-rounds.ts';
@@ -21,6 +22,7 @@ export type BridgeInput = Edge & {
   readonly ctx: CallContext;
   readonly message: ScannedMessage;
   readonly target: UpstreamTarget;
+  readonly ownOrigin: string;
   /** The log level of a legacy client's session at a modern server. */
   readonly level: string | null;
   /** Of a call that a modern server asked something in; null: the first attempt. */
@@ -28,11 +30,25 @@ export type BridgeInput = Edge & {
 };
 
 /** A session of the client's own with a legacy server: what the server asks and where its events stand means the same to both. */
-const UNCHANGED: Pick<Bridge, 'request' | 'eventId'> = { request: (bytes) => bytes, eventId: (id) => id };
-const NOT_OFFERED: Pick<Bridge, 'request' | 'eventId'> = { request: null, eventId: null };
+function unchanged(ownOrigin: string): Pick<Bridge, 'request' | 'eventId'> {
+  // Pages of ours are for us alone to point to (security.md §14).
+  return { request: (bytes, message) => (asksForPageOf(ownOrigin, bytes, message) ? null : bytes), eventId: (id) => id };
+}
+
+const NOT_OFFERED: Pick<Bridge, 'request' | 'eventId'> = { request: () => null, eventId: null };
 
 /** Chooses by the pair of eras: client → upstream (protocol.md §2.2). Same era: byte for byte, but for what must differ. */
-export function makeBridge({ continuation, ctx, isExclusive, level, message, nextId, target, upstreamEra }: BridgeInput): Bridge {
+export function makeBridge({
+  continuation,
+  ctx,
+  isExclusive,
+  level,
+  message,
+  nextId,
+  ownOrigin,
+  target,
+  upstreamEra,
+}: BridgeInput): Bridge {
   const { catalogue, slug } = target.server;
   // A call that is sent again with answers is a new request (revision 2026-07-28, basic/patterns/mrtr).
   const newId: MessageId | null = isExclusive && continuation === null ? null : nextId();
@@ -41,7 +57,7 @@ export function makeBridge({ continuation, ctx, isExclusive, level, message, nex
   const token = newId === null ? null : { upstream: newId, client: textOf(ctx, message.progressTokenSpan) };
   const wantsLogs = (ctx.era === 'legacy' ? level : message.logLevel) !== null;
   const rules = { token, crossesEras: ctx.era !== upstreamEra, isLive: isLiveFor(ctx, target), wantsLogs };
-  const asIs = upstreamEra === 'legacy' && !rules.crossesEras && isExclusive ? UNCHANGED : NOT_OFFERED;
+  const asIs = upstreamEra === 'legacy' && !rules.crossesEras && isExclusive ? unchanged(ownOrigin) : NOT_OFFERED;
   const way = {
     ...asIs,
     upstreamId: newId ?? message.id ?? 0,
