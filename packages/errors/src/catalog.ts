@@ -103,7 +103,7 @@ export const catalog = {
     http: 200,
     rpc: -31507,
     owner: 'patchbay',
-    say: 'This request cannot be carried between these protocol revisions yet.',
+    say: 'The answer cannot be carried between these protocol revisions.',
   },
   'upstream.egress': { http: 200, rpc: -31508, owner: 'admin', say: 'The address of this MCP server may not be reached from here.' },
   'upstream.credential_unavailable': {
