@@ -111,6 +111,20 @@ export function mainJob(start: StartPlatform): void {
       expect(JSON.stringify(prompt.messages)).toContain('Hello Ada');
     });
 
+    test('reads resources, templates and completions of every server behind one URL, under URIs that name it', async () => {
+      const client = await open(how);
+      const { resources } = await client.listResources();
+      expect(resources.map(({ uri }) => uri)).toEqual(expect.arrayContaining(['patchbay+old+note://one', 'patchbay+new+note://modern']));
+      const read = await client.readResource({ uri: 'patchbay+old+note://one' });
+      expect(read.contents).toEqual([{ uri: 'patchbay+old+note://one', text: 'first note' }]);
+      expect((await client.readResource({ uri: 'note://modern' })).contents).toMatchObject([{ uri: 'note://modern', text: 'modern note' }]);
+      const templates = (await client.listResourceTemplates()).resourceTemplates.map(({ uriTemplate }) => uriTemplate);
+      expect(templates).toContain('patchbay+old+file:///{+path}');
+      expect((await client.readResource({ uri: 'patchbay+old+file:///a/b' })).contents).toMatchObject([{ text: 'file /a/b' }]);
+      const ref = { type: 'ref/prompt', name: 'old_greet' } as const;
+      expect((await client.complete({ ref, argument: { name: 'name', value: 'a' } })).completion.values).toEqual(['ada', 'alan']);
+    });
+
     test('sees one server under its own names, instructions included', async () => {
       const client = await open(how, 'old');
       expect(client.getServerVersion()?.name).toBe('legacy-fixture');

@@ -40,6 +40,8 @@ export type DiscoverInput = {
   readonly requestMs: number;
   /** Why the server need not be asked whether it is of the modern era; null: it must be. */
   readonly legacyBy: LegacyBy | null;
+  /** Told what everybody is offered, before the server is asked what it offers to some. */
+  readonly onPlain?: (plain: Discovered) => Promise<void>;
 };
 
 type Opened = Omit<Discovered, 'entries' | 'notice' | 'ttlMs' | 'wasProbed'> & {
@@ -64,17 +66,18 @@ const LISTS: readonly { kind: CatalogueEntryKind; capability: string; method: st
  * Asks a server for all it offers, as a client without capabilities; a legacy one, which may show more to others, again as such. Throws
  * DiscoveryFailed or whatever the transport threw, but not for the sake of what only some clients are shown.
  */
-export async function discover({ transport, requestMs, legacyBy }: DiscoverInput): Promise<Discovered> {
+export async function discover({ transport, requestMs, legacyBy, onPlain }: DiscoverInput): Promise<Discovered> {
   const talk = new Conversation(transport, requestMs);
   const known = legacyBy === null ? null : await openKnownLegacy(talk, legacyBy);
   const opened = known ?? (await probeModern(talk)) ?? (await openLegacy(talk));
   const collector = await readLists(talk, opened);
   const { era, protocolVersion, serverInfo, capabilities, instructions } = opened;
+  const said = { era, protocolVersion, serverInfo, capabilities, instructions, wasProbed: known === null };
+  const plain = { ...said, entries: collector.entries, ttlMs: collector.ttlMs, notice: collector.notice() };
   // Beyond where a list was cut nothing can be compared.
-  const mayShowMore = era === 'legacy' && !collector.isCut;
-  const entries = mayShowMore ? await withConditional(collector.entries, (declared) => offerTo(talk, declared)) : collector.entries;
-  const found = { entries, ttlMs: collector.ttlMs, notice: collector.notice(), wasProbed: known === null };
-  return { era, protocolVersion, serverInfo, capabilities, instructions, ...found };
+  if (era === 'modern' || collector.isCut) return plain;
+  await onPlain?.(plain);
+  return { ...plain, entries: await withConditional(plain.entries, (declared) => offerTo(talk, declared)) };
 }
 
 /** Ends what was opened. */

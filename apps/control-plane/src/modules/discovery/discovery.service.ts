@@ -39,7 +39,10 @@ export class DiscoveryService {
     const attemptedAt = this.platform.clock.now();
     try {
       const transport = await this.transports.to(server, secrets);
-      const discovered = await discover({ transport, requestMs: server.requestMs, legacyBy: legacyBy(asked, attemptedAt) });
+      const input = { transport, requestMs: server.requestMs, legacyBy: legacyBy(asked, attemptedAt) };
+      // Whoever waits for a new server waits no longer than for what everybody is offered.
+      const onPlain = async (plain: Discovered): Promise<void> => void (await this.#accept(server, plain, attemptedAt));
+      const discovered = await discover(asked.found === null ? { ...input, onPlain } : input);
       const outcome = await this.#accept(server, discovered, attemptedAt);
       this.meters.discovered(outcome);
       if (outcome === 'changed') this.found(serverId);
