@@ -1,6 +1,7 @@
 import { type Refusal, refusal } from '@patchbay/errors';
 import { exposeStream } from '../aggregate/expose-stream.ts';
 import { isPermitted } from '../aggregate/is-permitted.ts';
+import { within } from '../directory/within.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import type { ClientStreams } from '../streams/client-streams.ts';
 import { ForwardedStream } from '../streams/forwarded-stream.ts';
@@ -73,6 +74,8 @@ export function makeOpenStream(deps: OpenStreamDeps): Step {
   };
 }
 
+const SUBSCRIBE_MS = 2_000;
+
 type Parts = { readonly forwarded: ForwardedStream; readonly subscriptions: SessionSubscriptions };
 
 async function openFor(deps: OpenStreamDeps, ctx: CallContext, { forwarded, subscriptions }: Parts): Promise<Refusal | undefined> {
@@ -81,7 +84,8 @@ async function openFor(deps: OpenStreamDeps, ctx: CallContext, { forwarded, subs
   if (isOurId(lastEventId)) return deps.resumeCall(ctx, forwarded.stream, lastEventId);
   if (endpointServer === null && lastEventId !== undefined) return resumeOnAggregate(deps, ctx, forwarded);
   if (endpointServer === null || edgeEra(endpointServer, ctx.session) === 'modern') {
-    await subscriptions.open();
+    // A server that is slow holds up its own updates, and not what else the stream is for.
+    await within(subscriptions.open(), SUBSCRIBE_MS, undefined);
     if (!forwarded.stream.isGone) forwarded.openSilent();
     return undefined;
   }
