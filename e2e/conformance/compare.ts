@@ -58,7 +58,7 @@ export function compare({ revision, upstream, form, direct, through }: Runs, exc
 }
 
 /** How each check that passes direct ends through us, where it does not pass there as often. */
-function missingChecks(direct: Outcomes, through: Outcomes): ReadonlyMap<string, string> {
+export function missingChecks(direct: Outcomes, through: Outcomes): ReadonlyMap<string, string> {
   const after = tally(through);
   const missing = new Map<string, string>();
   for (const [check, { passed, failed }] of tally(direct)) {

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FORMS } from './forms.ts';
-import { renderMatrix, renderPage } from './report.ts';
+import { renderClients, renderMatrix, renderPage } from './report.ts';
 import { runMatrix } from './run-matrix.ts';
 import { REVISIONS, type Revision } from './suite.ts';
 
@@ -13,13 +13,14 @@ const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const revisions = chosen('only', Object.keys(REVISIONS) as Revision[]);
 const forms = chosen('pods', FORMS);
 const startedAt = performance.now();
-const { comparisons, breaches } = await runMatrix({ forms, revisions, say: print });
+const { comparisons, clients, breaches } = await runMatrix({ forms, revisions, say: print });
 print(`\n${renderMatrix(comparisons)}\n`);
+if (clients.length > 0) print(`${renderClients(clients)}\n`);
 for (const breach of breaches) print(`breach: ${breach}`);
 const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
 print(`${breaches.length === 0 ? 'It holds' : `${breaches.length} breaches`} after ${seconds} s.`);
 if (breaches.length === 0 && values.only === undefined && values.pods === undefined) {
-  writeFileSync(join(import.meta.dirname, '../../docs/conformance.md'), renderPage(comparisons));
+  writeFileSync(join(import.meta.dirname, '../../docs/conformance.md'), renderPage(comparisons, clients));
   print('Wrote docs/conformance.md.');
 }
 process.exit(breaches.length === 0 ? 0 : 1);

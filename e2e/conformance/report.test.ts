@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { ClientComparison } from './client-side/compare-clients.ts';
 import type { Comparison } from './compare.ts';
 import { renderMatrix, renderPage } from './report.ts';
 
@@ -15,6 +16,15 @@ const comparison: Comparison = {
   breaches: [],
 };
 
+const clients: ClientComparison = {
+  scenario: { name: 'sse-retry', revision: '2025-11-25' },
+  client: 'modern',
+  direct: 3,
+  through: 2,
+  missing: [{ check: '2025-11-25 sse-retry:Timing', reason: 'Not built yet.' }],
+  breaches: [],
+};
+
 test('the matrix says what passes on each side, and how much is missing', () => {
   expect(renderMatrix([comparison])).toBe(
     [
@@ -26,9 +36,13 @@ test('the matrix says what passes on each side, and how much is missing', () => 
 
 test('the page gives each reason once, with its rows and checks; and none where nothing is missing', () => {
   const legacy: Comparison = { ...comparison, upstream: 'legacy', missing: comparison.missing.slice(0, 1) };
-  const page = renderPage([comparison, legacy]);
+  const page = renderPage([comparison, legacy], [clients]);
   expect(page).toContain('| 2025-11-25 | both | 3 | 3 | 2 | 14 | 12 | 2 |\n| 2025-11-25 | legacy | 3 | 3 | 2 | 14 | 12 | 1 |');
-  expect(page).toContain('Not built yet. Rows: 2025-11-25 both, 2025-11-25 legacy.\n\n- `ping:pong`\n');
+  expect(page).toContain(
+    'Not built yet. Rows: 2025-11-25 both, 2025-11-25 legacy, gateway as the client, modern before it.\n\n- `ping:pong`\n',
+  );
+  expect(page).toContain('| 2025-11-25 | sse-retry | modern | 3 | 2 | 1 |');
+  expect(page).toContain('- `2025-11-25 sse-retry:Timing`');
   expect(page).toContain('Not listed. Rows: 2025-11-25 both.\n\n- `ping:late`\n');
-  expect(renderPage([{ ...comparison, missing: [] }])).not.toContain('Not yet');
+  expect(renderPage([{ ...comparison, missing: [] }], [])).not.toContain('Not yet');
 });

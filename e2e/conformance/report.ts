@@ -1,5 +1,6 @@
 import { alignColumns } from '../support/align-columns.ts';
-import type { Comparison } from './compare.ts';
+import type { ClientComparison } from './client-side/compare-clients.ts';
+import type { Comparison, Missing } from './compare.ts';
 
 const COLUMNS = ['revision', 'upstream', 'pods', 'scenarios direct', 'through', 'checks direct', 'through', 'missing through'];
 
@@ -27,15 +28,30 @@ const HEAD = [
   '',
 ];
 
+const CLIENT_COLUMNS = ['revision', 'scenario', 'client before it', 'checks direct', 'through', 'missing through'];
+const CLIENT_HEAD = [
+  '## The gateway as the client',
+  '',
+  'Those scenarios of the suite for clients that are about what a proxy does, against the server that the suite brings for each: the official',
+  'client uses all that it offers, direct and with three gateways in between. The column client says which era it speaks to them; to the',
+  'server they speak its own.',
+  '',
+];
+
 /** docs/conformance.md of one run; without anything that differs from run to run. */
-export function renderPage(comparisons: readonly Comparison[]): string {
+export function renderPage(comparisons: readonly Comparison[], clients: readonly ClientComparison[]): string {
   return [
     ...HEAD,
     lineOf(COLUMNS),
     lineOf(COLUMNS.map(() => '---')),
     ...comparisons.map(renderRow),
     '',
-    ...missingSection(comparisons),
+    ...CLIENT_HEAD,
+    lineOf(CLIENT_COLUMNS),
+    lineOf(CLIENT_COLUMNS.map(() => '---')),
+    ...clients.map(renderClientRow),
+    '',
+    ...missingSection([...comparisons.flatMap(missingOf), ...clients.flatMap(clientMissingOf)]),
   ].join('\n');
 }
 
@@ -48,11 +64,31 @@ function lineOf(cells: readonly string[]): string {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
+function renderClientRow(comparison: ClientComparison): string {
+  return lineOf(clientCellsOf(comparison));
+}
+
+/** The same as it is printed. */
+export function renderClients(clients: readonly ClientComparison[]): string {
+  return alignColumns([CLIENT_COLUMNS, ...clients.map(clientCellsOf)]);
+}
+
+function clientCellsOf({ client, direct, missing, scenario, through }: ClientComparison): string[] {
+  return [scenario.revision, scenario.name, client, String(direct), String(through), String(missing.length)];
+}
+
+type MissingAt = Missing & { readonly row: string };
+
+function missingOf({ missing, revision, upstream }: Comparison): MissingAt[] {
+  return missing.map((each) => ({ ...each, row: `${revision} ${upstream}` }));
+}
+
+function clientMissingOf({ client, missing }: ClientComparison): MissingAt[] {
+  return missing.map((each) => ({ ...each, row: `gateway as the client, ${client} before it` }));
+}
+
 /** Each reason once, with the rows it is about and the checks. */
-function missingSection(comparisons: readonly Comparison[]): string[] {
-  const all = comparisons.flatMap(({ missing, revision, upstream }) =>
-    missing.map((each) => ({ ...each, row: `${revision} ${upstream}` })),
-  );
+function missingSection(all: readonly MissingAt[]): string[] {
   if (all.length === 0) return [];
   const byReason = Map.groupBy(all, ({ reason }) => reason ?? 'Not listed.');
   return [

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import type { Listening } from '@patchbay/testkit';
 import { parse } from 'yaml';
 import { Baseline, belowBaseline, compare, type Comparison, Exceptions, type Upstream, UPSTREAMS } from './compare.ts';
+import { ClientExceptions, compareClients, CLIENT_ERAS, type ClientComparison } from './client-side/compare-clients.ts';
+import { observeDirect, observeThrough } from './client-side/run-client-side.ts';
+import { CLIENT_SCENARIOS } from './client-side/scenarios.ts';
 import { startConformanceServer } from './fixture/conformance-server.ts';
 import { type Form, FORMS, type RunningForm, startForm } from './forms.ts';
 import type { Outcomes } from './outcomes.ts';
@@ -17,11 +20,15 @@ export type MatrixRequest = {
 export type Matrix = {
   /** By revision, upstream and form. */
   readonly comparisons: readonly Comparison[];
+  /** With the gateway as the suite's client; where one of the forms has it. */
+  readonly clients: readonly ClientComparison[];
   /** Why it does not hold; empty: it does. */
   readonly breaches: readonly string[];
 };
 
 type Directs = ReadonlyMap<Revision, Outcomes>;
+/** Once is enough: what a client does that stands before the gateway is the same in each. */
+const FORM_WITH_CLIENTS: Form = '3';
 const ALL_REVISIONS = Object.keys(REVISIONS) as Revision[];
 
 /** Runs the suite against our fixture, direct and through a gateway in each form, and holds the two together. */
@@ -35,7 +42,9 @@ export async function runMatrix({ forms, revisions, say }: MatrixRequest): Promi
     const through = await inTurn(forms, (form) => runThrough({ directs, fixtures, form, revisions, say }));
     const below = [...(await directs)].flatMap(([revision, outcomes]) => belowBaseline(revision, outcomes, baseline));
     const comparisons = through.flatMap((each) => each.comparisons).sort(byPlace);
-    return { comparisons, breaches: [...below, ...comparisons.flatMap((each) => each.breaches), ...through.flatMap((each) => each.idle)] };
+    const clients = through.flatMap((each) => each.clients);
+    const idle = through.flatMap((each) => each.idle);
+    return { comparisons, clients, breaches: [...below, ...[...comparisons, ...clients].flatMap((each) => each.breaches), ...idle] };
   } finally {
     await Promise.all(Object.values(fixtures).map((fixture) => fixture.close()));
   }
@@ -58,7 +67,7 @@ type ThroughRequest = Omit<MatrixRequest, 'forms'> & {
   readonly form: Form;
 };
 
-async function runThrough(request: ThroughRequest): Promise<{ comparisons: Comparison[]; idle: string[] }> {
+async function runThrough(request: ThroughRequest): Promise<{ comparisons: Comparison[]; clients: ClientComparison[]; idle: string[] }> {
   const { fixtures, form, say } = request;
   say(`pods ${form}: starting …`);
   const running = await startForm(form);
@@ -66,7 +75,9 @@ async function runThrough(request: ThroughRequest): Promise<{ comparisons: Compa
     const urls = await inTurn(UPSTREAMS, (upstream) => running.register(`for-${upstream}`, fixtures[upstream].url));
     // The suite waits more than it works. One fixture each, so that no run sees what another changes.
     const lanes = UPSTREAMS.map((upstream, index) => runLane(request, upstream, urls[index]!));
-    return { comparisons: (await Promise.all(lanes)).flat(), idle: idleOf(form, running) };
+    const comparisons = (await Promise.all(lanes)).flat();
+    const clients = form === FORM_WITH_CLIENTS ? await runClientSide(request, running) : [];
+    return { comparisons, clients, idle: idleOf(form, running) };
   } finally {
     await running.close();
   }
@@ -80,6 +91,26 @@ function runLane({ directs, form, revisions, say }: ThroughRequest, upstream: Up
     const direct = (await directs).get(revision) ?? new Map();
     return compare({ revision, upstream, form, direct, through }, exceptions);
   });
+}
+
+async function runClientSide({ revisions, say }: ThroughRequest, running: RunningForm): Promise<ClientComparison[]> {
+  const exceptions = ClientExceptions.parse(parse(here('client-side/exceptions.yaml')));
+  const scenarios = CLIENT_SCENARIOS.filter(({ revision }) => revisions.includes(revision));
+  const lanes = revisions.map((revision) =>
+    inTurn(
+      scenarios.filter((scenario) => scenario.revision === revision),
+      async (scenario) => {
+        const direct = await observeDirect(scenario);
+        return inTurn(CLIENT_ERAS, async (client) => {
+          const through = await observeThrough(scenario, client, running);
+          return compareClients({ scenario, client, direct, through }, exceptions);
+        });
+      },
+    ),
+  );
+  const compared = (await Promise.all(lanes)).flat(2);
+  say(`${compared.length} runs with the gateway as the client, done`);
+  return compared;
 }
 
 function idleOf(form: Form, { sent }: RunningForm): string[] {

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import type { Outcomes } from './outcomes.ts';
+import type { Check, Outcomes } from './outcomes.ts';
 
 /** Revisions as the suite knows them, each with what makes it run all that the revision is about. */
 export const REVISIONS = {
@@ -16,15 +16,31 @@ export const REVISIONS = {
 export type Revision = keyof typeof REVISIONS;
 
 const RUN_MS_MAX = 180_000;
+const CLIENT_MS_MAX = 60_000;
 const OUTPUT_KEPT = 4_000;
 const TIMESTAMP = /-\d{4}-\d\d-\d\dT[\d-]+Z$/;
-const Checks = z.array(z.object({ id: z.string(), status: z.string(), errorMessage: z.string().optional() }));
+const Checks = z.array(z.object({ id: z.string(), name: z.string().optional(), status: z.string(), errorMessage: z.string().optional() }));
 
 /** Runs the official suite against one URL. Its exit code says nothing here: what it checked is read from what it wrote. */
 export async function runSuite(url: string, revision: Revision): Promise<Outcomes> {
+  return runAndRead(['server', '--url', url, ...REVISIONS[revision]]);
+}
+
+export type ClientScenario = { readonly name: string; readonly revision: Revision };
+/** A check of a scenario for clients. There, one id stands for many checks, which their names tell apart. */
+export type ClientCheck = Check & { readonly name?: string | undefined };
+
+/** Runs one of the suite's scenarios for clients: a server of the suite's own, whose URL the command is given as its last argument. */
+export async function runClientScenario({ name, revision }: ClientScenario, command: string): Promise<readonly ClientCheck[]> {
+  const options = ['--command', command, '--scenario', name, '--spec-version', revision, '--timeout', String(CLIENT_MS_MAX)];
+  const outcomes = await runAndRead(['client', ...options]);
+  return outcomes.get(name) ?? [];
+}
+
+async function runAndRead(args: readonly string[]): Promise<ReadonlyMap<string, readonly ClientCheck[]>> {
   const folder = await mkdtemp(join(tmpdir(), 'patchbay-conformance-'));
   try {
-    const output = await run(['server', '--url', url, ...REVISIONS[revision], '-o', folder]);
+    const output = await run([...args, '-o', folder]);
     const outcomes = await readOutcomes(folder);
     if (outcomes.size === 0) throw new Error(`the suite checked nothing:\n${output.slice(-OUTPUT_KEPT)}`);
     return outcomes;
@@ -49,9 +65,9 @@ async function run(args: readonly string[]): Promise<string> {
   return output;
 }
 
-/** One folder a scenario, named server-<scenario>-<time>. */
-async function readOutcomes(folder: string): Promise<Outcomes> {
-  const outcomes = new Map<string, z.infer<typeof Checks>>();
+/** One folder a scenario, named after it and the time; `server-` before it where a server was checked. */
+async function readOutcomes(folder: string): Promise<ReadonlyMap<string, readonly ClientCheck[]>> {
+  const outcomes = new Map<string, readonly ClientCheck[]>();
   for (const name of (await readdir(folder)).sort()) {
     const scenario = name.replace(/^server-/, '').replace(TIMESTAMP, '');
     const file = join(folder, name, 'checks.json');

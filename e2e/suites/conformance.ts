@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Form } from '../conformance/forms.ts';
-import { renderMatrix, renderRow } from '../conformance/report.ts';
+import { renderClients, renderMatrix, renderRow } from '../conformance/report.ts';
 import { runMatrix } from '../conformance/run-matrix.ts';
 import { type Revision, REVISIONS } from '../conformance/suite.ts';
 
@@ -11,8 +11,9 @@ export function conformance(form: Form, where: string): void {
   test(`what passes direct in the official suite passes through ${where}, each request on any of them (npm run conformance)`, async () => {
     const print = (line: string): void => void process.stdout.write(`${line}\n`);
     const revisions = Object.keys(REVISIONS) as Revision[];
-    const { breaches, comparisons } = await runMatrix({ forms: [form], revisions, say: print });
+    const { breaches, clients, comparisons } = await runMatrix({ forms: [form], revisions, say: print });
     print(renderMatrix(comparisons));
+    if (clients.length > 0) print(renderClients(clients));
     expect(breaches).toEqual([]);
     const page = readFileSync(join(import.meta.dirname, '../../docs/conformance.md'), 'utf8');
     for (const comparison of comparisons) expect(page).toContain(renderRow(comparison));
