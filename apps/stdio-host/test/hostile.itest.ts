@@ -211,16 +211,22 @@ describe.each<[string, HostOverrides]>([
       expect(await bystander.text('echo', { text: 'unharmed' })).toBe('unharmed');
     }));
 
-  test('of processor time waits for its share', async ({ skip }) => {
+  test('of processor time waits for its share: all that it starts is in a group with a quota', async ({ skip }) => {
     if (how === 'watched') skip('the kernel alone can make it wait');
-    await withHost({ cpus: 0.05 }, async (greedy) => {
-      await greedy.text('attack', { code: 'const until = Date.now() + 1500; while (Date.now() < until); return 0;' });
+    await withHost({ cpus: 0.5 }, async (greedy) => {
+      await greedy.text('grandchild', { detached: true });
       const path = /^\d+:(?:cpu|cpu,cpuacct):(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
       const parent = join('/sys/fs/cgroup/cpu', path);
-      const throttled = readdirSync(parent)
-        .filter((name) => name.startsWith(`patchbay-${process.pid}-`))
-        .map((name) => Number(/^nr_throttled (\d+)$/m.exec(readFileSync(join(parent, name, 'cpu.stat'), 'utf8'))?.[1]));
-      expect(Math.max(...throttled)).toBeGreaterThan(0);
+      const groups = readdirSync(parent).filter((name) => name.startsWith(`patchbay-${process.pid}-`));
+      const held = groups.flatMap((name) => {
+        expect(readFileSync(join(parent, name, 'cpu.cfs_quota_us'), 'utf8').trim()).toBe('50000');
+        return readFileSync(join(parent, name, 'cgroup.procs'), 'utf8')
+          .split('\n')
+          .map(Number);
+      });
+      const its = processesMarked(`mark-greedy-${how}-${process.pid}`);
+      expect(its.length).toBeGreaterThanOrEqual(2);
+      expect(held).toEqual(expect.arrayContaining(its));
     });
   });
 

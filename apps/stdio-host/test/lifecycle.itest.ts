@@ -99,11 +99,11 @@ describe('crash', () => {
 
 describe('stop', () => {
   test('an idle server is stopped, a busy one is not', () =>
-    withHost({ idleMs: 200 }, async (host) => {
+    withHost({ idleMs: 1_500 }, async (host) => {
       const idle = new Caller(host.url, host.launches.add({ slug: 'idle' }));
       const busy = new Caller(host.url, host.launches.add({ slug: 'busy', isolation: 'shared' }));
       await Promise.all([idle.open(), busy.open()]);
-      const working = busy.call('progress', { steps: 1, ms: 900, text: 'worked' });
+      const working = busy.call('progress', { steps: 1, ms: 4_000, text: 'worked' });
       await until('the idle one is gone', async () => !(await running(host)).some(({ slug }) => slug === 'idle'));
       expect((await idle.call('echo')).status).toBe(404);
       expect((await working).messages.at(-1)?.result?.content?.[0]?.text).toBe('worked');
@@ -111,17 +111,26 @@ describe('stop', () => {
     }));
 
   test('a process whose lifetime is over takes no further sessions, finishes what it does, and ends', () =>
-    withHost({ lifetimeMs: 1_000 }, async (host) => {
+    withHost({ lifetimeMs: 5_000 }, async (host) => {
       const serverId = host.launches.add({ slug: 'old', isolation: 'shared' });
-      const [first, second] = [new Caller(host.url, serverId), new Caller(host.url, serverId)];
+      const first = new Caller(host.url, serverId);
       await first.open();
-      const working = first.call('progress', { steps: 1, ms: 3_500, text: 'finished' });
-      await new Promise((resolve) => setTimeout(resolve, 3_000));
-      await second.open();
-      expect(await second.text('count')).toBe('1');
-      expect((await running(host)).length).toBe(2);
+      const working = first.call('attack', {
+        code: "const { existsSync } = require('fs'); while (!existsSync('go')) await new Promise((r) => setTimeout(r, 20)); return 'finished';",
+      });
+      let latest = first;
+      await until(
+        'a new one takes the sessions',
+        async () => {
+          latest = new Caller(host.url, serverId);
+          await latest.open();
+          return (await running(host)).length === 2;
+        },
+        20_000,
+      );
+      await latest.text('write', { path: 'go', text: '' });
       expect((await working).messages.at(-1)?.result?.content?.[0]?.text).toBe('finished');
-      await until('both are gone', async () => (await running(host)).length === 0, 15_000);
+      await until('both are gone', async () => (await running(host)).length === 0, 20_000);
     }));
 
   test('somebody who listens keeps a process of theirs, and not one that all share', () =>
