@@ -40,9 +40,9 @@ export class DiscoveryService {
     try {
       const transport = await this.transports.to(server, secrets);
       const input = { transport, requestMs: server.requestMs, legacyBy: legacyBy(asked, attemptedAt) };
-      // Whoever waits for a new server waits no longer than for what everybody is offered.
+      // Whoever waits for a new or changed server waits no longer than for what everybody is offered.
       const onPlain = async (plain: Discovered): Promise<void> => void (await this.#accept(server, plain, attemptedAt));
-      const discovered = await discover(asked.found === null ? { ...input, onPlain } : input);
+      const discovered = await discover(asked.found?.generation === server.generation ? input : { ...input, onPlain });
       const outcome = await this.#accept(server, discovered, attemptedAt);
       this.meters.discovered(outcome);
       if (outcome === 'changed') this.found(serverId);
