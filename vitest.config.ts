@@ -20,6 +20,8 @@ export default defineConfig({
           name: 'unit',
           maxWorkers,
           include: ['{apps,packages}/*/src/**/*.test.ts', 'e2e/simulation/**/*.test.ts', 'e2e/**/*.test.ts', 'scripts/**/*.test.mjs'],
+          // Properties take seconds on a busy machine.
+          testTimeout: 20_000,
         },
       },
       {
