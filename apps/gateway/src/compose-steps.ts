@@ -144,7 +144,7 @@ export function makeSteps({
       initialize,
       initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
       initializeEither: makeInitializeEither({ ...reach, sessionOpener, sessions, initialize }),
-      deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, logger }),
+      deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, states, logger }),
       listen: makeListen({ ...reach, streams }),
       ...sessionChanges({ ...reach, sessions, states, logger }),
       openStream: makeOpenStream({ ...opening, resumeCall: makeResumeCall(rounds), ownOrigin: rounds.ownOrigin }),

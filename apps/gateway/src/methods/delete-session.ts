@@ -2,6 +2,7 @@ import { refusal } from '@patchbay/errors';
 import { within } from '../directory/within.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
+import type { SessionStates } from '../sessions/session-states.ts';
 import type { Tombstones } from '../sessions/tombstones.ts';
 import { closeSession } from '../upstream/open-session.ts';
 import type { SessionRegistry } from '../upstream/session-registry.ts';
@@ -10,6 +11,7 @@ import { sessionsInUse, type SessionsInUseDeps } from '../upstream/sessions-in-u
 export type DeleteSessionDeps = SessionsInUseDeps & {
   readonly tombstones: Pick<Tombstones, 'bury'>;
   readonly sessions: Pick<SessionRegistry, 'forget'>;
+  readonly states: Pick<SessionStates, 'heard'>;
 };
 
 const STORE_TIMEOUT_MS = 3_000;
@@ -25,6 +27,8 @@ export function makeDeleteSession(deps: DeleteSessionDeps): Step {
       false,
     );
     if (!buried) return refusal('http.overloaded', 'The end of the session could not be recorded.');
+    // Pods that have it open answer from memory: none of them may after this answer.
+    await deps.states.heard(session);
     ctx.response.statusCode = 204;
     ctx.response.end();
     void closeUpstreamSessions(deps, ctx, session);

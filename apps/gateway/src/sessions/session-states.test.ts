@@ -59,6 +59,17 @@ describe('what a client changed in its session', () => {
     );
   });
 
+  it('has been heard by every pod when that is waited for; one that says nothing is waited for a second', async () => {
+    const [all] = (await fleetOf(3)).pods;
+    const [some] = (await fleetOf(2, 1)).pods;
+    const beganAt = performance.now();
+    await all?.heard(SESSION);
+    const heardAt = performance.now();
+    expect(heardAt - beganAt).toBeLessThan(500);
+    await some?.heard(SESSION);
+    expect(performance.now() - heardAt).toBeGreaterThan(900);
+  });
+
   it('is read from the store once a pod, and then without waiting', async () => {
     const { pods, reads } = await fleetOf(2);
     await pods[0]?.change(SESSION, toLevel('error'));

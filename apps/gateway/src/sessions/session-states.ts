@@ -36,6 +36,8 @@ export type SessionStates = {
   current(session: ClientSession): SessionState | Promise<SessionState>;
   /** Resolves when every pod has taken it, after one second at most; false when the store has not. Never rejects. */
   change(session: ClientSession, edit: (state: SessionState) => SessionState): Promise<boolean>;
+  /** Resolves when every pod has heard what was said of the session before this, after one second at most. */
+  heard(session: ClientSession): Promise<void>;
   /** Called when the session was changed, on whichever pod, which waits for it. Must not reject. Returns what ends it. */
   watch(session: ClientSession, changed: () => Promise<void>): () => void;
   listen(): Promise<void>;
@@ -96,6 +98,10 @@ class StoredStates implements SessionStates {
     this.#known.set(key, changed);
     await Promise.all([this.#tellPods(organisationId, key), within(this.#changed(key), PODS_TAKE_MS, undefined)]);
     return true;
+  }
+
+  heard({ key, organisationId }: ClientSession): Promise<void> {
+    return this.#tellPods(organisationId, key);
   }
 
   watch({ key }: ClientSession, changed: () => Promise<void>): () => void {

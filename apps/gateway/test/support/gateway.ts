@@ -176,7 +176,7 @@ export async function startGateway({
       initialize,
       initializeForwarded: makeInitializeForwarded({ credentials, resolveUpstream, sessionOpener, sessions }),
       initializeEither: makeInitializeEither({ credentials, resolveUpstream, sessionOpener, sessions, initialize }),
-      deleteSession: makeDeleteSession({ credentials, resolveUpstream, tombstones, sessions, logger }),
+      deleteSession: makeDeleteSession({ credentials, resolveUpstream, tombstones, sessions, states, logger }),
       listen: makeListen({ credentials, resolveUpstream, streams }),
       changeSubscription: makeChangeSubscription({ states }),
       setLevel: makeSetLevel({ credentials, resolveUpstream, sessions, states, logger }),
