@@ -41,7 +41,8 @@ function register(slug: string, isolation: Isolation, tools: readonly string[] =
     slug,
     command: 'node',
     args: [slug === 'memory' ? MEMORY : FIXTURE],
-    env: {},
+    // A server may write nowhere but to its own folder and its own /tmp.
+    env: { MEMORY_FILE_PATH: `/tmp/${id}.jsonl` },
     isolation,
     dial: null,
     egress: { targets: [], openings: [] },
@@ -183,7 +184,7 @@ test('a host that hangs is left within seconds, and what it ran ends when it com
   const [one, two] = [await pod(server), await pod(server)];
   const [old, fresh] = [await legacy(one, 'memory'), await modern(two, 'memory')];
   const entities = [{ name: 'Ada', entityType: 'person', observations: ['was here'] }];
-  await old.callTool({ name: 'create_entities', arguments: { entities } });
+  expect((await old.callTool({ name: 'create_entities', arguments: { entities } })).isError).toBeFalsy();
   expect(await text(fresh as Caller, 'read_graph')).toContain('Ada');
   const { holding, other } = await holder();
   holding.child.kill('SIGSTOP');
