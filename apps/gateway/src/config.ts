@@ -15,6 +15,7 @@ import {
   text,
   url,
   urls,
+  parseHostPorts,
 } from '@patchbay/telemetry';
 import { type Keyring, loadKeyring, loadPublicKeys, loadSecret, type Secret, secretUrl } from '@patchbay/vault';
 
@@ -74,7 +75,7 @@ export function loadConfig(env: Environment = process.env): Config {
       gatewaySecret: custom(ENV.gatewaySecretFile, loadSecret),
       stdioHostUrls: urls(ENV.stdioHostUrl),
       toStdioHostSecret: custom(ENV.toStdioHostSecretFile, loadSecret),
-      refusedAddresses: custom(ENV.refusedAddresses, parseAddresses, []),
+      refusedAddresses: custom(ENV.refusedAddresses, parseHostPorts, []),
       otlpEndpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT')),
     },
     env,
@@ -87,12 +88,4 @@ export function loadConfig(env: Environment = process.env): Config {
     folder: join(home, 'gateway'),
     tracing: otlpEndpoint !== null,
   };
-}
-
-function parseAddresses(value: string): { host: string; port: number }[] {
-  return value.split(',').map((each) => {
-    const match = /^\[?(.+?)\]?:(\d{1,5})$/.exec(each.trim());
-    if (match?.[1] === undefined || match[2] === undefined) throw new Error(`"${each}" is not host:port`);
-    return { host: match[1], port: Number(match[2]) };
-  });
 }

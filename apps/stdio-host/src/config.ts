@@ -1,5 +1,5 @@
 import { ENV } from '@patchbay/contracts';
-import { custom, integer, oneOf, optional, port, readEnv, text, url, urls, type LogLevel } from '@patchbay/telemetry';
+import { custom, integer, oneOf, optional, port, readEnv, text, url, urls, type LogLevel, parseHostPorts } from '@patchbay/telemetry';
 import { loadSecret, type Secret } from '@patchbay/vault';
 import type { Limits } from './limits/limits.ts';
 
@@ -56,7 +56,7 @@ export function readConfig(): Config {
     callersSecret: custom(ENV.toStdioHostSecretFile, loadSecret),
     ownSecret: custom(ENV.stdioHostSecretFile, loadSecret),
     path: text('PATH', '/usr/local/bin:/usr/bin:/bin'),
-    refusedAddresses: custom(ENV.refusedAddresses, parseAddresses, []),
+    refusedAddresses: custom(ENV.refusedAddresses, parseHostPorts, []),
     otlpEndpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT')),
   });
 }
@@ -66,12 +66,4 @@ const MIB = 1024 * 1024;
 /** What one run of a server may use. */
 export function limitsOf({ cpuPercent, diskMb, memoryMb, openFilesMax, tasksMax }: Config): Limits {
   return { memoryBytes: memoryMb * MIB, diskBytes: diskMb * MIB, tasksMax, openFilesMax, cpus: cpuPercent / 100 };
-}
-
-function parseAddresses(value: string): { host: string; port: number }[] {
-  return value.split(',').map((each) => {
-    const match = /^\[?(.+?)\]?:(\d{1,5})$/.exec(each.trim());
-    if (match?.[1] === undefined || match[2] === undefined) throw new Error(`"${each}" is not host:port`);
-    return { host: match[1], port: Number(match[2]) };
-  });
 }

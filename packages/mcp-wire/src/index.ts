@@ -1,4 +1,5 @@
 export { classify, unsupportedVersion, type EraInput, type EraOutcome } from './era.ts';
+export { isObject } from './is-object.ts';
 export {
   memberOf,
   sliceElements,

@@ -25,3 +25,4 @@ export type { Reading } from './reading.ts';
 export { cleanText, escapeUnprintable } from './redact.ts';
 export type { CounterSeries, GaugeSeries, HistogramSeries } from './series.ts';
 export { childSpan, formatTraceparent, parseTraceparent, type RandomBytes, type TraceContext } from './trace-context.ts';
+export { parseHostPorts } from './host-ports.ts';

@@ -16,6 +16,7 @@ import {
   type Environment,
   type LogLevel,
   type Variable,
+  parseHostPorts,
 } from '@patchbay/telemetry';
 import { loadKeyring, loadSecret, loadSigningKey, secretUrl, type Keyring, type Secret } from '@patchbay/vault';
 
@@ -76,7 +77,7 @@ export function readConfig(env: Environment = process.env): Config {
       toStdioHostSecret: custom(ENV.toStdioHostSecretFile, loadSecret),
       stdio: optional(oneOf(ENV.stdio, ['off', 'templates', 'any'])),
       egressAllow: custom(ENV.egressAllow, parseOpenings, []),
-      refusedAddresses: custom(ENV.refusedAddresses, parseAddresses, []),
+      refusedAddresses: custom(ENV.refusedAddresses, parseHostPorts, []),
     },
     env,
   );
@@ -114,15 +115,6 @@ export function parseOpenings(value: string): EgressOpening[] {
     const valid = family !== 0 && Number(bits) <= (family === 4 ? 32 : 128) && (openPort === undefined || isPort(Number(openPort)));
     if (!valid) throw new Error(`must list CIDR ranges such as 10.0.0.0/8 or 127.0.0.1/32:8080; ${item} is none`);
     return { cidr: `${address}/${bits}`, port: openPort === undefined ? null : Number(openPort) };
-  });
-}
-
-/** `host:port`, comma-separated; IPv6 as `[::1]:8080`. */
-export function parseAddresses(value: string): { host: string; port: number }[] {
-  return list(value).map((item) => {
-    const [, host = '', refusedPort = ''] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]]+):(\d{1,5})$/.exec(item) ?? [];
-    if (host === '' || !isPort(Number(refusedPort))) throw new Error(`must list host:port; ${item} is none`);
-    return { host: host.replace(/^\[|\]$/g, ''), port: Number(refusedPort) };
   });
 }
 

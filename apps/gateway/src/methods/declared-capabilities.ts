@@ -1,3 +1,4 @@
+import { isObject } from '@patchbay/mcp-wire';
 import type { CallContext } from '../pipeline/context.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -21,10 +22,6 @@ export function declaredCapabilities({ body, era, message, session }: CallContex
 }
 
 const NONE: readonly string[] = [];
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** Whether a client that declared these is offered what needs one of those sets. */
 export function suffices(declared: readonly string[], needs: readonly (readonly string[])[]): boolean {

@@ -1,3 +1,4 @@
+import { isObject } from '@patchbay/mcp-wire';
 import { type Refusal, refusal } from '@patchbay/errors';
 import type { CallContext } from '../pipeline/context.ts';
 import { CHANGING_LISTS, type ChangingList } from '../streams/changed-lists.ts';
@@ -38,8 +39,4 @@ export function listMembers(lists: readonly ChangingList[]): Readonly<Record<str
 
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((each) => typeof each === 'string');
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { isObject } from '../is-object.ts';
 import { sliceElements, sliceMember } from '../json-slices.ts';
 import type { Span } from '../span.ts';
 import { splice, type Edit } from '../splice.ts';
@@ -48,8 +49,4 @@ function linkText({ annotations, description, name, title, uri }: Block): Block 
   const named = [title ?? name, description].filter((each) => typeof each === 'string').join(': ');
   const text = `Resource ${String(uri)}${named === '' ? '' : ` (${named})`}`;
   return { type: 'text', text, ...(annotations === undefined ? {} : { annotations }) };
-}
-
-function isObject(value: unknown): value is Block {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,6 @@
+import { isObject } from '../is-object.ts';
 import { sliceMember } from '../json-slices.ts';
 import { splice } from '../splice.ts';
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** Titled choices, several choices in one field, and several blocks in one message came with it. */
 const SINCE = '2025-11-25';
@@ -50,8 +49,4 @@ function olderMessages(params: Buffer, protocolVersion: string): Buffer {
 function olderBlock(block: unknown, protocolVersion: string): unknown {
   if (!isObject(block) || block['type'] !== 'audio' || protocolVersion >= AUDIO_SINCE) return block;
   return { type: 'text', text: `(${String(block['mimeType'])}, which this client's protocol revision does not carry)` };
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

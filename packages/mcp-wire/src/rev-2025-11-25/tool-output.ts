@@ -1,3 +1,4 @@
+import { isObject } from '../is-object.ts';
 import { sliceMember } from '../json-slices.ts';
 import { splice } from '../splice.ts';
 
@@ -71,8 +72,4 @@ function rebaseMember(keyword: string, value: unknown): unknown {
 /** Before 2019-09 an `$id` of a fragment alone was a name, not a base. */
 function hasOwnBase({ $id }: Json): boolean {
   return $id !== undefined && !(typeof $id === 'string' && $id.startsWith('#'));
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { isObject } from '../is-object.ts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import { sliceMember } from '../json-slices.ts';
 import { decodeHeaderValue, encodeHeaderValue } from './header-value.ts';
@@ -25,8 +26,6 @@ const DATA_KEYWORDS = new Set(['default', 'const', 'enum', 'examples']);
 const MAP_KEYWORDS = new Set(['properties', 'patternProperties', 'dependentSchemas', '$defs', 'definitions']);
 
 type Visit = { readonly node: unknown; readonly path: readonly string[]; readonly reachable: boolean };
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Collects the annotations of a tool's inputSchema, or says which rule one of them breaks. Linear in the schema, no recursion. */
 export function paramAnnotations(inputSchema: unknown): ParamAnnotations {

@@ -1,5 +1,5 @@
 import { BodyTooLarge, readAll, type Answer } from '@patchbay/egress';
-import { SseParser } from '@patchbay/mcp-wire';
+import { SseParser, isObject } from '@patchbay/mcp-wire';
 import { DiscoveryFailed, quoted } from './failed.ts';
 import { LIMITS } from './limits.ts';
 import type { Transport } from './transport.ts';
@@ -132,8 +132,4 @@ function parseMessage(bytes: Buffer): RpcMessage | null {
     ...(isObject(result) ? { result } : {}),
     ...(isObject(error) ? { error: { code: Number(error['code']), message: String(error['message']), data: error['data'] } } : {}),
   };
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

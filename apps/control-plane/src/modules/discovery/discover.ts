@@ -8,9 +8,10 @@ import {
   requestMeta,
   sliceElements,
   type Era,
+  isObject,
 } from '@patchbay/mcp-wire';
 import { withConditional } from './conditional.ts';
-import { Conversation, expectResult, isObject, noMessage, type NoMessage, type RpcAnswer } from './conversation.ts';
+import { Conversation, expectResult, noMessage, type NoMessage, type RpcAnswer } from './conversation.ts';
 import { EntryCollector, type FoundEntry } from './entries.ts';
 import { DiscoveryFailed, quoted } from './failed.ts';
 import { LIMITS } from './limits.ts';

@@ -1,3 +1,4 @@
+import { isObject } from '@patchbay/mcp-wire';
 import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
 import type { OrganisationId, ServerId } from '@patchbay/contracts';
@@ -7,7 +8,6 @@ import { Changes, hashPart } from '../snapshot/index.ts';
 import { claimBareNames } from './bare-names.repository.ts';
 import { encodeCataloguePart } from './catalogue-part.ts';
 import { lockedCatalogue, serverToAsk, type ServerToAsk, writeCatalogue } from './catalogues.repository.ts';
-import { isObject } from './conversation.ts';
 import { discover, type Discovered, type LegacyBy } from './discover.ts';
 import { wordsFor } from './failed.ts';
 import { LISTENED, type ListenedList } from './listen.ts';

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CatalogueEntryKind } from '@patchbay/contracts';
-import { foldKey, sliceMembers, type Era } from '@patchbay/mcp-wire';
-import { isObject } from './conversation.ts';
+import { foldKey, sliceMembers, type Era, isObject } from '@patchbay/mcp-wire';
 import { quoted } from './failed.ts';
 import { LIMITS } from './limits.ts';
 import { problemOf } from './problem-of.ts';

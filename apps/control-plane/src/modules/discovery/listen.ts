@@ -1,7 +1,7 @@
 import { VERSION } from '@patchbay/contracts';
 import { readAll, type Answer } from '@patchbay/egress';
-import { MODERN_VERSION, modernHeaders, requestMeta, SseParser, type Era } from '@patchbay/mcp-wire';
-import { Conversation, isObject, noMessage } from './conversation.ts';
+import { MODERN_VERSION, modernHeaders, requestMeta, SseParser, type Era, isObject } from '@patchbay/mcp-wire';
+import { Conversation, noMessage } from './conversation.ts';
 import { openLegacy } from './discover.ts';
 import { DiscoveryFailed } from './failed.ts';
 import { LIMITS } from './limits.ts';

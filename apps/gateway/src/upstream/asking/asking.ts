@@ -1,5 +1,5 @@
 import { type Refusal, refusal } from '@patchbay/errors';
-import { exposedUri, META_KEYS, type ScannedMessage, sliceMember } from '@patchbay/mcp-wire';
+import { exposedUri, META_KEYS, type ScannedMessage, sliceMember, isObject } from '@patchbay/mcp-wire';
 import { exposeUris } from '../../aggregate/expose-uris.ts';
 import type { CallContext } from '../../pipeline/context.ts';
 import type { Bridge } from '../bridge/bridge.ts';
@@ -12,7 +12,6 @@ import type { Hearer } from './general-stream.ts';
 import type { GeneralStreams } from './general-streams.ts';
 import type { HeldStreamDeps } from './held-stream.ts';
 import type { HeldStreams } from './held-streams.ts';
-import { isObject } from './json.ts';
 import { leadsTo, linksOf, URL_ELICITATION_REQUIRED } from './links.ts';
 import { isQuestionMethod, type Question, toQuestion } from './question.ts';
 import type { Refused } from './takes-no-requests.ts';

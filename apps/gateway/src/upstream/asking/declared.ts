@@ -1,8 +1,9 @@
+import { isObject } from '@patchbay/mcp-wire';
 import { createHash } from 'node:crypto';
 import { type Refusal, refusal } from '@patchbay/errors';
 import type { ScannedMessage } from '@patchbay/mcp-wire';
 import { LRUCache } from 'lru-cache';
-import { canonicalJson, isObject } from './json.ts';
+import { canonicalJson } from './canonical-json.ts';
 
 /** What a modern client declared with its request, as far as a session with a legacy server is opened with it. */
 export type Declared = {

@@ -1,5 +1,4 @@
-import { memberOf, type ScannedMessage, sliceObject } from '@patchbay/mcp-wire';
-import { isObject } from './json.ts';
+import { memberOf, type ScannedMessage, sliceObject, isObject } from '@patchbay/mcp-wire';
 import type { QuestionMethod } from './question.ts';
 import type { WaitingQuestion } from './request-state.ts';
 

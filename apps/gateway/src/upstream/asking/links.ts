@@ -1,6 +1,5 @@
 import { type Refusal, refusal } from '@patchbay/errors';
-import { type ScannedMessage, sliceMember } from '@patchbay/mcp-wire';
-import { isObject } from './json.ts';
+import { type ScannedMessage, sliceMember, isObject } from '@patchbay/mcp-wire';
 
 /** How a legacy server says that its user has to open links first. */
 export const URL_ELICITATION_REQUIRED = -32042;

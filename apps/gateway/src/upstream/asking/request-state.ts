@@ -4,7 +4,7 @@ import { type Keyring, open, seal } from '@patchbay/vault';
 import type { CallContext } from '../../pipeline/context.ts';
 import type { UpstreamTarget } from '../bridge/make-bridge.ts';
 import type { LocatedSession } from '../ways.ts';
-import { canonicalJson } from './json.ts';
+import { canonicalJson } from './canonical-json.ts';
 import type { QuestionMethod } from './question.ts';
 
 /** A question that waits at the server. `request`: null when it is too large to be carried and asked again. */

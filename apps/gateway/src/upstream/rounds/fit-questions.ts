@@ -1,8 +1,7 @@
 import { type Refusal, refusal } from '@patchbay/errors';
-import { olderQuestion } from '@patchbay/mcp-wire';
+import { olderQuestion, isObject } from '@patchbay/mcp-wire';
 import type { ClientSession } from '../../sessions/client-session.ts';
 import { lackingFor } from '../asking/declared.ts';
-import { isObject } from '../asking/json.ts';
 import { leadsTo } from '../asking/links.ts';
 import { isQuestionMethod } from '../asking/question.ts';
 import type { InputRequest } from './input-required.ts';

@@ -1,4 +1,4 @@
-import { isObject } from '../asking/json.ts';
+import { isObject } from '@patchbay/mcp-wire';
 import type { ClientFacts } from '../../sessions/client-session.ts';
 
 type Json = Readonly<Record<string, unknown>>;

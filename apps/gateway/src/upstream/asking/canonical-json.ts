@@ -1,6 +1,4 @@
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+import { isObject } from '@patchbay/mcp-wire';
 
 /** One text for equal values, whatever the order of their members. */
 export function canonicalJson(value: unknown): string {
