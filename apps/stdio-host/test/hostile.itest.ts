@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,6 +53,7 @@ describe('a hostile server cannot', () => {
       return [...files, ...pids.flatMap((pid) => [text('/proc/' + pid + '/environ'), text('/proc/' + pid + '/cmdline')])].join('');
     `.replace('FILES', JSON.stringify(['bootstrap.json', 'keys/master.key'].map((file) => join(host.home, file))));
     const found = await attack(code);
+    expect(found, 'it finds its own environment').toContain('PATH=');
     for (const secret of ['pbp_bootstrap', 'MASTER-KEY-BYTES', SECRET_OF_OURS]) expect(found).not.toContain(secret);
   });
 
@@ -180,16 +181,19 @@ describe.each<[string, HostOverrides]>([
       expect(await bystander.text('echo', { text: 'unharmed' })).toBe('unharmed');
     }));
 
+  // Only the kernel can hold a bomb: by the time somebody looks it has thousands of processes, and whatever else runs here stands still.
+  const crowd = how === 'watched' ? 'for i in $(seq 150); do sleep 30 & done; wait' : 'b() { b | b & }; b; sleep 5';
+
   test('of processes gets no more of them, and others go on', () =>
-    withHost({ tasksMax: 64 }, async (greedy, bystander, its) => {
-      const bomb = greedy.call('attack', {
-        code: "require('child_process').spawn('sh', ['-c', 'b() { b | b & }; b; sleep 5'], { stdio: 'ignore' }); await new Promise((r) => setTimeout(r, 3000)); return 'survived';",
+    withHost({ tasksMax: 64, cpus: 0.5 }, async (greedy, bystander, its) => {
+      const taking = greedy.call('attack', {
+        code: `require('child_process').spawn('sh', ['-c', '${crowd}'], { stdio: 'ignore' }); await new Promise((r) => setTimeout(r, 3000)); return 'survived';`,
       });
       for (let round = 0; round < 10; round += 1) {
         await new Promise((resolve) => setTimeout(resolve, 250));
         expect(await bystander.text('echo', { text: 'unharmed' })).toBe('unharmed');
       }
-      await bomb;
+      await taking;
       // Where nothing stops it at once, it has been ended by now.
       const left = (await statusOf(its.url)).processes.map(({ slug }) => slug);
       if (how === 'watched') expect(left).toEqual(['bystander']);
@@ -213,17 +217,16 @@ describe.each<[string, HostOverrides]>([
 
   test('of processor time waits for its share: all that it starts is in a group with a quota', async ({ skip }) => {
     if (how === 'watched') skip('the kernel alone can make it wait');
-    await withHost({ cpus: 0.5 }, async (greedy) => {
+    await withHost({ cpus: 0.4 }, async (greedy) => {
       await greedy.text('grandchild', { detached: true });
       const path = /^\d+:(?:cpu|cpu,cpuacct):(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
       const parent = join('/sys/fs/cgroup/cpu', path);
+      // Groups of the hosts before this one go when the kernel has let go of what was in them, perhaps just now.
+      const read = (name: string, file: string): string =>
+        existsSync(join(parent, name, file)) ? readFileSync(join(parent, name, file), 'utf8') : '';
       const groups = readdirSync(parent).filter((name) => name.startsWith(`patchbay-${process.pid}-`));
-      const held = groups.flatMap((name) => {
-        expect(readFileSync(join(parent, name, 'cpu.cfs_quota_us'), 'utf8').trim()).toBe('50000');
-        return readFileSync(join(parent, name, 'cgroup.procs'), 'utf8')
-          .split('\n')
-          .map(Number);
-      });
+      const ours = groups.filter((name) => read(name, 'cpu.cfs_quota_us').trim() === '40000');
+      const held = ours.flatMap((name) => read(name, 'cgroup.procs').split('\n').map(Number));
       const its = processesMarked(`mark-greedy-${how}-${process.pid}`);
       expect(its.length).toBeGreaterThanOrEqual(2);
       expect(held).toEqual(expect.arrayContaining(its));

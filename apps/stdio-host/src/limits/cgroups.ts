@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Limits } from './limits.ts';
@@ -13,15 +14,18 @@ export type Group = {
 
 type Hierarchy = { readonly directory: string; readonly version: 1 | 2 };
 
-const NAME = /^patchbay-(\d+)-\d+$/;
+const NAME = /^patchbay-(\d+)-[0-9a-f]{8}-\d+$/;
 const CPU_PERIOD_US = 100_000;
 const REMOVE_AGAIN_MS = 100;
-const REMOVE_ROUNDS = 50;
+/** A minute: a machine that is busy takes long to let go of many processes. */
+const REMOVE_ROUNDS = 600;
 
 /** Control groups of this machine, version 1 or 2, below or beside our own. */
 export class Cgroups {
   readonly #hierarchies: readonly Hierarchy[];
   readonly #limits: Limits;
+  /** No name is ever used again: a group that is still to be removed must not be another's. */
+  readonly #names = `patchbay-${process.pid}-${randomBytes(4).toString('hex')}`;
   #last = 0;
 
   private constructor(hierarchies: readonly Hierarchy[], limits: Limits) {
@@ -43,10 +47,10 @@ export class Cgroups {
 
   /** Throws where the kernel does not let us. */
   make(): Group {
-    const name = `patchbay-${process.pid}-${(this.#last += 1)}`;
+    const name = `${this.#names}-${(this.#last += 1)}`;
     const directories = this.#hierarchies.map(({ directory, version }) => {
       const own = join(directory, name);
-      mkdirSync(own, { recursive: true });
+      mkdirSync(own);
       limit(own, version, this.#limits);
       return own;
     });

@@ -1,5 +1,5 @@
 import { constants, setPriority } from 'node:os';
-import type { Cgroups, Group } from './cgroups.ts';
+import type { Cgroups } from './cgroups.ts';
 import type { Limits } from './limits.ts';
 import { Watch } from './watch.ts';
 
@@ -37,9 +37,9 @@ export class Holds {
     return this.#cgroups === null ? 'watched' : 'kernel';
   }
 
-  /** For one start of a server with this data directory. */
+  /** For one start of a server with this data directory. Throws where the kernel is to hold it and does not: nothing starts unheld. */
   prepare(data: string): Prepared {
-    const group = this.#group();
+    const group = this.#cgroups?.make() ?? null;
     return {
       entrances: group?.entrances ?? [],
       hold: (pid, stop) => {
@@ -55,14 +55,6 @@ export class Holds {
         };
       },
     };
-  }
-
-  #group(): Group | null {
-    try {
-      return this.#cgroups?.make() ?? null;
-    } catch {
-      return null;
-    }
   }
 }
 
