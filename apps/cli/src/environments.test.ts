@@ -73,6 +73,7 @@ test('every listener of ours and Postgres is refused as an upstream', () => {
   const all = [1, 2, 3, 4, 5, 6].map((port) => `127.0.0.1:${port}`);
   expect(programs.gateway[ENV.refusedAddresses]?.split(',').sort()).toEqual(all);
   expect(programs.controlPlane[ENV.refusedAddresses]?.split(',').sort()).toEqual(all);
+  expect(programs.stdioHost[ENV.refusedAddresses]?.split(',').sort()).toEqual(all);
 });
 
 test('a master key kept elsewhere is the one that is named', () => {

@@ -35,7 +35,7 @@ describe('while there is one organisation', () => {
     expect((await as(roles[role] ?? {}, 'POST', at('/servers'), { ...STDIO, slug: `by-${role}` })).status).toBe(201);
   });
 
-  test('members and auditors change nothing', async () => {
+  test('members and auditors change nothing, and see no process of a server', async () => {
     for (const role of ['member', 'auditor']) {
       const who = roles[role] ?? {};
       expect((await as(who, 'GET', at('/servers'))).status).toBe(200);
@@ -44,6 +44,8 @@ describe('while there is one organisation', () => {
         ['PATCH', '/servers/memory', {}],
         ['DELETE', '/servers/memory', undefined],
         ['POST', '/servers/memory/discover', undefined],
+        // What a server writes on stderr is not for everybody.
+        ['GET', '/servers/memory/processes', undefined],
         ['POST', '/grants', { subject: { kind: 'everyone' }, server: 'memory', tools: { mode: 'all' } }],
         ['POST', '/limits', { name: 'one', concurrency: 1 }],
         ['PATCH', `/limits/${randomUUID()}`, {}],

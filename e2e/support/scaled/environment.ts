@@ -76,6 +76,7 @@ function stdioHost(layout: Layout, name: (typeof STDIO_HOSTS)[number]): Environm
     PATH: [dirname(process.execPath), process.env['PATH'] ?? '/usr/bin:/bin'].join(delimiter),
     ...keyFiles(layout, PROGRAM_KEYS.stdioHost),
     [ENV.stdioHostPort]: String(layout.ports[name]),
+    [ENV.refusedAddresses]: refusedAddresses(layout),
     [ENV.controlPlaneInternalUrl]: CONTROL_PLANES.map((to) => `http://127.0.0.1:${portFor(layout, name, to)}`).join(','),
   };
 }

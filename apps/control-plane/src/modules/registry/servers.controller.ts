@@ -77,7 +77,7 @@ export class ServersController {
   }
 
   @Get(':slug/processes')
-  @Requires('servers:read')
+  @Requires('servers:write')
   @Answers(200, 'Shows what runs of a stdio server, on all hosts, and how it last failed.', { response: ServerProcesses })
   processes(@CurrentCaller() caller: Caller, @Param('slug') slug: string): Promise<ServerProcesses> {
     return this.running.read(caller, slug);
