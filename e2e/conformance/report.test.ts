@@ -42,7 +42,8 @@ test('the page gives each reason once, with its rows and checks; and none where 
     'Not built yet. Rows: 2025-11-25 both, 2025-11-25 legacy, gateway as the client, modern before it.\n\n- `ping:pong`\n',
   );
   expect(page).toContain('| 2025-11-25 | sse-retry | modern | 3 | 2 | 1 |');
+  expect(page).toContain('## Not through the gateway\n');
   expect(page).toContain('- `2025-11-25 sse-retry:Timing`');
   expect(page).toContain('Not listed. Rows: 2025-11-25 both.\n\n- `ping:late`\n');
-  expect(renderPage([{ ...comparison, missing: [] }], [])).not.toContain('Not yet');
+  expect(renderPage([{ ...comparison, missing: [] }], [])).not.toContain('## Not through');
 });

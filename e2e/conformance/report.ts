@@ -92,7 +92,7 @@ function missingSection(all: readonly MissingAt[]): string[] {
   if (all.length === 0) return [];
   const byReason = Map.groupBy(all, ({ reason }) => reason ?? 'Not listed.');
   return [
-    '## Not yet through the gateway',
+    '## Not through the gateway',
     '',
     ...[...byReason].flatMap(([reason, missing]) => [
       `${reason} Rows: ${[...new Set(missing.map(({ row }) => row))].join(', ')}.`,

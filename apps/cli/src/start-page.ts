@@ -82,7 +82,7 @@ function isolationClaim(missing: readonly string[] | null): string {
   if (missing === null) return 'Stdio servers: the stdio host did not say how it confines them.';
   if (missing.length > 0)
     return `Stdio servers run as you, NOT confined: this machine lacks ${missing.join(', ')}. Register only programs you trust.`;
-  return 'Stdio servers see neither our files nor other processes. They do reach the network, this machine included.';
+  return 'Stdio servers see neither our files nor other processes, and reach no network but what their registration names (egress).';
 }
 
 function secretsClaim(masterKeyInHome: boolean): string {
