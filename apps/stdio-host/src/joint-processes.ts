@@ -11,22 +11,29 @@ export class JointProcesses {
   /** The one that runs, else a new one: whoever comes first starts it, the others wait for the same. */
   async join(name: string, start: () => Promise<Started | Refusal>): Promise<Started | Refusal> {
     const earlier = this.#starts.get(name);
-    const known = await earlier;
+    // What it failed of was said to whoever began it.
+    const known = await earlier?.catch(() => undefined);
     if (known !== undefined && !('code' in known) && known.process.takesSessions) return known;
     // Another may have started it while we waited.
     if (this.#starts.get(name) === earlier) this.#starts.set(name, start());
     const starting = this.#starts.get(name) ?? start();
-    const started = await starting;
-    if ('code' in started && this.#starts.get(name) === starting) this.#starts.delete(name);
-    return started;
+    let started: Started | Refusal | null = null;
+    try {
+      return (started = await starting);
+    } finally {
+      if ((started === null || 'code' in started) && this.#starts.get(name) === starting) this.#starts.delete(name);
+    }
   }
 
   /** To be called when a process is gone. */
   forget(running: ServerProcess): void {
     for (const [name, starting] of this.#starts) {
-      void starting.then((started) => {
-        if (!('code' in started) && started.process === running && this.#starts.get(name) === starting) this.#starts.delete(name);
-      });
+      void starting
+        .catch(() => null)
+        .then((started) => {
+          if (started === null || 'code' in started || started.process !== running) return;
+          if (this.#starts.get(name) === starting) this.#starts.delete(name);
+        });
     }
   }
 }

@@ -1,3 +1,4 @@
+import { getSystemErrorMessage } from 'node:util';
 import type { FailingStdioServer, LaunchSpec } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import type { Log } from './log.ts';
@@ -56,7 +57,7 @@ export class ProcessPool {
 
   /** Starts a process, making room first if it must. It still has to be initialised. */
   async start(key: ServerKey, spec: LaunchSpec): Promise<ServerProcess | Refusal> {
-    const started = await this.#start(key, spec);
+    const started = await this.#start(key, spec).catch((error: unknown) => this.#cannotStart(key, spec, error));
     if (!(started instanceof ServerProcess)) this.#options.events.startFailed(started.code);
     return started;
   }
@@ -133,6 +134,17 @@ export class ProcessPool {
     return started;
   }
 
+  /** Its folder, its sandbox or its process could not be made on this machine; counts as a start that failed. */
+  #cannotStart(key: ServerKey, spec: LaunchSpec, error: unknown): Refusal {
+    const { clock, log } = this.#options;
+    const { generation, slug } = spec;
+    const how = `it could not be started: ${inWords(error)}`;
+    this.#failing.set(failureKey(key, spec), { ...key, slug, generation, during: 'starting', how, stderrTail: [] });
+    this.#backoff.startFailed(failureKey(key, spec), clock.nowMs());
+    log.warn({ organisationId: key.organisationId, serverId: key.serverId, server: slug, err: error }, 'a stdio server cannot be started');
+    return refusal('stdio.start_failed', `${titleOf(spec)}: ${how}.`);
+  }
+
   #failed(running: ServerProcess, crash: 'starting' | 'ready'): void {
     const { clock, events, log } = this.#options;
     const key = failureKey(running.key, running.spec);
@@ -185,6 +197,12 @@ function leastNeeded(processes: readonly ServerProcess[]): ServerProcess | undef
 
 function failureKey({ organisationId, serverId }: ServerKey, { generation }: LaunchSpec): string {
   return `${organisationId}/${serverId}/${generation}`;
+}
+
+/** For callers: nothing of our own paths, which a system's error names. */
+function inWords(error: unknown): string {
+  const isOfSystem = error instanceof Error && 'errno' in error && typeof error.errno === 'number';
+  return isOfSystem ? getSystemErrorMessage(error.errno as number) : 'the log of its host says why';
 }
 
 function about({ key, spec, pid }: ServerProcess): Record<string, unknown> {

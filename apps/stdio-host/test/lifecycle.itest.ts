@@ -1,6 +1,17 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Caller } from './support/caller.ts';
-import { FIXTURE, processesMarked, startHost, statusOf, until, type HostOverrides, type TestHost } from './support/harness.ts';
+import {
+  FIXTURE,
+  ORGANISATION,
+  processesMarked,
+  startHost,
+  statusOf,
+  until,
+  type HostOverrides,
+  type TestHost,
+} from './support/harness.ts';
 
 async function withHost(overrides: HostOverrides, run: (host: TestHost) => Promise<void>): Promise<void> {
   const host = await startHost(overrides);
@@ -55,6 +66,29 @@ describe('start', () => {
         const caller = new Caller(host.url, host.launches.add({ slug: 'lost', command }));
         expect((await caller.open()).messages[0]?.error).toMatchObject({ code: -31511, message: expect.stringContaining(`"${command}"`) });
       }
+    }));
+
+  test('a server that this machine cannot start is told so, in words and without our paths, and waits as any that fails', () =>
+    withHost({}, async (host) => {
+      // Where its folder would be made.
+      writeFileSync(join(host.home, 'stdio', ORGANISATION), '');
+      for (const isolation of ['session', 'shared'] as const) {
+        const caller = new Caller(host.url, host.launches.add({ slug: `homeless-${isolation}`, isolation }));
+        const opened = await caller.open();
+        expect(opened.messages[0]?.error).toMatchObject({ code: -31511, message: expect.stringMatching(/"homeless-.*not a directory/) });
+        expect(opened.messages[0]?.error?.message).not.toContain(host.home);
+        expect((await caller.open()).messages[0]?.error).toMatchObject({ code: -31502, message: expect.stringContaining('in 1 s') });
+      }
+      expect((await statusOf(host.url)).failing).toMatchObject([
+        { slug: 'homeless-session', during: 'starting', failures: 1, how: expect.stringContaining('not a directory') },
+        { slug: 'homeless-shared' },
+      ]);
+      rmSync(join(host.home, 'stdio', ORGANISATION));
+      // The end of another process once ended the host.
+      const other = new Caller(host.url, host.launches.add({ slug: 'other' }));
+      expect((await other.open()).sessionId).not.toBeNull();
+      await other.call('crash');
+      expect((await other.open()).sessionId).not.toBeNull();
     }));
 
   test('a server that keeps failing is not started again before its time, which doubles', () =>
