@@ -1,4 +1,5 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { type ChildProcess, spawn, type ChildProcessByStdio } from 'node:child_process';
+import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import type { Hold } from '../limits/holds.ts';
 import type { Command } from '../sandbox/confine.ts';
@@ -32,8 +33,9 @@ export class Child implements Carrier {
   #why: string | null = null;
   #killed = false;
 
+  /** Throws where this machine has no room for another. */
   constructor({ command, cwd, guard, hold }: ChildOptions, { onGone, onMessage, tail }: CarrierEvents) {
-    const child = spawn(command.file, command.args, { cwd, env: command.env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const child = start(command, cwd, hold);
     this.#process = child;
     this.pid = child.pid ?? 0;
     if (this.pid !== 0) guard?.watch(this.pid);
@@ -107,5 +109,18 @@ export class Child implements Carrier {
     } catch {
       // Nobody is left in the group.
     }
+  }
+}
+
+function start({ args, env, file }: Command, cwd: string, hold: Hold): ChildProcessByStdio<Writable, Readable, Readable> {
+  try {
+    const child: ChildProcess = spawn(file, args, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    // Said later, and to nobody: where no file can be opened any more there are no pipes either.
+    child.on('error', () => undefined);
+    if (child.stdin === undefined) throw Object.assign(new Error('no pipes'), { errno: -constants.errno.EMFILE });
+    return child as ChildProcessByStdio<Writable, Readable, Readable>;
+  } catch (error) {
+    hold(0, () => undefined).release();
+    throw error;
   }
 }

@@ -69,12 +69,13 @@ type Confining = {
 
 /** Where its registration names something to reach, the server is started by a relay that offers it inside. */
 function openConfined({ command, egress, places, tools }: Confining, events: CarrierEvents, options: LauncherOptions): Child {
-  const { entrances, hold } = options.holds.prepare(places.data);
   const plan = planEgress(egress.targets);
-  if (plan.offers.length === 0) {
-    const confined = entering(entrances, confine(tools, command, { ...places, egress: plan }));
-    return new Child({ command: confined, cwd: places.data, guard: null, hold }, events);
-  }
+  const start = (inside: Command, needed: readonly string[], to: CarrierEvents): Child => {
+    const { entrances, hold } = options.holds.prepare(places.data);
+    const confined = confine(tools, inside, { ...places, needed, egress: plan });
+    return new Child({ command: entering(entrances, confined), cwd: places.data, guard: null, hold }, to);
+  };
+  if (plan.offers.length === 0) return start(command, places.needed, events);
   const gate = new EgressGate({
     targets: egress.targets,
     policy: { refused: options.refusedAddresses, openings: egress.openings },
@@ -82,13 +83,17 @@ function openConfined({ command, egress, places, tools }: Confining, events: Car
   });
   const offers = plan.offers.flatMap(({ address, port, target }) => [address, String(port), target]);
   const args = [RELAY, gate.socketPath, ...offers, '--', command.file, ...command.args];
-  const needed = [...places.needed, gate.directory];
-  const confined = confine(tools, { ...command, file: process.execPath, args }, { ...places, needed, egress: plan });
   const onGone: CarrierEvents['onGone'] = (how, killed) => {
     gate.close();
     events.onGone(how, killed);
   };
-  return new Child({ command: entering(entrances, confined), cwd: places.data, guard: null, hold }, { ...events, onGone });
+  try {
+    const relayed = { ...command, file: process.execPath, args };
+    return start(relayed, [...places.needed, gate.directory], { ...events, onGone });
+  } catch (error) {
+    gate.close();
+    throw error;
+  }
 }
 
 async function resolveCommand(command: string, path: string, data: string): Promise<string | null> {
