@@ -78,8 +78,9 @@ export class Watch {
 
 type Process = { readonly pid: number; readonly parent: number; readonly session: number; readonly tasks: number; readonly pages: number };
 
+/** None where the system does not list them (macOS). */
 async function processes(): Promise<Process[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
   const stats = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)));
   return stats.flatMap((stat, index) => {
     if (stat === null) return [];
