@@ -68,6 +68,21 @@ test('a flood of notifications is cut at its old end, and loses no request and n
   expect([told[0], told.at(-1)]).toEqual(['"request"', '"answer"']);
 });
 
+test('also of requests and answers no more than 16 MiB are kept, the last one whatever its length', () => {
+  const stream = new NumberedStream(1, clock);
+  for (let count = 0; count < 40; count += 1) stream.append(message('x'.repeat(1024 * 1024)), 'lasting');
+  expect(stream.keptBytes).toBeLessThanOrEqual(16 * 1024 * 1024);
+  const reader = new Reader();
+  stream.attach(reader, 0);
+  expect(reader.events.map(([id]) => id)).toEqual(Array.from({ length: 15 }, (_, index) => `1-${26 + index}`));
+  stream.detach(reader);
+  stream.append(message('a note'), 'passing');
+  stream.append(message('x'.repeat(20 * 1024 * 1024)), 'lasting');
+  expect(stream.keptBytes).toBeGreaterThan(20 * 1024 * 1024);
+  stream.append(message('answer'), 'lasting');
+  expect(stream.keptBytes).toBeLessThan(1_000);
+});
+
 test('an empty event gives a place to come back to before anything was said', () => {
   const stream = new NumberedStream(7, clock);
   const first = new Reader();

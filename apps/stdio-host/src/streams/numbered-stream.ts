@@ -9,13 +9,15 @@ export interface Listener {
   end(): void;
 }
 
-/** `lasting`: a request or an answer, without which the conversation breaks. `passing`: a notification, of which old ones may be lost. */
+/** `lasting`: a request or an answer, without which the conversation breaks: lost only in a flood of them. `passing`: a notification, of which old ones may be lost. */
 export type EventKind = 'lasting' | 'passing';
 
 type Kept = { readonly sequence: number; readonly event: Buffer; readonly kind: EventKind };
 
 const PASSING_MAX = 256;
 const PASSING_BYTES_MAX = 1024 * 1024;
+/** Of both kinds, the last message apart: no server fills our memory. */
+const KEPT_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * Messages to a client in their order, each with a number, kept so that whoever comes back hears what it has missed. A message is
@@ -55,7 +57,9 @@ export class NumberedStream {
     this.#count(kept, 1);
     const listener = this.#listeners.at(-1);
     if (listener !== undefined) this.#say(listener, kept);
-    while (this.#passing > PASSING_MAX || (this.#passing > 0 && this.#passingBytes > PASSING_BYTES_MAX)) this.#dropOldestPassing();
+    while (this.#passing > PASSING_MAX || (this.#passing > 0 && this.#passingBytes > PASSING_BYTES_MAX))
+      this.#drop(this.#kept.findIndex((old) => old.kind === 'passing'));
+    while (this.keptBytes > KEPT_BYTES_MAX && this.#kept.length > 1) this.#drop(0);
   }
 
   end(): void {
@@ -103,11 +107,8 @@ export class NumberedStream {
     this.#passingBytes += sign * event.length;
   }
 
-  #dropOldestPassing(): void {
-    const [dropped] = this.#kept.splice(
-      this.#kept.findIndex(({ kind }) => kind === 'passing'),
-      1,
-    );
+  #drop(at: number): void {
+    const [dropped] = this.#kept.splice(at, 1);
     if (dropped !== undefined) this.#count(dropped, -1);
   }
 }
