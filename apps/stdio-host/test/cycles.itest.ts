@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -24,7 +23,7 @@ function belongings(host: TestHost): Record<string, unknown> {
   });
   return {
     files: readdirSync('/proc/self/fd').length,
-    temporary: readdirSync(tmpdir()).filter((name) => name.startsWith(`patchbay-egress-${process.pid}-`)),
+    temporary: readdirSync('/tmp').filter((name) => name.startsWith(`patchbay-egress-${process.pid}-`)),
     groups,
     mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length,
     home: readdirSync(join(host.home, 'stdio')).length,

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import type { EgressOpening } from '@patchbay/contracts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Caller } from './support/caller.ts';
@@ -108,6 +109,30 @@ test('nothing else is: another port or name, what no operator opened, our own li
   await closed.end();
 });
 
+test('a way out is shown to its own server alone, wherever our TMPDIR is', async ({ skip }) => {
+  if (!available) skip();
+  const scratch = join(import.meta.dirname, '../node_modules/.scratch');
+  mkdirSync(scratch, { recursive: true });
+  const elsewhere = mkdtempSync(join(scratch, 'tmp-'));
+  const before = process.env['TMPDIR'];
+  process.env['TMPDIR'] = elsewhere;
+  try {
+    const reaching = await opened([`localhost:${portOf(service)}`]);
+    const other = await opened([]);
+    const seenBy = (caller: Caller): Promise<string> =>
+      caller.text('attack', {
+        code: `const { readdirSync } = require('fs'); return ['/tmp', ${JSON.stringify(elsewhere)}].flatMap((at) => readdirSync(at)).join();`,
+      });
+    expect(await seenBy(reaching)).toContain('patchbay-egress-');
+    expect(await seenBy(other)).not.toContain('patchbay-egress-');
+    await Promise.all([reaching.end(), other.end()]);
+  } finally {
+    if (before === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = before;
+    rmSync(elsewhere, { recursive: true, force: true });
+  }
+});
+
 test('the relay is not in the way: exit codes and crashes are the server’s own, and its way out goes with it', async ({ skip }) => {
   if (!available) skip();
   const caller = await opened([`localhost:${portOf(service)}`]);
@@ -118,6 +143,5 @@ test('the relay is not in the way: exit codes and crashes are the server’s own
     host.launches.add({ slug: 'lost', args: ['/no/such/file.mjs'], egress: { targets: ['localhost:1'], openings: [] } }),
   );
   expect((await lost.open()).messages[0]?.error?.code).toBe(-31511);
-  await until('no way out is left', () => readdirSync(tmpdir()).every((name) => !name.startsWith(`patchbay-egress-${process.pid}-`)));
-  expect(existsSync(tmpdir())).toBe(true);
+  await until('no way out is left', () => readdirSync('/tmp').every((name) => !name.startsWith(`patchbay-egress-${process.pid}-`)));
 });

@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -33,7 +32,7 @@ function leftOf(pid: number): string[] {
       const directory = join('/sys/fs/cgroup', kind, path);
       return ['memory', 'pids', 'cpu'].includes(kind) && existsSync(directory) ? readdirSync(directory) : [];
     });
-  return [...readdirSync(tmpdir()), ...groups].filter(
+  return [...readdirSync('/tmp'), ...groups].filter(
     (name) => name.startsWith(`patchbay-egress-${pid}-`) || name.startsWith(`patchbay-${pid}-`),
   );
 }

@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { type AddressPolicy, createDialer } from '@patchbay/egress';
 
+/** Whatever our TMPDIR is: a sandbox has a /tmp of its own, so that only the server that is shown a gate sees it. */
+const PLACE = '/tmp';
 const PREFIX = 'patchbay-egress-';
 const CONNECTIONS_MAX = 128;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -33,7 +34,7 @@ export class EgressGate {
   constructor(options: GateOptions) {
     this.#options = options;
     // Short, because the name of a socket file has at most 107 bytes.
-    this.directory = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
+    this.directory = mkdtempSync(join(PLACE, `${PREFIX}${process.pid}-`));
     this.#dial = createDialer({ policy: () => options.policy, connectTimeoutMs: CONNECT_TIMEOUT_MS });
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#take(socket));
     this.#server.maxConnections = CONNECTIONS_MAX;
@@ -53,10 +54,9 @@ export class EgressGate {
 
   /** Of hosts that were killed. */
   static removeLeft(): void {
-    mkdirSync(tmpdir(), { recursive: true });
-    for (const name of readdirSync(tmpdir())) {
+    for (const name of existsSync(PLACE) ? readdirSync(PLACE) : []) {
       const pid = name.startsWith(PREFIX) ? /^\d+/.exec(name.slice(PREFIX.length))?.[0] : undefined;
-      if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+      if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(PLACE, name), { recursive: true, force: true });
     }
   }
 
