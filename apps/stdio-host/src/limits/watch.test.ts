@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type * as promises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
@@ -6,7 +7,7 @@ import { Watch } from './watch.ts';
 
 // As on macOS.
 vi.mock('node:fs/promises', async (original) => {
-  const real = await original<typeof import('node:fs/promises')>();
+  const real = await original<typeof promises>();
   const readdir = async (...args: Parameters<typeof real.readdir>) => {
     if (args[0] === '/proc') throw Object.assign(new Error('no such file or directory'), { code: 'ENOENT' });
     return real.readdir(...args);
