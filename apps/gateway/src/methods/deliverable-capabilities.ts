@@ -5,8 +5,8 @@ const LISTED: ReadonlySet<string> = new Set(['tools', 'prompts', 'resources']);
 export type Capabilities = Record<string, { listChanged?: true; subscribe?: true } | Readonly<Record<string, unknown>>>;
 
 /**
- * Reduces what an upstream declares to what reaches a client through us: without `subscribe`, which is told where
- * we deliver it (protocol.md trap 13). That a list changed is always told, whatever the upstream says of it: what a caller may use changes too.
+ * Reduces what an upstream declares to what reaches a client through us: without `subscribe`, which is told where we deliver it
+ * (protocol.md trap 13). That a list changed is always told, whatever the upstream says of it: what a caller may use changes too.
  */
 export function deliverableCapabilities(upstream: Readonly<Record<string, unknown>>): Capabilities {
   const capabilities: Capabilities = {};

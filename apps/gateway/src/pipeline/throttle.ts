@@ -6,8 +6,7 @@ export type ThrottleDeps = { readonly limits: Pick<LimitGate, 'admit'> };
 
 /**
  * Counts what is about to be sent to a server, and refuses what is over a limit. From here on it counts, also when a later step
- * refuses it. What Patchbay answers itself (lists of the catalogue, discovery, sessions, notifications) is not
- * counted.
+ * refuses it. What Patchbay answers itself (the catalogue's lists, discovery, sessions, notifications) is not counted.
  */
 export function makeThrottle({ limits }: ThrottleDeps): Step {
   return function throttle(ctx: CallContext): Outcome | Promise<Outcome> {

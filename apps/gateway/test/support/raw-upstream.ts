@@ -6,8 +6,8 @@ export type RawRequest = {
   readonly text: string;
   readonly message: { id?: string | number; method: string; params?: Record<string, unknown>; result?: unknown; error?: { code: number } };
 };
-/** `keepsSessions`: false refuses `initialize`, as servers of revision 2026-07-28 alone do. */
-export type RawUpstream = Listening & { readonly seen: RawRequest[]; keepsSessions: boolean };
+/** `keepsSessions`: false refuses `initialize`, as servers of revision 2026-07-28 alone do; `silent` never answers it. */
+export type RawUpstream = Listening & { readonly seen: RawRequest[]; keepsSessions: boolean | 'silent' };
 
 /** Answers a GET; without one there is no stream to be had. */
 export type OnStream = (headers: IncomingHttpHeaders, response: ServerResponse) => void;
@@ -18,7 +18,7 @@ export async function startRawUpstream(
   onStream: OnStream | null = null,
 ): Promise<RawUpstream> {
   const seen: RawRequest[] = [];
-  const server = { seen, keepsSessions: true };
+  const server: Pick<RawUpstream, 'seen' | 'keepsSessions'> = { seen, keepsSessions: true };
   const listening = await listen((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -34,6 +34,7 @@ export async function startRawUpstream(
         const error = { code: -32601, message: 'Method not found' };
         return void response.end(JSON.stringify({ jsonrpc: '2.0', id: received.message.id, error }));
       }
+      if (received.message.method === 'initialize' && server.keepsSessions === 'silent') return;
       if (received.message.method === 'initialize') {
         response.writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 'raw-session' });
         const result = { protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'raw', version: '1' } };
