@@ -158,6 +158,20 @@ test('more requests, or larger ones, than may wait are told so at once; those th
   await vi.waitFor(() => expect(heard.at(-1)).toMatchObject({ id: 5, error: { data: { code: 'http.overloaded' } } }));
 });
 
+test('requests that repeat one id count each, in number and in bytes, and are all ended with the channel', async () => {
+  const { channel, heard, sent, take } = open(() => new Promise(() => undefined));
+  const ask = (padding = ''): void => take({ jsonrpc: '2.0', id: 'same', method: 'ping', params: { padding } });
+  for (let count = 0; count < 2; count += 1) ask('x'.repeat(4_000));
+  ask('x'.repeat(4_000));
+  await vi.waitFor(() => expect(heard).toMatchObject([{ id: 'same', error: { data: { code: 'http.overloaded' } } }]));
+  ask();
+  ask();
+  await vi.waitFor(() => expect(heard).toMatchObject([{}, { id: 'same', error: { data: { code: 'http.overloaded' } } }]));
+  expect(sent).toHaveLength(3);
+  await channel.close(100);
+  expect(sent.map(({ signal }) => signal.aborted)).toEqual([true, true, true]);
+});
+
 test('closing ends the session and everything that waits, and says nothing more', async () => {
   const { handler } = withSessions(() => new Promise(() => undefined));
   const { channel, heard, sent, take } = open(handler);

@@ -76,6 +76,8 @@ export class Pending {
 
 /** The requests of one channel that wait, by id: "1" and 1 are two. */
 export class PendingRequests {
+  /** Each, also where a client repeats an id. */
+  readonly #all = new Set<Pending>();
   readonly #byId = new Map<string, Pending>();
   readonly #deliver: Deliver;
 
@@ -86,8 +88,10 @@ export class PendingRequests {
   add(scanned: ScanOutcome, bytes: number): Pending {
     const pending = new Pending(scanned, bytes, this.#deliver);
     const key = pending.idText;
+    this.#all.add(pending);
     this.#byId.set(key, pending);
     void pending.over.then(() => {
+      this.#all.delete(pending);
       if (this.#byId.get(key) === pending) this.#byId.delete(key);
     });
     return pending;
@@ -98,7 +102,7 @@ export class PendingRequests {
   }
 
   all(): Pending[] {
-    return [...this.#byId.values()];
+    return [...this.#all];
   }
 
   /** Those that end by themselves. */
