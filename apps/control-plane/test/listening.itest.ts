@@ -1,3 +1,5 @@
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { type LegacyUpstream, type ModernUpstream, startLegacyUpstream, startModernUpstream } from '@patchbay/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Installation, until } from './support/installation.ts';
@@ -29,6 +31,27 @@ const heardBy = (at: Installation, count: number): Promise<unknown> =>
   until(async () => (await listeners(at, 'heard')) === count, `${count} servers heard`);
 
 test.each([
+  ['modern', startModernUpstream],
+  ['legacy', startLegacyUpstream],
+] as const)(
+  'a new server counts as changed once, also where it offers some no more than everybody, and is listened to (%s)',
+  async (era, start) => {
+    const upstream = await start();
+    const changed = (): Promise<number> => installation.metric('patchbay_control_plane_discoveries_total', '{outcome="changed"}');
+    try {
+      const before = await changed();
+      await register(`found-${era}`, upstream.url);
+      await until(async () => (await changed()) > before, 'the new server is counted');
+      await heardBy(installation, 3);
+      expect((await changed()) - before).toBe(1);
+    } finally {
+      expect((await installation.api('DELETE', `/servers/found-${era}`)).status).toBe(204);
+      await upstream.close();
+    }
+  },
+);
+
+test.each([
   ['new', () => modern],
   ['old', () => legacy],
 ])('what a server adds is in the catalogue at once, because it said so (%s)', async (slug, upstream) => {
@@ -54,6 +77,28 @@ test('a server that forgot everybody is listened to again, and what it changed m
   await until(async () => (await toolsOf('old')).includes('meanwhile'), 'the tool that nobody was told of');
 });
 
+test('a server that is slow to answer holds up no other, also when it is no longer to be listened to', async () => {
+  await heardBy(installation, 2);
+  const [slow, later] = [await startModernUpstream(), await startModernUpstream()];
+  const before = await startHolding(slow.url, 'tools/list');
+  try {
+    await register('slow', before.url);
+    await heardBy(installation, 3);
+    before.hold();
+    slow.addTool('asked-for-in-vain');
+    await until(async () => before.held() > 0, 'it is asked for its lists');
+    expect((await installation.api('DELETE', '/servers/slow')).status).toBe(204);
+    await heardBy(installation, 2);
+    await register('later', later.url);
+    await heardBy(installation, 3);
+    expect((await installation.api('DELETE', '/servers/later')).status).toBe(204);
+    await heardBy(installation, 2);
+  } finally {
+    before.close();
+    await Promise.all([slow.close(), later.close()]);
+  }
+});
+
 test('of two control planes one listens to a server; when it dies the other takes over', async () => {
   await heardBy(installation, 2);
   const other = await installation.beside();
@@ -72,4 +117,34 @@ test('of two control planes one listens to a server; when it dies the other take
 async function toolsFrom(at: Installation, slug: string): Promise<string[]> {
   const { body } = await at.api('GET', `/servers/${slug}/catalogue`);
   return body.accepted.tools.map(({ name }: { name: string }) => name);
+}
+
+/** In front of a server; from `hold` on, requests of this method are never answered. */
+async function startHolding(target: string, method: string) {
+  let [isHolding, held] = [false, 0];
+  const server = createServer((incoming, response) => {
+    const chunks: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.on('end', () => {
+      const body = Buffer.concat(chunks);
+      if (isHolding && body.includes(`"${method}"`)) return void (held += 1);
+      const outgoing = request(target, { method: incoming.method, headers: incoming.headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers).flushHeaders();
+        answer.pipe(response);
+      });
+      outgoing.on('error', () => response.destroy());
+      response.on('close', () => outgoing.destroy());
+      outgoing.end(body);
+    });
+  });
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
+    hold: () => void (isHolding = true),
+    held: () => held,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
 }

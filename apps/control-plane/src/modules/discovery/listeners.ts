@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { OrganisationId, ServerId } from '@patchbay/contracts';
+import { Bounded } from '../../common/bounded.ts';
 import { Meters } from '../../ops/meters.ts';
 import { Platform } from '../../platform.ts';
 import type { Listenable } from '../../prisma/index.ts';
@@ -12,6 +13,8 @@ import { ServerListener } from './server-listener.ts';
 import { Transports } from './transports.ts';
 
 const LOOK_EVERY_MS = 2_000;
+/** As many as the jobs of discovery, beside those: each lists a whole server. */
+const RELISTS_AT_ONCE = 4;
 
 type Listening = { readonly key: string; readonly listener: ServerListener; isHeard: boolean };
 
@@ -22,6 +25,8 @@ type Listening = { readonly key: string; readonly listener: ServerListener; isHe
 @Injectable()
 export class Listeners {
   readonly #listening = new Map<string, Listening>();
+  readonly #stopping = new Set<Promise<void>>();
+  readonly #relists = new Bounded({ atOnceMax: RELISTS_AT_ONCE, waitingMax: Number.POSITIVE_INFINITY });
   readonly #leases: ListenerLeases;
   #timer: NodeJS.Timeout | null = null;
   #looking: Promise<void> = Promise.resolve();
@@ -56,7 +61,8 @@ export class Listeners {
     this.#isStopped = true;
     if (this.#timer !== null) clearInterval(this.#timer);
     await this.#looking;
-    await this.#keepOnly(new Map());
+    this.#keepOnly(new Map());
+    await Promise.all(this.#stopping);
     await this.#leases.release();
   }
 
@@ -76,21 +82,27 @@ export class Listeners {
       const found = await this.platform.lookups.serversToListenTo();
       const ours = found.filter(({ serverId }) => shards.has(shardOf(serverId)));
       const wanted = new Map(ours.map((server) => [server.serverId as string, server]));
-      await this.#keepOnly(wanted);
+      this.#keepOnly(wanted);
       for (const server of wanted.values()) if (!this.#listening.has(server.serverId)) this.#listenTo(server);
     } catch (error) {
       this.platform.logger.warn({ err: error }, 'whom to listen to cannot be found out; nobody is meanwhile');
-      await this.#keepOnly(new Map());
+      this.#keepOnly(new Map());
     }
   }
 
-  async #keepOnly(wanted: ReadonlyMap<string, Listenable>): Promise<void> {
+  #keepOnly(wanted: ReadonlyMap<string, Listenable>): void {
     const over = [...this.#listening].filter(([serverId, { key }]) => {
       const server = wanted.get(serverId);
       return server === undefined || keyOf(server) !== key;
     });
     for (const [serverId] of over) this.#listening.delete(serverId);
-    await Promise.all(over.map(([, { listener }]) => listener.stop()));
+    for (const [, { listener }] of over) this.#stopSoon(listener);
+  }
+
+  /** Not waited for: a slow server that is asked for its lists would hold up all others. */
+  #stopSoon(listener: ServerListener): void {
+    const stopped = listener.stop().finally(() => this.#stopping.delete(stopped));
+    this.#stopping.add(stopped);
   }
 
   #listenTo(server: Listenable): void {
@@ -107,7 +119,7 @@ export class Listeners {
 
   async #relist(organisationId: OrganisationId, serverId: ServerId): Promise<boolean> {
     try {
-      return await this.discovery.discover(organisationId, serverId);
+      return (await this.#relists.run(() => this.discovery.discover(organisationId, serverId))) ?? false;
     } catch (error) {
       this.platform.logger.warn({ organisationId, serverId, err: error }, 'changed lists could not be read');
       return false;

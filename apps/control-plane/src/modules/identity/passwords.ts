@@ -1,5 +1,5 @@
 import { hash, verify } from '@node-rs/argon2';
-import { Bounded } from './bounded.ts';
+import { Bounded } from '../../common/bounded.ts';
 
 /** The library's const enum cannot be read from an isolated module. */
 const ARGON2ID = 2;
