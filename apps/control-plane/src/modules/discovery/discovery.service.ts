@@ -41,9 +41,12 @@ export class DiscoveryService {
       const transport = await this.transports.to(server, secrets);
       const input = { transport, requestMs: server.requestMs, legacyBy: legacyBy(asked, attemptedAt) };
       // Whoever waits for a new or changed server waits no longer than for what everybody is offered.
-      const onPlain = async (plain: Discovered): Promise<void> => void (await this.#accept(server, plain, attemptedAt));
+      let early: Discovery | null = null;
+      const onPlain = async (plain: Discovered): Promise<void> => void (early = await this.#accept(server, plain, attemptedAt));
       const discovered = await discover(asked.found?.generation === server.generation ? input : { ...input, onPlain });
-      const outcome = await this.#accept(server, discovered, attemptedAt);
+      const last = await this.#accept(server, discovered, attemptedAt);
+      // What it offers some may add nothing to what it was found to offer everybody.
+      const outcome = last === 'unchanged' ? (early ?? last) : last;
       this.meters.discovered(outcome);
       if (outcome === 'changed') this.found(serverId);
       return true;
