@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** Servers are shared out by the first digit of their id. */
+/** Servers are shared out by the last digit of their id. */
 const SHARDS = 16;
 /** Of advisory locks with two keys, that nothing else uses. */
 const LOCK_SPACE = 7271;
