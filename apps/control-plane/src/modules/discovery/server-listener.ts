@@ -9,6 +9,7 @@ export type ServerListenerDeps = {
   /** That a stream stands, or that none could be opened. */
   readonly heard: (outcome: 'listening' | 'lost' | 'nobody', error: unknown) => void;
   readonly random?: () => number;
+  readonly nowMs?: () => number;
 };
 
 /** A storm of changes is one look each quarter of a second, the first at once. */
@@ -17,6 +18,8 @@ const LOOK_AGAIN_MS = 5_000;
 const LOOKS_FAILED_MAX = 3;
 const BACK_AFTER_MS = 1_000;
 const BACK_AFTER_MS_MAX = 60_000;
+/** A stream that ends sooner is as good as none: each has the lists read anew. */
+const STOOD_MS_MIN = 15_000;
 const NOBODY_FOR_MS = 15 * 60_000;
 
 /**
@@ -43,8 +46,9 @@ export class ServerListener {
 
   async #run(): Promise<void> {
     for (let failures = 0; !this.#isStopped; ) {
-      const error = await this.#listenOnce(() => (failures = 0));
+      const { error, stoodMs } = await this.#listenOnce();
       if (this.#isStopped) return;
+      if (stoodMs >= STOOD_MS_MIN) failures = 0;
       const isNobody = error instanceof ListensToNobody;
       this.#deps.heard(isNobody ? 'nobody' : 'lost', error);
       await this.#pause(isNobody ? NOBODY_FOR_MS : Math.min(BACK_AFTER_MS * 2 ** failures, BACK_AFTER_MS_MAX));
@@ -52,19 +56,22 @@ export class ServerListener {
     }
   }
 
-  /** Until the stream ends; what ended it, null where the server did. */
-  async #listenOnce(stands: () => void): Promise<unknown> {
+  /** Until the stream ends; `error`: what ended it, null where the server did. */
+  async #listenOnce(): Promise<{ readonly error: unknown; readonly stoodMs: number }> {
+    const { heard, nowMs = () => performance.now(), open } = this.#deps;
+    let stoodAtMs: number | null = null;
+    const ended = (error: unknown) => ({ error, stoodMs: stoodAtMs === null ? 0 : nowMs() - stoodAtMs });
     try {
-      for await (const list of this.#deps.open(this.#stop.signal)) {
+      for await (const list of open(this.#stop.signal)) {
         if (list === null) {
-          stands();
-          this.#deps.heard('listening', null);
+          stoodAtMs ??= nowMs();
+          heard('listening', null);
         }
         this.#look();
       }
-      return null;
+      return ended(null);
     } catch (error) {
-      return error;
+      return ended(error);
     }
   }
 
