@@ -4,6 +4,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { type LegacyUpstream, type ModernUpstream, startLegacyUpstream, startModernUpstream } from '@patchbay/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+import { modernInit } from './support/modern-call.ts';
 import type { ServerSpec } from './support/snapshot.ts';
 import { type RawRequest, type RawUpstream, startRawUpstream, writeEvents } from './support/raw-upstream.ts';
 
@@ -104,19 +105,7 @@ function answerRaw({ message }: RawRequest, response: Parameters<Parameters<type
 }
 
 async function rpc(method: string, params: Record<string, unknown>, headers: Record<string, string> = {}): Promise<string> {
-  const envelope = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
-  const response = await fetch(pods[0]?.url(null) ?? '', {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-protocol-version': '2026-07-28',
-      'mcp-method': method,
-      ...headers,
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: envelope } }),
-  });
-  return response.text();
+  return (await fetch(pods[0]?.url(null) ?? '', modernInit(method, params, { headers }))).text();
 }
 
 describe.each(['legacy', 'modern'] as const)(

@@ -9,6 +9,7 @@ import {
 import { MODERN_ASKING_TOOLS, type ModernAskingUpstream, startModernAskingUpstream } from '@patchbay/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type HeldCall, openHeldCall } from './support/held-call.ts';
+import { initialize } from './support/legacy-server.ts';
 import { type Pods, startPods } from './support/pods.ts';
 
 let upstream: ModernAskingUpstream;
@@ -181,10 +182,9 @@ async function post(
   return gateways.fetch(gateways.pods[0]?.url(slug) ?? '', { method: 'POST', headers, body: JSON.stringify(body) });
 }
 
-async function sessionOf(user: string, slug: string | null = 'new'): Promise<string> {
-  const params = { protocolVersion: '2025-06-18', capabilities: { elicitation: {} }, clientInfo: { name: 'raw', version: '1' } };
-  const response = await post({ jsonrpc: '2.0', id: 0, method: 'initialize', params }, { user, slug });
-  return response.headers.get('mcp-session-id') ?? '';
+function sessionOf(user: string, slug: string | null = 'new'): Promise<string> {
+  const options = { protocolVersion: '2025-06-18', capabilities: { elicitation: {} }, user, fetch: gateways.fetch };
+  return initialize(gateways.pods[0]?.url(slug) ?? '', options);
 }
 
 function heldCall(): Promise<HeldCall> {

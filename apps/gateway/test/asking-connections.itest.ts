@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { WebSocketClientTransport } from '@modelcontextprotocol/sdk/client/websocket.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { MODERN_ASKING_TOOLS, type ModernAskingUpstream, startModernAskingUpstream } from '@patchbay/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type AskingUpstream, startAskingUpstream } from './support/asking-upstream.ts';
 import { type Pods, startPods } from './support/pods.ts';
+import { connectOverWebSocket } from './support/web-socket-client.ts';
 
 let modern: ModernAskingUpstream;
 let legacy: AskingUpstream;
@@ -44,33 +44,26 @@ const balanced: typeof fetch = (input, init) => {
 
 const CLI = join(import.meta.dirname, '../../cli/dist/main.js');
 
-const TRANSPORTS = {
-  'HTTP+SSE, its answers posted to another pod': (slug: string) => new SSEClientTransport(address(slug, 'sse'), { fetch: balanced }),
-  WebSocket: (slug: string) => new WebSocketClientTransport(new URL(address(slug, 'ws').href.replace('http', 'ws'))),
-  'patchbay connect': (slug: string) =>
-    new StdioClientTransport({
-      command: process.execPath,
-      args: [CLI, 'connect', address(slug, 'mcp').href],
-      env: { PATCHBAY_TOKEN: 'ada', PATCHBAY_HOME: '/nonexistent' },
-    }),
+/** Who presents no token is `ada` here; a WebSocket's request needs one of its own. */
+const CONNECTIONS = {
+  'HTTP+SSE, its answers posted to another pod': (client: Client, slug: string) =>
+    client.connect(new SSEClientTransport(address(slug, 'sse'), { fetch: balanced })),
+  WebSocket: (client: Client, slug: string) => connectOverWebSocket(client, address(slug, 'ws').href.replace('http', 'ws')),
+  'patchbay connect': (client: Client, slug: string) =>
+    client.connect(
+      new StdioClientTransport({
+        command: process.execPath,
+        args: [CLI, 'connect', address(slug, 'mcp').href],
+        env: { PATCHBAY_TOKEN: 'ada', PATCHBAY_HOME: '/nonexistent' },
+      }),
+    ),
 };
-const NAMES = Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[];
+const NAMES = Object.keys(CONNECTIONS) as (keyof typeof CONNECTIONS)[];
 
-async function connect(name: keyof typeof TRANSPORTS, slug: string): Promise<Client> {
+async function connect(name: keyof typeof CONNECTIONS, slug: string): Promise<Client> {
   const client = new Client({ name: 'asked', version: '7' }, { capabilities: { elicitation: {} } });
   client.setRequestHandler(ElicitRequestSchema, () => ({ action: 'accept', content: { name: 'Ada', value: 'mine' } }));
-  // Who presents no token is `ada` here, and a WebSocket's request needs one of its own.
-  const Native = globalThis.WebSocket;
-  globalThis.WebSocket = class extends Native {
-    constructor(url: string, protocols: string) {
-      super(url, { protocols, headers: { authorization: 'Bearer ada' } } as unknown as string);
-    }
-  } as typeof Native;
-  try {
-    await client.connect(TRANSPORTS[name](slug));
-  } finally {
-    globalThis.WebSocket = Native;
-  }
+  await CONNECTIONS[name](client, slug);
   clients.push(client);
   return client;
 }

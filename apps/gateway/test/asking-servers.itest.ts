@@ -2,7 +2,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AskingSpec, type AskingUpstream, startAskingUpstream } from './support/asking-upstream.ts';
 import type { TestGateway } from './support/gateway.ts';
-import { askedIn, type Calling, modernCall, type Sent, textIn } from './support/modern-call.ts';
+import { askedIn, type Calling, modernCall, modernInit, type Sent, textIn } from './support/modern-call.ts';
 import { type Pods, startPods } from './support/pods.ts';
 import type { ServerSpec } from './support/snapshot.ts';
 
@@ -359,18 +359,7 @@ describe('a call on a stream that only its pod can hold', () => {
 
 describe('what a modern client is told of a legacy server', () => {
   const list = async (method: string): Promise<Record<string, unknown>> => {
-    const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
-    const response = await fetch(pods[0]?.url('asking') ?? '', {
-      method: 'POST',
-      headers: {
-        authorization: 'Bearer ada',
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        'mcp-protocol-version': '2026-07-28',
-        'mcp-method': method,
-      },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { _meta: meta } }),
-    });
+    const response = await fetch(pods[0]?.url('asking') ?? '', modernInit(method));
     return ((await response.json()) as { result: Record<string, unknown> }).result;
   };
 

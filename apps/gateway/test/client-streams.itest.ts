@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+import { initialize } from './support/legacy-server.ts';
 import { type OnStream, type RawUpstream, startRawUpstream } from './support/raw-upstream.ts';
 
 const SERVER = { id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c11', slug: 'raw', era: 'legacy', tools: ['t'] } as const;
@@ -36,13 +37,7 @@ afterEach(async () => {
 
 const onPod = (index: 0 | 1): TestGateway => pods[index];
 
-async function initialize(slug: string | null = 'raw'): Promise<string> {
-  const body =
-    '{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","version":"1"}}}';
-  const headers = { ...HEADERS, accept: 'application/json, text/event-stream', 'content-type': 'application/json' };
-  const response = await fetch(onPod(0).url(slug), { method: 'POST', headers, body });
-  return response.headers.get('mcp-session-id') ?? '';
-}
+const open = (): Promise<string> => initialize(onPod(0).url('raw'));
 
 function get(pod: TestGateway, session: string, more: Record<string, string> = {}, slug: string | null = 'raw'): Promise<Response> {
   return fetch(pod.url(slug), { headers: { ...HEADERS, 'mcp-session-id': session, ...more }, signal: abort.signal });
@@ -72,7 +67,7 @@ describe('the stream of a legacy server', () => {
         `id: 7\ndata: ${odd}\n\n`,
         `data: {"jsonrpc":"2.0","method":"notifications/end"}\n\n`,
       );
-    const session = await initialize();
+    const session = await open();
     const response = await get(onPod(1), session);
     expect([response.status, response.headers.get('content-type'), response.headers.get('set-cookie')]).toEqual([
       200,
@@ -94,7 +89,7 @@ describe('the stream of a legacy server', () => {
   it('is resumed where the client says that it lost it', async () => {
     onStream = (headers, response) =>
       beginEvents(response, `id: 9\ndata: {"jsonrpc":"2.0","method":"notifications/after-${String(headers['last-event-id'])}"}\n\n`);
-    const response = await get(onPod(1), await initialize(), { 'last-event-id': 'stream/8' });
+    const response = await get(onPod(1), await open(), { 'last-event-id': 'stream/8' });
     expect(await read(response, 'after-')).toContain('notifications/after-stream/8');
   });
 
@@ -105,14 +100,14 @@ describe('the stream of a legacy server', () => {
         'id: 1\ndata: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n',
         'id: 2\ndata: {"jsonrpc":"2.0","method":"notifications/end"}\n\n',
       );
-    const text = await read(await get(onPod(0), await initialize()), 'notifications/end');
+    const text = await read(await get(onPod(0), await open()), 'notifications/end');
     expect(text).not.toContain('list_changed');
     expect(text).toContain('id: 1\ndata: \n\n');
   });
 
   it('ends when the server ends it, and is closed at the server when the client leaves', async () => {
     onStream = (_headers, response) => void response.writeHead(200, { 'content-type': 'text/event-stream' }).end('id: 1\ndata: \n\n');
-    const session = await initialize();
+    const session = await open();
     expect(await (await get(onPod(0), session)).text()).toBe('id: 1\ndata: \n\n');
     let closed = false;
     onStream = (_headers, response) => {
@@ -137,7 +132,7 @@ describe('the stream of a legacy server', () => {
       };
       more();
     };
-    const response = await get(onPod(0), await initialize());
+    const response = await get(onPod(0), await open());
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(written).toBeLessThan(40);
     let bytes = 0;
@@ -150,7 +145,7 @@ describe('the stream of a legacy server', () => {
 
   it('ends with the pod, which then takes no other', async () => {
     onStream = (_headers, response) => beginEvents(response, 'id: 1\ndata: \n\n');
-    const session = await initialize();
+    const session = await open();
     const ending = get(onPod(0), session).then((response) => response.text());
     await expect.poll(() => onPod(0).streams.count()).toBe(1);
     onPod(0).streams.close();
@@ -166,13 +161,13 @@ describe('the stream of a legacy server', () => {
     ['a server that wants to know who asks', 401, {}, 502],
   ])('is refused for %s', async (_why, status, more, expected) => {
     onStream = (_headers, response) => void response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
-    expect((await get(onPod(0), await initialize(), more)).status).toBe(expected);
+    expect((await get(onPod(0), await open(), more)).status).toBe(expected);
     expect(onPod(0).streams.count()).toBe(0);
   });
 
   it('stands and is silent where the server offers none', async () => {
     onStream = (_headers, response) => void response.writeHead(405).end();
-    const session = await initialize();
+    const session = await open();
     expect((await get(onPod(0), session)).status).toBe(200);
     expect((await get(onPod(0), session, { 'last-event-id': 'x' })).status).toBe(400);
   });
@@ -182,7 +177,7 @@ describe('the stream of a legacy server', () => {
       if (streamHeaders.length === 1) response.writeHead(404, { 'content-type': 'application/json' }).end('{}');
       else beginEvents(response, 'id: 2\ndata: \n\n');
     };
-    expect(await read(await get(onPod(0), await initialize(), { 'last-event-id': '1' }), 'id: 2')).toContain('id: 2');
+    expect(await read(await get(onPod(0), await open(), { 'last-event-id': '1' }), 'id: 2')).toContain('id: 2');
     expect(streamHeaders[1]?.['last-event-id']).toBeUndefined();
     expect(upstream.seen.filter(({ message }) => message.method === 'initialize')).toHaveLength(2);
   });
@@ -195,11 +190,11 @@ describe('a GET', () => {
   });
 
   it('of somebody else does not open the session (trap 22)', async () => {
-    expect((await get(onPod(0), await initialize(), { authorization: 'Bearer bob' })).status).toBe(404);
+    expect((await get(onPod(0), await open(), { authorization: 'Bearer bob' })).status).toBe(404);
     expect(streamHeaders).toEqual([]);
   });
 
   it('that takes no events is refused', async () => {
-    expect((await get(onPod(0), await initialize(), { accept: 'application/json' })).status).toBe(406);
+    expect((await get(onPod(0), await open(), { accept: 'application/json' })).status).toBe(406);
   });
 });

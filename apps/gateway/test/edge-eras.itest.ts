@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { initialize } from './support/legacy-server.ts';
+import { modernInit } from './support/modern-call.ts';
 import { type Pods, startPods } from './support/pods.ts';
 import { type RawUpstream, startRawUpstream } from './support/raw-upstream.ts';
 
@@ -30,17 +32,16 @@ function post(slug: string | null, body: string, headers: Record<string, string>
   return gateways.fetch(gateways.pods[0]?.url(slug) ?? '', { method: 'POST', headers: { ...HEADERS, ...headers }, body });
 }
 
-async function initialize(slug: string | null): Promise<{ readonly 'mcp-session-id': string }> {
-  const params = { protocolVersion: '2025-11-25', capabilities: { roots: {} }, clientInfo: { name: 'raw', version: '1' } };
-  const response = await post(slug, JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params }));
-  return { 'mcp-session-id': response.headers.get('mcp-session-id') ?? '' };
+async function open(slug: string | null): Promise<{ readonly 'mcp-session-id': string }> {
+  const url = gateways.pods[0]?.url(slug) ?? '';
+  return { 'mcp-session-id': await initialize(url, { capabilities: { roots: {} }, fetch: gateways.fetch }) };
 }
 
 const called = (): RawUpstream['seen'] => upstream.seen.filter(({ message }) => message.method === 'tools/call');
 
 describe('a server of revision 2026-07-28 that keeps sessions too', () => {
   it('has one with each client that initialises, from whichever pod it calls: bytes pass as they are', async () => {
-    const session = await initialize('both');
+    const session = await open('both');
     for (const _pod of gateways.pods) {
       const response = await post('both', CALL, session);
       expect(await response.json()).toMatchObject({ id: 7, result: { content: [{ text: 'raw-session' }] } });
@@ -50,10 +51,8 @@ describe('a server of revision 2026-07-28 that keeps sessions too', () => {
   });
 
   it('is spoken to in its newest revision for a client of that revision, and for all at the aggregated endpoint', async () => {
-    const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
-    const modern = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 't', _meta: meta } });
-    await post('both', modern, { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 't' });
-    await post(null, CALL.replace('"t"', '"both_t"'), await initialize(null));
+    await gateways.fetch(gateways.pods[0]?.url('both') ?? '', modernInit('tools/call', { name: 't' }));
+    await post(null, CALL.replace('"t"', '"both_t"'), await open(null));
     await post('both', CALL);
     expect(called().map(({ headers }) => [headers['mcp-session-id'], headers['mcp-method']])).toEqual(
       Array.from({ length: 3 }, () => [undefined, 'tools/call']),
@@ -61,7 +60,7 @@ describe('a server of revision 2026-07-28 that keeps sessions too', () => {
   });
 
   it('that does so no longer is bridged for whoever had one', async () => {
-    const session = await initialize('both');
+    const session = await open('both');
     upstream.keepsSessions = false;
     isGone = true;
     const response = await post('both', CALL, session);
@@ -72,9 +71,9 @@ describe('a server of revision 2026-07-28 that keeps sessions too', () => {
 describe('a server of that revision alone', () => {
   it('is asked for a session once, and then left alone', async () => {
     upstream.keepsSessions = false;
-    const sessions = await Promise.all(gateways.pods.map(() => initialize('both')));
+    const sessions = await Promise.all(gateways.pods.map(() => open('both')));
     for (const session of sessions) expect(await (await post('both', CALL, session)).json()).toMatchObject({ id: 7, result: {} });
-    for (const _pod of gateways.pods) await initialize('both');
+    for (const _pod of gateways.pods) await open('both');
     expect(upstream.seen.filter(({ message }) => message.method === 'initialize')).toHaveLength(gateways.pods.length);
     expect(called().every(({ headers }) => headers['mcp-session-id'] === undefined)).toBe(true);
   });
@@ -82,7 +81,7 @@ describe('a server of that revision alone', () => {
   it('that does not answer costs its client a moment and no more', async () => {
     upstream.keepsSessions = 'silent';
     const startedAtMs = performance.now();
-    expect((await initialize('both'))['mcp-session-id']).not.toBe('');
+    expect((await open('both'))['mcp-session-id']).not.toBe('');
     const tookMs = performance.now() - startedAtMs;
     expect(tookMs).toBeGreaterThan(1_500);
     expect(tookMs).toBeLessThan(5_000);

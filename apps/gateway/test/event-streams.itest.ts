@@ -4,6 +4,8 @@ import { type LegacyUpstream, startLegacyUpstream } from '@patchbay/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { memoryBus, memoryStore } from '../src/mailbox/memory-ports.fixture.ts';
 import { startGateway, type TestGateway } from './support/gateway.ts';
+import { oldServer } from './support/legacy-server.ts';
+import { waitFor } from './support/wait-for.ts';
 
 let upstream: LegacyUpstream;
 /** Holds the streams. */
@@ -20,16 +22,9 @@ beforeEach(async () => {
   revoked.clear();
   revokedHere.clear();
   upstream = await startLegacyUpstream();
-  const server = {
-    id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c11',
-    slug: 'old',
-    url: upstream.url,
-    era: 'legacy',
-    tools: ['count', 'echo', 'sleep', 'steps'],
-  } as const;
   const refuses = (user: string | null): boolean => user === null || revoked.has(user);
   store = memoryStore();
-  const spec = { servers: [server], store, bus: memoryBus(), refuses };
+  const spec = { servers: [oldServer(upstream)], store, bus: memoryBus(), refuses };
   gateway = await startGateway({ ...spec, refuses: (user) => refuses(user) || revokedHere.has(user ?? '') });
   otherPod = await startGateway(spec);
 });
@@ -82,14 +77,6 @@ async function post(url: string, message: object | string, { user = 'ada', type 
   const response = await fetch(url, { method: 'POST', headers: { authorization: `Bearer ${user}`, 'content-type': type }, body });
   await response.text();
   return response.status;
-}
-
-async function waitFor<T>(look: () => T | undefined): Promise<T> {
-  for (const deadline = Date.now() + 5_000; ; await new Promise((resolve) => setTimeout(resolve, 10))) {
-    const found = look();
-    if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new Error('it did not come');
-  }
 }
 
 const INITIALIZE = { protocolVersion: '2024-11-05', capabilities: {}, clientInfo: { name: 'test', version: '1' } };

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+import { modernInit } from './support/modern-call.ts';
 import { type RawRequest, type RawUpstream, startRawUpstream } from './support/raw-upstream.ts';
 import type { ServerSpec } from './support/snapshot.ts';
 
@@ -63,26 +64,13 @@ async function ask(
   pod: TestGateway | undefined,
   { era, method, params = {}, slug = null, user = 'ada' }: Asking,
 ): Promise<Body & { status: number }> {
-  const _meta = {
-    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-    'io.modelcontextprotocol/clientCapabilities': { extensions: { [TASKS]: {} } },
-  };
-  const name = params.name ?? params.uri ?? params.taskId;
-  const modern = {
-    'mcp-protocol-version': '2026-07-28',
-    'mcp-method': method,
-    ...(name === undefined ? {} : { 'mcp-name': name }),
-  };
-  const response = await fetch(pod?.url(slug) ?? '', {
+  const legacy = {
     method: 'POST',
-    headers: {
-      authorization: `Bearer ${user}`,
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      ...(era === 'legacy' ? {} : modern),
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: era === 'legacy' ? params : { ...params, _meta } }),
-  });
+    headers: { authorization: `Bearer ${user}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+  };
+  const capabilities = { extensions: { [TASKS]: {} } };
+  const response = await fetch(pod?.url(slug) ?? '', era === 'legacy' ? legacy : modernInit(method, params, { capabilities, user }));
   return { ...((await response.json()) as Body), status: response.status };
 }
 

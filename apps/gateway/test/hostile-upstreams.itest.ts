@@ -1,6 +1,7 @@
 import { listen, type Listening, startHostileUpstream } from '@patchbay/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from './support/gateway.ts';
+import { lastMessage, modernInit } from './support/modern-call.ts';
 
 const TOOLS = ['hang', 'die', 'html', 'redirect', 'garbage', 'not-json', 'wrong-id', 'cut-stream', 'unauthorized', 'empty', 'ok'] as const;
 
@@ -33,27 +34,9 @@ type Answer = {
 
 /** A call as a modern client makes it, without any client in between that could hide what came. */
 async function call(slug: string, name: string): Promise<{ status: number; answer: Answer; contentType: string | null }> {
-  const params = {
-    name,
-    arguments: {},
-    _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} },
-  };
-  const response = await fetch(gateway.url(slug), {
-    method: 'POST',
-    headers: {
-      authorization: 'Bearer ada',
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-protocol-version': '2026-07-28',
-      'mcp-method': 'tools/call',
-      'mcp-name': name,
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 'mine', method: 'tools/call', params }),
-  });
-  const text = await response.text();
+  const response = await fetch(gateway.url(slug), modernInit('tools/call', { name, arguments: {} }, { id: 'mine' }));
   const contentType = response.headers.get('content-type');
-  const json = contentType === 'text/event-stream' ? (text.split('data: ').at(-1) ?? '') : text;
-  return { status: response.status, answer: JSON.parse(json) as Answer, contentType };
+  return { status: response.status, answer: (await lastMessage(response)) as Answer, contentType };
 }
 
 const EXPECTED: Readonly<Record<string, string>> = {

@@ -11,6 +11,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AskingUpstream, startAskingUpstream } from './support/asking-upstream.ts';
+import { initialize } from './support/legacy-server.ts';
 import { type Pods, startPods } from './support/pods.ts';
 import { startRawUpstream, writeEvents } from './support/raw-upstream.ts';
 
@@ -177,12 +178,8 @@ function post(pod: number, session: string, body: object, signal?: AbortSignal):
   return fetch(gateways.pods[pod]?.url('old') ?? '', { method: 'POST', headers, body: JSON.stringify(body), signal: signal ?? null });
 }
 
-async function initialize(): Promise<string> {
-  const params = { protocolVersion: '2025-11-25', capabilities: EVERYTHING, clientInfo: { name: 'raw', version: '1' } };
-  const body = { jsonrpc: '2.0', id: 0, method: 'initialize', params };
-  const response = await fetch(urlOf('old'), { method: 'POST', headers: HEADERS, body: JSON.stringify(body) });
-  const session = response.headers.get('mcp-session-id') ?? '';
-  await response.text();
+async function open(): Promise<string> {
+  const session = await initialize(urlOf('old'), { capabilities: EVERYTHING });
   await post(1, session, { jsonrpc: '2.0', method: 'notifications/initialized' });
   return session;
 }
@@ -206,7 +203,7 @@ const idsOf = (text: string): string[] => [...text.matchAll(/^id: (.*)$/gm)].map
 
 describe("the stream of a call on a legacy server's own endpoint", () => {
   it("begins with the server's own position and retry, and every event keeps its number", async () => {
-    const text = await (await call({ session: await initialize(), name: 'log' })).text();
+    const text = await (await call({ session: await open(), name: 'log' })).text();
     const [first, , last] = text.split('\n\n');
     expect(first).toMatch(/^id: \d+\nretry: 50\ndata: $/);
     expect(last).toMatch(/^event: message\nid: \d+\ndata: \{"result"/);
@@ -214,7 +211,7 @@ describe("the stream of a call on a legacy server's own endpoint", () => {
   });
 
   it('is resumed on another pod by a client that lost it while it was asked', async () => {
-    const session = await initialize();
+    const session = await open();
     const leave = new AbortController();
     const text = await readUntil(await call({ session, name: 'ask' }, 0, leave.signal), 'elicitation/create');
     leave.abort();
@@ -234,9 +231,7 @@ describe("the stream of a call on a legacy server's own endpoint", () => {
 
 describe('a position in the stream of an aggregated session', () => {
   it.each(['other:1', ':1', 'old', '1'])('that names no server (%s) is refused', async (lastEventId) => {
-    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } };
-    const body = JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params });
-    const session = (await fetch(urlOf(null), { method: 'POST', headers: HEADERS, body })).headers.get('mcp-session-id') ?? '';
+    const session = await initialize(urlOf(null));
     const headers = { ...HEADERS, accept: 'text/event-stream', 'mcp-session-id': session, 'last-event-id': lastEventId };
     expect((await fetch(urlOf(null), { headers })).status).toBe(400);
   });
@@ -280,7 +275,7 @@ describe('what a client changed in its session', () => {
 
 describe('a response of a client', () => {
   it('does not reach a session of somebody else', async () => {
-    const session = await initialize();
+    const session = await open();
     const before = upstream.seen.length;
     const headers = { ...HEADERS, authorization: 'Bearer bob', 'mcp-session-id': session };
     const body = JSON.stringify({ jsonrpc: '2.0', id: 0, result: {} });
@@ -289,7 +284,7 @@ describe('a response of a client', () => {
   });
 
   it('that its server cannot be given is refused, for somebody waits for it', async () => {
-    const session = await initialize();
+    const session = await open();
     await upstream.close();
     expect((await post(1, session, { jsonrpc: '2.0', id: 0, result: {} })).status).toBe(502);
     expect((await post(1, session, { jsonrpc: '2.0', method: 'notifications/roots/list_changed' })).status).toBe(202);
@@ -337,7 +332,7 @@ describe('the log level of a session', () => {
 
 describe('an answer of ours', () => {
   it('comes as the first event of a stream to a client that names streams first, else as JSON', async () => {
-    const session = await initialize();
+    const session = await open();
     const list = (accept: string): Promise<Response> =>
       fetch(urlOf('old'), {
         method: 'POST',

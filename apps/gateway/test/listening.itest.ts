@@ -4,6 +4,7 @@ import { type LegacyUpstream, startLegacyUpstream } from '@patchbay/testkit';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type EventStream, openEvents } from './support/event-stream.ts';
 import { startGateway, type TestGateway } from './support/gateway.ts';
+import { modernInit } from './support/modern-call.ts';
 import type { ServerSpec } from './support/snapshot.ts';
 
 const LEFT = {
@@ -21,7 +22,6 @@ const RIGHT = {
   tools: ['c'],
 } as const;
 const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
-const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
 
 let old: ServerSpec;
 let gateway: TestGateway;
@@ -45,17 +45,7 @@ async function listen(
   notifications: unknown,
   { id = 'sub-1', user = 'ada' }: { id?: unknown; user?: string } = {},
 ): Promise<EventStream> {
-  const stream = await openEvents(gateway.url(slug), {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${user}`,
-      accept: 'application/json, text/event-stream',
-      'content-type': 'application/json',
-      'mcp-protocol-version': '2026-07-28',
-      'mcp-method': 'subscriptions/listen',
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id, method: 'subscriptions/listen', params: { _meta: META, notifications } }),
-  });
+  const stream = await openEvents(gateway.url(slug), modernInit('subscriptions/listen', { notifications }, { id, user }));
   open.push(stream);
   return stream;
 }

@@ -3,6 +3,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+import { modernInit } from './support/modern-call.ts';
 import type { ServerSpec } from './support/snapshot.ts';
 
 const many = Array.from({ length: 1_500 }, (_, index) => `t${String(index).padStart(4, '0')}`);
@@ -34,18 +35,7 @@ async function ask(
   pod: TestGateway | undefined,
   { method = 'tools/list', cursor, slug = null, user = 'ada' }: Asking = {},
 ): Promise<Answer> {
-  const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
-  const response = await fetch(pod?.url(slug) ?? '', {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${user}`,
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-protocol-version': '2026-07-28',
-      'mcp-method': method,
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { cursor, _meta } }),
-  });
+  const response = await fetch(pod?.url(slug) ?? '', modernInit(method, { cursor }, { user }));
   return (await response.json()) as Answer;
 }
 type Asking = { method?: string; cursor?: string | undefined; slug?: string | null; user?: string };

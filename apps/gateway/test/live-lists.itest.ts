@@ -7,6 +7,7 @@ import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/typ
 import { listen, type Listening } from '@patchbay/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+import { modernInit } from './support/modern-call.ts';
 import { type RawUpstream, startRawUpstream } from './support/raw-upstream.ts';
 import type { ServerSpec } from './support/snapshot.ts';
 
@@ -98,17 +99,12 @@ describe('a server that changes its lists for one session only', () => {
 
   it('is listed without what the caller may not use, or what cannot be decided on, each entry in its own bytes', async () => {
     const ask = async (era: 'legacy' | 'modern'): Promise<string> => {
-      const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
-      const modern = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/list' };
-      const response = await fetch(narrow.url('live'), {
+      const legacy = {
         method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          accept: 'application/json, text/event-stream',
-          ...(era === 'modern' ? modern : {}),
-        },
-        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', ...(era === 'modern' ? { params: { _meta } } : {}) }),
-      });
+        headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
+      };
+      const response = await fetch(narrow.url('live'), era === 'legacy' ? legacy : modernInit('tools/list'));
       return response.text();
     };
     const mine = '{"name":"mine","inputSchema":{"type":"object"},"x":1}';

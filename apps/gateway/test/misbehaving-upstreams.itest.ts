@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { listen, type Listening, startLegacyUpstream, startModernUpstream } from '@patchbay/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from './support/gateway.ts';
+import { lastMessage, modernInit } from './support/modern-call.ts';
 import { type RawRequest, type RawUpstream, startRawUpstream } from './support/raw-upstream.ts';
 
 const closing: { close(): Promise<void> }[] = [];
@@ -24,23 +25,9 @@ async function raw(era: Era, answer: (request: RawRequest, response: ServerRespo
   return [upstream, await started(startGateway({ servers: [server] }))];
 }
 
-const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
-
 /** A call as a modern client makes it. */
 function call(gateway: TestGateway, name = 't', slug = 'raw', args: object = {}): Promise<Response> {
-  const params = { name, arguments: args, _meta: META };
-  return fetch(gateway.url(slug), {
-    method: 'POST',
-    headers: {
-      authorization: 'Bearer ada',
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-protocol-version': '2026-07-28',
-      'mcp-method': 'tools/call',
-      'mcp-name': name,
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 'mine', method: 'tools/call', params }),
-  });
+  return fetch(gateway.url(slug), modernInit('tools/call', { name, arguments: args }, { id: 'mine' }));
 }
 
 type Answer = {
@@ -52,13 +39,7 @@ type Answer = {
   };
 };
 
-async function answerOf(response: Response): Promise<Answer> {
-  const text = await response.text();
-  const data = text
-    .split('\n\n')
-    .flatMap((event) => event.split('\n').flatMap((line) => (line.startsWith('data: ') ? [line.slice(6)] : [])));
-  return JSON.parse(response.headers.get('content-type') === 'text/event-stream' ? (data.at(-1) ?? '') : text) as Answer;
-}
+const answerOf = async (response: Response): Promise<Answer> => (await lastMessage(response)) as Answer;
 
 const codeOf = ({ result }: Answer): string | undefined => result?._meta?.['com.patchbay/error']?.code;
 const textOf = ({ result }: Answer): string | undefined => result?.content[0]?.text;

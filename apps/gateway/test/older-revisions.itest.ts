@@ -2,6 +2,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from './support/gateway.ts';
+import { initialize } from './support/legacy-server.ts';
 import { type RawUpstream, startRawUpstream } from './support/raw-upstream.ts';
 
 const AUDIO = { type: 'audio', mimeType: 'audio/wav', data: 'UklGRg==' };
@@ -51,9 +52,7 @@ const HEADERS = { authorization: 'Bearer ada', 'content-type': 'application/json
 async function session(slug: string | null, protocolVersion: string): Promise<(name: string) => Promise<unknown>> {
   const post = (body: object, headers: object = {}): Promise<Response> =>
     fetch(gateway.url(slug), { method: 'POST', headers: { ...HEADERS, ...headers }, body: JSON.stringify(body) });
-  const params = { protocolVersion, capabilities: {}, clientInfo: { name: 'raw', version: '1' } };
-  const opened = await post({ jsonrpc: '2.0', id: 0, method: 'initialize', params });
-  const id = opened.headers.get('mcp-session-id') ?? '';
+  const id = await initialize(gateway.url(slug), { protocolVersion });
   return async (name) => {
     const response = await post({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } }, { 'mcp-session-id': id });
     return ((await response.json()) as { result: unknown }).result;

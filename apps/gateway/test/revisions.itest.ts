@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from './support/gateway.ts';
+import { lastMessage } from './support/modern-call.ts';
 import { type RawRequest, type RawUpstream, startRawUpstream } from './support/raw-upstream.ts';
 
 let gateway: TestGateway;
@@ -44,9 +45,7 @@ async function send(slug: string | null, body: unknown, headers: Record<string, 
     headers: { authorization: 'Bearer ada', 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
     body: JSON.stringify(body),
   });
-  const text = await response.text();
-  const json = response.headers.get('content-type') === 'text/event-stream' ? (text.split('data: ').at(-1) ?? '') : text;
-  return { status: response.status, headers: response.headers, json: (json === '' ? {} : JSON.parse(json)) as Sent['json'] };
+  return { status: response.status, headers: response.headers, json: (await lastMessage(response)) as Sent['json'] };
 }
 
 /** A request of revision 2026-07-28. */

@@ -3,11 +3,11 @@ import { type LegacyUpstream, type ModernUpstream, startLegacyUpstream, startMod
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type EventStream, openEvents, type Received } from './support/event-stream.ts';
 import { startGateway, type TestGateway } from './support/gateway.ts';
+import { modernInit } from './support/modern-call.ts';
 import { startRawUpstream, writeEvents } from './support/raw-upstream.ts';
 import type { ServerSpec } from './support/snapshot.ts';
 
 const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
-const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
 const UPDATED = 'notifications/resources/updated';
 const CAPABILITIES = { resources: { subscribe: true } };
 
@@ -43,12 +43,7 @@ afterEach(async () => {
 });
 
 async function listen(slug: string | null, notifications: object): Promise<EventStream> {
-  const headers = { authorization: 'Bearer ada', accept: 'application/json, text/event-stream', 'content-type': 'application/json' };
-  const stream = await openEvents(gateway.url(slug), {
-    method: 'POST',
-    headers: { ...headers, 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'subscriptions/listen' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 'mine', method: 'subscriptions/listen', params: { _meta: META, notifications } }),
-  });
+  const stream = await openEvents(gateway.url(slug), modernInit('subscriptions/listen', { notifications }, { id: 'mine' }));
   open.push(stream);
   return stream;
 }

@@ -1,6 +1,7 @@
 import { type LegacyUpstream, startLegacyUpstream } from '@patchbay/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+import { oldServer } from './support/legacy-server.ts';
 
 let upstream: LegacyUpstream;
 let store: ReturnType<typeof memoryStore>;
@@ -11,15 +12,9 @@ let otherPod: TestGateway;
 beforeEach(async () => {
   upstream = await startLegacyUpstream();
   store = memoryStore();
-  const server = {
-    id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c11',
-    slug: 'old',
-    url: upstream.url,
-    era: 'legacy',
-    tools: ['count', 'echo', 'sleep', 'steps'],
-  } as const;
-  gateway = await startGateway({ servers: [server], store });
-  otherPod = await startGateway({ servers: [server], store });
+  const servers = [oldServer(upstream)];
+  gateway = await startGateway({ servers, store });
+  otherPod = await startGateway({ servers, store });
 });
 
 afterEach(async () => {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from './support/gateway.ts';
+import { initialize } from './support/legacy-server.ts';
 import type { ServerSpec } from './support/snapshot.ts';
 import { type RawRequest, type RawUpstream, startRawUpstream, writeEvents } from './support/raw-upstream.ts';
 
@@ -35,12 +36,7 @@ function call(body = modernBody(), headers: Record<string, string> = {}): Promis
   return fetch(gateway.url('raw'), { method: 'POST', headers: { ...MODERN_HEADERS, ...headers }, body });
 }
 
-async function legacySession(): Promise<string> {
-  const body =
-    '{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"raw","version":"1"}}}';
-  const response = await fetch(gateway.url('raw'), { method: 'POST', headers: HEADERS, body });
-  return response.headers.get('mcp-session-id') ?? '';
-}
+const legacySession = (): Promise<string> => initialize(gateway.url('raw'));
 
 const result = (id: unknown, text = 'fine'): object => ({ jsonrpc: '2.0', id, result: { content: [{ type: 'text', text }] } });
 const progress = (token: unknown, value: number): object => ({

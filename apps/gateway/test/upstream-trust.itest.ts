@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { startGateway, type TestGateway } from './support/gateway.ts';
+import { modernInit } from './support/modern-call.ts';
 import type { ServerSpec } from './support/snapshot.ts';
 import { type RawUpstream, startRawUpstream } from './support/raw-upstream.ts';
 
@@ -19,28 +20,13 @@ async function start(spec: Partial<ServerSpec> = {}): Promise<void> {
   gateway = await startGateway({ servers: [{ slug: 'raw', url: upstream.url, era: 'legacy', tools: ['t'], ...spec }] });
 }
 
-const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
-
 async function ask(
   slug: string | null,
   method: string,
   params: object = {},
   headers: Record<string, string> = {},
 ): Promise<Record<string, unknown>> {
-  const { name } = params as { name?: string };
-  const response = await fetch(gateway.url(slug), {
-    method: 'POST',
-    headers: {
-      authorization: 'Bearer ada',
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-protocol-version': '2026-07-28',
-      'mcp-method': method,
-      ...(name === undefined ? {} : { 'mcp-name': name }),
-      ...headers,
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: META } }),
-  });
+  const response = await fetch(gateway.url(slug), modernInit(method, params, { headers }));
   return ((await response.json()) as { result: Record<string, unknown> }).result;
 }
 

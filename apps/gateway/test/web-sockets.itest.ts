@@ -1,9 +1,11 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { WebSocketClientTransport } from '@modelcontextprotocol/sdk/client/websocket.js';
 import { type LegacyUpstream, startLegacyUpstream } from '@patchbay/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocket as Socket } from 'ws';
 import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+import { oldServer } from './support/legacy-server.ts';
+import { waitFor } from './support/wait-for.ts';
+import { connectOverWebSocket } from './support/web-socket-client.ts';
 
 let upstream: LegacyUpstream;
 let gateway: TestGateway;
@@ -15,14 +17,11 @@ const sockets: Socket[] = [];
 beforeEach(async () => {
   revoked.clear();
   upstream = await startLegacyUpstream();
-  const server = {
-    id: '6f5c1a52-0c8e-4a35-9d0f-6f5a2f3b7c11',
-    slug: 'old',
-    url: upstream.url,
-    era: 'legacy',
-    tools: ['count', 'echo', 'sleep', 'steps'],
-  } as const;
-  const spec = { servers: [server], store: memoryStore(), refuses: (user: string | null) => user === null || revoked.has(user) };
+  const spec = {
+    servers: [oldServer(upstream)],
+    store: memoryStore(),
+    refuses: (user: string | null) => user === null || revoked.has(user),
+  };
   gateway = await startGateway(spec);
   otherPod = await startGateway(spec);
 });
@@ -56,14 +55,6 @@ async function open(url: string, headers: Record<string, string> = { authorizati
   return { socket, heard, closed, opened, say, answerTo };
 }
 
-async function waitFor<T>(look: () => T | undefined): Promise<T> {
-  for (const deadline = Date.now() + 5_000; ; await new Promise((resolve) => setTimeout(resolve, 10))) {
-    const found = look();
-    if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new Error('it did not come');
-  }
-}
-
 const INITIALIZE = {
   jsonrpc: '2.0',
   id: 0,
@@ -87,18 +78,7 @@ async function initialized(url = address(gateway, 'old')): Promise<Awaited<Retur
 
 test.each(['old', null])('the official client works over a WebSocket at %s, each message through the pipeline', async (slug) => {
   const client = new Client({ name: 'test', version: '1.0.0' });
-  const Native = globalThis.WebSocket;
-  // The transport leaves no place for headers, which only a browser lacks.
-  globalThis.WebSocket = class extends Native {
-    constructor(url: string, protocols: string) {
-      super(url, { protocols, headers: { authorization: 'Bearer ada' } } as unknown as string);
-    }
-  } as typeof Native;
-  try {
-    await client.connect(new WebSocketClientTransport(new URL(address(gateway, slug))));
-  } finally {
-    globalThis.WebSocket = Native;
-  }
+  await connectOverWebSocket(client, address(gateway, slug));
   const prefix = slug === null ? 'old_' : '';
   expect((await client.listTools()).tools.map(({ name }) => name)).toContain(`${prefix}echo`);
   const progress: number[] = [];

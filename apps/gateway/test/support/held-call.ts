@@ -1,3 +1,5 @@
+import { initialize } from './legacy-server.ts';
+
 /** A call that a client with a session holds open on one pod, its server having asked something. */
 export type HeldCall = {
   readonly session: string;
@@ -24,9 +26,8 @@ export async function openHeldCall(url: string, options: CallOptions = {}): Prom
   const send = options.fetch ?? fetch;
   const post = (to: string, body: object, headers: Record<string, string> = {}): Promise<Response> =>
     send(to, { method: 'POST', headers: { ...HEADERS, authorization: `Bearer ${user}`, ...headers }, body: JSON.stringify(body) });
-  const params = { protocolVersion, capabilities: { elicitation: {} }, clientInfo: { name: 'raw', version: '1' } };
-  const opened = await post(url, { jsonrpc: '2.0', id: 0, method: 'initialize', params });
-  const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
+  const opened = await initialize(url, { protocolVersion, capabilities: { elicitation: {} }, user, fetch: send });
+  const session = { 'mcp-session-id': opened };
   const response = await post(url, { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool } }, session);
   const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
