@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { Caller } from './support/caller.ts';
-import { processesMarked, startHost, type TestHost, until } from './support/harness.ts';
+import { processesMarked, startHost, statusOf, type TestHost, until } from './support/harness.ts';
 
 const SMALL = fileURLToPath(new URL('./fixtures/small-server.sh', import.meta.url));
 
@@ -14,17 +14,19 @@ function everything(): string {
   return realpathSync(join(dirname(manifest), Object.values(bin)[0] ?? ''));
 }
 
+/** Control groups of this process's servers, of either version and wherever they hang. */
+function groups(directory = '/sys/fs/cgroup'): string[] {
+  if (!existsSync(directory)) return [];
+  const inside = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return inside.flatMap(({ name }) => (name.startsWith(`patchbay-${process.pid}-`) ? [name] : groups(join(directory, name))));
+}
+
 /** What a host could leave behind on this machine; the host is this very process. */
 function belongings(host: TestHost): Record<string, unknown> {
-  const groups = ['memory', 'pids', 'cpu'].flatMap((kind) => {
-    const path = new RegExp(`^\\d+:${kind}:(.*)$`, 'm').exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1];
-    if (path === undefined) return [];
-    return readdirSync(join('/sys/fs/cgroup', kind, path)).filter((name) => name.startsWith(`patchbay-${process.pid}-`));
-  });
   return {
     files: readdirSync('/proc/self/fd').length,
     temporary: readdirSync('/tmp').filter((name) => name.startsWith(`patchbay-egress-${process.pid}-`)),
-    groups,
+    groups: groups(),
     mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length,
     home: readdirSync(join(host.home, 'stdio')).length,
     sandbox: readdirSync(join(host.home, 'stdio', '.sandbox')).length,
@@ -45,7 +47,8 @@ async function run({ atOnce, count, cycle }: Cycles): Promise<void> {
 async function leavesNothing(host: TestHost, mark: string, cycles: Cycles): Promise<void> {
   await run({ ...cycles, count: cycles.atOnce * 2 });
   await until('the first are gone', () => processesMarked(mark).length === 0);
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  // Connections of theirs are kept open for the next request, for five seconds at most.
+  await new Promise((resolve) => setTimeout(resolve, 6_000));
   const before = belongings(host);
   await run(cycles);
   await until('nothing is left', () => processesMarked(mark).length === 0);
@@ -65,6 +68,11 @@ test('1,000 times start, use and stop of a small server leave no process, file, 
       expect(await caller.end()).toBe(204);
     };
     await leavesNothing(host, mark, { count: 1_000, atOnce: 8, cycle });
+    // And it is seen while it is there.
+    const last = new Caller(host.url, serverId);
+    await last.open();
+    expect(groups().length > 0).toBe((await statusOf(host.url)).limits?.heldBy === 'kernel');
+    await last.end();
   } finally {
     await host.stop();
   }
