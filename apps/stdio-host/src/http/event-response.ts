@@ -3,6 +3,8 @@ import type { Listener } from '../streams/numbered-stream.ts';
 
 /** What lies between us and our caller may cut a stream that is silent for a minute (protocol.md trap 11). */
 const COMMENT_EVERY_MS = 15_000;
+/** What may wait for a reader that takes nothing; its events are numbered, so that it may come back for them. */
+const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 const COMMENT = ': still here\n\n';
 
 /** An HTTP response, of which nothing was written yet, as an event stream; silence is filled with comments. */
@@ -28,6 +30,8 @@ export class EventResponse implements Listener {
   }
 
   #write(bytes: Buffer | string): void {
-    if (!this.#response.destroyed) this.#response.write(bytes);
+    if (this.#response.destroyed) return;
+    this.#response.write(bytes);
+    if (this.#response.writableLength > UNREAD_BYTES_MAX) this.#response.destroy();
   }
 }
