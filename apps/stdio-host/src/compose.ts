@@ -31,7 +31,7 @@ export type Settings = {
   readonly port: number;
   readonly processesMax: number;
   readonly idleMs: number;
-  /** After so long a process takes no further sessions, and ends when it is idle. */
+  /** After so long a process takes no further sessions, and ends when it is idle, half a minute later at most. */
   readonly lifetimeMs: number;
   readonly startTimeoutMs: number;
   readonly limits: Limits;

@@ -6,8 +6,8 @@ import { type Dialled, HELD_BYTES_MAX, MESSAGE_BYTES_MAX } from './dialled.ts';
 type Pool = ReturnType<typeof createUpstreamPool>;
 
 const KEEP_ALIVE_MS = 30_000;
-/** One for the stream, the others for what is posted meanwhile. */
-const CONNECTIONS_MAX = 4;
+/** One for the stream, one for what is posted meanwhile. */
+const CONNECTIONS_MAX = 2;
 const POST_TIMEOUT_MS = 30_000;
 const ERROR_BYTES_MAX = 4 * 1024;
 const NOT_DELIVERED = -31502;

@@ -20,6 +20,7 @@ export class WebSocketCarrier implements Carrier {
       onOpen: () => {
         for (const message of this.#held ?? []) this.#socket.send(message);
         this.#held = null;
+        this.#heldBytes = 0;
       },
       onMessage,
       onClosed: (how) => {
@@ -35,7 +36,7 @@ export class WebSocketCarrier implements Carrier {
     const text = message.toString();
     if (this.#held === null) this.#socket.send(text);
     else {
-      this.#heldBytes += text.length;
+      this.#heldBytes += Buffer.byteLength(text);
       this.#held.push(text);
     }
     return true;
