@@ -234,3 +234,28 @@ describe('an upstream’s 401 or 403', () => {
     },
   );
 });
+
+it('a call whose stream was cut is not made again at another host when its own cannot be dialled any more', async () => {
+  const executedBy: string[] = [];
+  const begin = async (name: string): Promise<RawUpstream> => {
+    const answer = (_request: RawRequest, response: ServerResponse): void => {
+      executedBy.push(name);
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('id: 1\nretry: 100\ndata:\n\n');
+      // Whoever wants the rest has to dial.
+      setTimeout(() => void host.close(), 50);
+    };
+    // It lives, and has no stream of its own.
+    const host = await startRawUpstream(answer, ({ accept }, response) =>
+      response.writeHead(accept === 'text/event-stream' ? 405 : 200).end(),
+    );
+    return started(Promise.resolve(host));
+  };
+  const hosts = await Promise.all([begin('one'), begin('another')]);
+  const server = { slug: 'raw', url: null, era: 'legacy', tools: ['t'], requestMs: 5_000 } as const;
+  const stdioHostUrls = hosts.map(({ url }) => new URL(url).origin);
+  const gateway = await started(startGateway({ servers: [server], stdioHostUrls }));
+  const answer = await answerOf(await call(gateway));
+  expect(executedBy).toHaveLength(1);
+  expect(answer.result?._meta).toMatchObject({ 'com.patchbay/error': { code: 'upstream.broken' } });
+});

@@ -45,8 +45,9 @@ export class ResumedStream implements Receiver {
     if (this.#isLive) this.#input.relay.end();
   }
 
+  /** The call was sent before: that no connection stands for its rest does not mean that it may be sent again. */
   failed(failure: ExchangeFailure): void {
-    this.#input.relay.failed(failure);
+    this.#input.relay.failed(failure === 'dial' || failure === 'connect-timeout' ? 'cut' : failure);
   }
 
   crashed(error: unknown): void {
