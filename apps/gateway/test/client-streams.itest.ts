@@ -13,10 +13,13 @@ let pods: [TestGateway, TestGateway];
 let onStream: OnStream;
 let streamHeaders: IncomingHttpHeaders[];
 let abort: AbortController;
+/** What the store waits for before it says anything. */
+let storeSpeaks: Promise<unknown>;
 
 beforeEach(async () => {
   abort = new AbortController();
   streamHeaders = [];
+  storeSpeaks = Promise.resolve();
   upstream = await startRawUpstream(
     () => undefined,
     (headers, response) => {
@@ -24,7 +27,8 @@ beforeEach(async () => {
       onStream(headers, response);
     },
   );
-  const store = memoryStore();
+  const memory = memoryStore();
+  const store = { ...memory, get: (...args: Parameters<typeof memory.get>) => storeSpeaks.then(() => memory.get(...args)) };
   const servers = [{ ...SERVER, url: upstream.url }];
   pods = [await startGateway({ servers, store }), await startGateway({ servers, store })];
 });
@@ -152,6 +156,26 @@ describe('the stream of a legacy server', () => {
     expect(await ending).toContain('id: 1');
     expect((await get(onPod(0), session)).status).toBe(503);
     expect((await get(onPod(1), session)).status).toBe(200);
+  });
+
+  it.each(['raw', null])('is left with nobody when its client goes before it stands (%s)', async (slug) => {
+    const open = new Set<ServerResponse>();
+    onStream = (_headers, response) => {
+      open.add(response);
+      response.once('close', () => open.delete(response));
+      beginEvents(response, 'id: 1\ndata: \n\n');
+    };
+    const session = await initialize(slug);
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    storeSpeaks = promise;
+    const leaving = get(onPod(1), session, {}, slug).catch(() => null);
+    await new Promise((done) => setTimeout(done, 100));
+    abort.abort();
+    await leaving;
+    await new Promise((done) => setTimeout(done, 100));
+    resolve(null);
+    await expect.poll(() => onPod(1).outcomes.length).toBe(1);
+    await expect.poll(() => [onPod(1).streams.count(), open.size]).toEqual([0, 0]);
   });
 
   it.each([

@@ -16,6 +16,8 @@ let store: ReturnType<typeof memoryStore>;
 const revoked = new Set<string>();
 /** Where the streams are, before the other pod has heard. */
 const revokedHere = new Set<string>();
+/** What the store waits for before it takes anything. */
+let storeTakes: Promise<unknown>;
 const streams: AbortController[] = [];
 
 beforeEach(async () => {
@@ -23,9 +25,11 @@ beforeEach(async () => {
   revokedHere.clear();
   upstream = await startLegacyUpstream();
   const refuses = (user: string | null): boolean => user === null || revoked.has(user);
+  storeTakes = Promise.resolve();
   store = memoryStore();
   const spec = { servers: [oldServer(upstream)], store, bus: memoryBus(), refuses };
-  gateway = await startGateway({ ...spec, refuses: (user) => refuses(user) || revokedHere.has(user ?? '') });
+  const slow = { ...store, set: (...args: Parameters<typeof store.set>) => storeTakes.then(() => store.set(...args)) };
+  gateway = await startGateway({ ...spec, store: slow, refuses: (user) => refuses(user) || revokedHere.has(user ?? '') });
   otherPod = await startGateway(spec);
 });
 
@@ -182,4 +186,20 @@ test('a pod that drains ends its streams once nothing of them waits', async () =
   await gateway.transports.drain(5_000);
   await stream.ended;
   expect((await gateway.metrics.render()).text).toContain('patchbay_gateway_connections{transport="sse"} 0');
+});
+
+test('a stream whose client went before it stood leaves nothing behind', async () => {
+  const boxes = (): string[] => [...store.values.keys()].filter((key) => key.includes(' mailbox/'));
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  storeTakes = promise;
+  const leaving = new AbortController();
+  const left = fetch(address(gateway, 'old'), { headers: { authorization: 'Bearer ada' }, signal: leaving.signal }).catch(() => null);
+  const count = async (): Promise<string> => /connections\{transport="sse"\} (\d+)/.exec((await gateway.metrics.render()).text)?.[1] ?? '';
+  await expect.poll(count).toBe('1');
+  leaving.abort();
+  await left;
+  await new Promise((done) => setTimeout(done, 100));
+  resolve(null);
+  await expect.poll(count).toBe('0');
+  await expect.poll(boxes).toEqual([]);
 });

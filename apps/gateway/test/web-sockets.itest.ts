@@ -11,17 +11,19 @@ let upstream: LegacyUpstream;
 let gateway: TestGateway;
 /** Another pod: same keys and store. */
 let otherPod: TestGateway;
+/** What the store waits for before it says whether a ticket is good. */
+let storeSpeaks: Promise<unknown>;
 const revoked = new Set<string>();
 const sockets: Socket[] = [];
 
 beforeEach(async () => {
   revoked.clear();
   upstream = await startLegacyUpstream();
-  const spec = {
-    servers: [oldServer(upstream)],
-    store: memoryStore(),
-    refuses: (user: string | null) => user === null || revoked.has(user),
-  };
+  storeSpeaks = Promise.resolve();
+  const memory = memoryStore();
+  const setIfAbsent: typeof memory.setIfAbsent = (...args) => storeSpeaks.then(() => memory.setIfAbsent(...args));
+  const store = { ...memory, setIfAbsent };
+  const spec = { servers: [oldServer(upstream)], store, refuses: (user: string | null) => user === null || revoked.has(user) };
   gateway = await startGateway(spec);
   otherPod = await startGateway(spec);
 });
@@ -218,3 +220,18 @@ test('the pod says how many connections it holds', async () => {
   await initialized();
   expect((await gateway.metrics.render()).text).toContain('patchbay_gateway_connections{transport="ws"} 1');
 });
+
+test('a connection that is lost while its ticket is looked at is not served', async () => {
+  const { ticket } = await ticketFrom(gateway, 'old');
+  const connection = await open(address(gateway, 'old'), { origin: gateway.url(null) });
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  storeSpeaks = promise;
+  connection.say({ ticket });
+  await new Promise((done) => setTimeout(done, 100));
+  connection.socket.terminate();
+  // The gateway tells it that its ticket is late, and finds nobody there.
+  await new Promise((done) => setTimeout(done, 5_500));
+  resolve(null);
+  await new Promise((done) => setTimeout(done, 100));
+  expect((await gateway.metrics.render()).text).toContain('patchbay_gateway_connections{transport="ws"} 0');
+}, 15_000);

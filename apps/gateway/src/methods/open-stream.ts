@@ -64,7 +64,11 @@ export function makeOpenStream(deps: OpenStreamDeps): Step {
     });
     if (typeof admitted === 'function') takeOut = admitted;
     const refused = typeof admitted === 'function' ? await openFor(deps, ctx, { forwarded, subscriptions }) : admitted;
-    if (refused === undefined) return ANSWERED;
+    if (refused === undefined) {
+      // Its client may have left before anybody heard of it.
+      if (response.destroyed) forwarded.end();
+      return ANSWERED;
+    }
     forwarded.stream.release();
     subscriptions.close();
     takeOut();

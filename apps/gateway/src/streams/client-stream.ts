@@ -69,7 +69,7 @@ export class ClientStream {
 
   /** From now on silence is filled with comments, which begins the stream if nothing else has. */
   keepAlive(): void {
-    if (this.#over) return;
+    if (this.#over || this.isGone) return;
     this.#keepAlive ??= setTimeout(() => {
       this.begin();
       if (!this.isGone) this.response.write(COMMENT);

@@ -29,6 +29,7 @@ export class ForwardedStream implements UpstreamStreamListener {
 
   /** True: it stands, and the client has its head. Otherwise nothing was written: the status that the server gave, or the failure. */
   open(request: UpstreamStreamRequest, view: StreamView): Promise<true | number | ExchangeFailure> {
+    if (this.#over || this.stream.isGone) return Promise.resolve('cut');
     this.#view = view;
     return new Promise((settle) => {
       this.#settle = settle;

@@ -55,13 +55,15 @@ export function makeEventStreams({ bodyLimitBytes, book, mailboxes, ...deps }: E
     if (leave === null)
       return refuseHere(response, refusal('http.overloaded', 'Your organisation has as many open connections as it may have here.'));
     const box = await mailboxes.open(principal.organisationId, (letter) => void channel.take(Buffer.from(letter)));
-    own.set(box.address, { channel, box });
-    response.once('close', () => {
+    const over = (): void => {
       own.delete(box.address);
       box.close();
       leave();
       void channel.close(CLOSE_MS);
-    });
+    };
+    if (response.destroyed) return over();
+    own.set(box.address, { channel, box });
+    response.once('close', over);
     const session = seal(keyring, box.address, contextOf(principal, caller.path));
     const data = `${caller.path.replace(/mcp$/, 'messages')}?${PARAMETER}=${session}`;
     stream.begin();

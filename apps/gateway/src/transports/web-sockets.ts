@@ -91,6 +91,7 @@ export function makeWebSockets({ bodyLimitBytes, book, tickets, ...deps }: WebSo
       const keepEarly = (frame: RawData, isBinary: boolean): void => void early.push([frame, isBinary]);
       socket.on('message', keepEarly);
       void redeem(asBuffer(data), caller).then((redeemed) => {
+        if (socket.readyState === socket.CLOSED) return;
         socket.off('message', keepEarly);
         socket.off('close', isOver);
         isOver();
