@@ -123,6 +123,59 @@ it('is let go of when the pod of its call has died, or nobody comes', async () =
   expect(forgotten.aborted()).toBe(true);
 });
 
+const LARGE = event('x'.repeat(1024 * 1024));
+
+it('brings a call that reads more than is ever kept', async () => {
+  const { aborted, address, held, mailboxes } = await hold();
+  const { read } = goOn(mailboxes, address);
+  await settle();
+  for (let n = 0; n < 40; n += 1) {
+    held.data(LARGE);
+    await settle();
+  }
+  expect([aborted(), read.length]).toEqual([false, 41]);
+});
+
+it('is let go of when it brings more than is kept to a call that does not read', async () => {
+  const { aborted, address, hanging, held, mailboxes } = await hold();
+  goOn(mailboxes, address);
+  await settle();
+  hanging.add('2');
+  for (let n = 0; n < 16; n += 1) held.data(LARGE);
+  expect(aborted()).toBe(false);
+  held.data(LARGE);
+  expect(aborted()).toBe(true);
+});
+
+it('counts what a call left unread when it was asked again', async () => {
+  const { aborted, address, hanging, held, mailboxes } = await hold();
+  const { remote } = goOn(mailboxes, address);
+  await settle();
+  hanging.add('2');
+  for (let n = 0; n < 3; n += 1) held.data(LARGE);
+  await settle();
+  await remote.leave();
+  held.data(LARGE);
+  expect(aborted()).toBe(false);
+  held.data(LARGE);
+  expect(aborted()).toBe(true);
+});
+
+it('that was let go of before it had an address is found at none', async () => {
+  const { mailboxes } = fleet();
+  const slow = Promise.withResolvers<void>();
+  const deps = {
+    held: new HeldStreams({ ...mailboxes, open: (...args) => slow.promise.then(() => mailboxes.open(...args)) }),
+    organisationId: ORGANISATION,
+  };
+  const exchange = { endure: () => undefined, abort: () => undefined } as unknown as Exchange;
+  const held = new HeldStream(deps, {} as Receiver);
+  const holding = held.hold(exchange, new SseParser());
+  held.drop();
+  slow.resolve();
+  expect(await mailboxes.post(ORGANISATION, await holding, JSON.stringify({ kind: 'drop' }))).toBe('absent');
+});
+
 it('ends the call at its timeout, which the server extends by progress', async () => {
   const { address, mailboxes } = await hold();
   const { read, remote } = goOn(mailboxes, address);

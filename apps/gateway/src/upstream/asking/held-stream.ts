@@ -14,11 +14,11 @@ export type FromHolder =
   | { readonly kind: 'event'; readonly n: number; readonly event: SseEvent }
   | { readonly kind: 'over'; readonly n: number; readonly failure: ExchangeFailure | null };
 
-/** What a call sends to the holder. `pause`: it was asked again, and read what came before `n`. */
+/** What a call sends to the holder: it lives, or (`pause`) was asked again, and read what came before `n`. */
 export type ToHolder =
   | { readonly kind: 'attach'; readonly replyTo: string }
   | { readonly kind: 'pause'; readonly n: number }
-  | { readonly kind: 'alive' }
+  | { readonly kind: 'alive'; readonly n: number }
   | { readonly kind: 'drop' };
 
 export type HeldStreamDeps = { readonly held: HeldStreams; readonly organisationId: OrganisationId };
@@ -29,8 +29,10 @@ type Numbered = Extract<FromHolder, { n: number }>;
 const HELD_MS_MAX = 15 * 60_000;
 /** The pod of the call that goes on with it says more often that it lives. */
 const SILENT_MS_MAX = 15_000;
-/** Kept until it is known to have been read. */
+/** Kept while nobody reads. */
 const KEPT_BYTES_MAX = 4 * 1024 * 1024;
+/** Kept and on its way to a call that has not said that it read it: as much as a call holds itself. */
+const UNREAD_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * A server's stream that cannot be taken up again, because its events are not numbered: while its call waits for answers this pod holds it,
@@ -49,7 +51,11 @@ export class HeldStream implements Receiver {
   #timer: NodeJS.Timeout | null = null;
   #kept: Numbered[] = [];
   #keptBytes = 0;
+  #bodyBytes = 0;
   #count = 0;
+  /** A call has read what came before. */
+  #readUntil = 0;
+  #isDropped = false;
   /** Letters arrive in the order in which they are posted. */
   #posting: Promise<unknown> = Promise.resolve();
 
@@ -66,12 +72,15 @@ export class HeldStream implements Receiver {
     this.#dropAfter(HELD_MS_MAX);
     const { held, organisationId } = this.#deps;
     held.add(organisationId, this);
-    this.#box = await held.mailboxes.open(organisationId, (letter) => this.#onLetter(JSON.parse(letter) as ToHolder));
-    return this.#box.address;
+    const box = await held.mailboxes.open(organisationId, (letter) => this.#onLetter(JSON.parse(letter) as ToHolder));
+    if (this.#isDropped) box.close();
+    else this.#box = box;
+    return box.address;
   }
 
   /** Nobody will go on with it. */
   drop(): void {
+    this.#isDropped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#held?.abort();
     this.#box?.close();
@@ -108,12 +117,12 @@ export class HeldStream implements Receiver {
     }
     if (this.#body !== null)
       this.#bringEvent({ event: 'message', data: Buffer.concat(this.#body).toString('utf8'), id: null, retry: null });
-    this.#bring({ kind: 'over', n: this.#next(), failure: null }, 0);
+    this.#bring({ kind: 'over', n: this.#next(), failure: null });
   }
 
   failed(failure: ExchangeFailure): void {
     if (this.#held === null) this.#first.failed(failure);
-    else this.#bring({ kind: 'over', n: this.#next(), failure }, 0);
+    else this.#bring({ kind: 'over', n: this.#next(), failure });
   }
 
   crashed(error: unknown): void {
@@ -123,12 +132,12 @@ export class HeldStream implements Receiver {
 
   #keepBody(body: Buffer[], chunk: Buffer): void {
     body.push(chunk);
-    this.#keptBytes += chunk.length;
-    if (this.#keptBytes > KEPT_BYTES_MAX) this.drop();
+    this.#bodyBytes += chunk.length;
+    if (this.#bodyBytes > KEPT_BYTES_MAX) this.drop();
   }
 
   #bringEvent(event: SseEvent): void {
-    this.#bring({ kind: 'event', n: this.#next(), event }, event.data.length);
+    this.#bring({ kind: 'event', n: this.#next(), event });
   }
 
   #next(): number {
@@ -136,12 +145,19 @@ export class HeldStream implements Receiver {
     return this.#count;
   }
 
-  #bring(letter: Numbered, bytes: number): void {
+  #bring(letter: Numbered): void {
     this.#kept.push(letter);
-    this.#keptBytes += bytes;
-    // What a call has read need not be kept, except for one that waits again: that one is lost then.
-    if (this.#keptBytes > KEPT_BYTES_MAX && this.#replyTo === null) this.drop();
+    this.#keptBytes += bytesOf(letter);
+    // What a call has read is kept while there is room: should its pod die, another may go on with it.
+    if (this.#keptBytes > KEPT_BYTES_MAX) this.#forgetRead();
+    if (this.#keptBytes > (this.#replyTo === null ? KEPT_BYTES_MAX : UNREAD_BYTES_MAX)) this.drop();
     else if (this.#replyTo !== null) this.#post(this.#replyTo, letter);
+  }
+
+  #forgetRead(): void {
+    if ((this.#kept[0]?.n ?? this.#readUntil) >= this.#readUntil) return;
+    this.#kept = this.#kept.filter(({ n }) => n >= this.#readUntil);
+    this.#keptBytes = this.#kept.reduce((bytes, letter) => bytes + bytesOf(letter), 0);
   }
 
   #onLetter(letter: ToHolder): void {
@@ -153,6 +169,7 @@ export class HeldStream implements Receiver {
         this.#pause(letter.n);
         break;
       case 'alive':
+        this.#readUntil = Math.max(this.#readUntil, letter.n);
         if (this.#replyTo !== null) this.#dropAfter(SILENT_MS_MAX);
         break;
       case 'drop':
@@ -163,8 +180,8 @@ export class HeldStream implements Receiver {
 
   #pause(n: number): void {
     this.#replyTo = null;
-    this.#kept = this.#kept.filter((letter) => letter.n >= n);
-    this.#keptBytes = 0;
+    this.#readUntil = Math.max(this.#readUntil, n);
+    this.#forgetRead();
     this.#dropAfter(HELD_MS_MAX);
   }
 
@@ -187,4 +204,8 @@ export class HeldStream implements Receiver {
       if (posted !== 'posted' && address === this.#replyTo) this.#replyTo = null;
     });
   }
+}
+
+function bytesOf(letter: Numbered): number {
+  return letter.kind === 'event' ? letter.event.data.length : 0;
 }

@@ -21,6 +21,8 @@ export type RemoteStreamInput = {
 
 /** How often it is asked whether the holder still lives: its lease is of three times that. */
 const ALIVE_EVERY_MS = 4_000;
+/** Said sooner than that after so much: the holder keeps what nobody has said to have read. */
+const UNSAID_BYTES_MAX = 1024 * 1024;
 /** A holder that lives answers at once. */
 const ANSWER_MS_MAX = 5_000;
 const TIMEOUTS_MAX = 10;
@@ -34,6 +36,8 @@ export class RemoteStream implements Connection {
   #deadline: NodeJS.Timeout | null = null;
   #alive: NodeJS.Timeout | null = null;
   #read = 0;
+  /** What was read since the holder was told. */
+  #unsaidBytes = 0;
   #isOver = false;
 
   constructor(input: RemoteStreamInput) {
@@ -49,7 +53,7 @@ export class RemoteStream implements Connection {
   async start(): Promise<void> {
     const { lost, mailboxes, organisationId } = this.#input;
     this.#failAfter(ANSWER_MS_MAX, lost);
-    this.#alive = setInterval(() => void this.#post({ kind: 'alive' }), ALIVE_EVERY_MS);
+    this.#alive = setInterval(() => this.#sayAlive(), ALIVE_EVERY_MS);
     this.#box = await mailboxes.open(organisationId, (letter) => this.#take(JSON.parse(letter) as FromHolder));
     if (this.#isOver) this.#box.close();
     else await this.#post({ kind: 'attach', replyTo: this.#box.address });
@@ -82,7 +86,7 @@ export class RemoteStream implements Connection {
   }
 
   pause(): void {
-    // The holder reads on; what it has posted is bounded by the store.
+    // The holder reads on, and lets go of the stream when too much of it was not read here.
   }
 
   resume(): void {
@@ -103,13 +107,21 @@ export class RemoteStream implements Connection {
         break;
       case 'event':
         this.#read = letter.n;
+        this.#unsaidBytes += letter.event.data.length;
         relay.data(encode(letter.event));
+        if (this.#unsaidBytes > UNSAID_BYTES_MAX) this.#sayAlive();
         break;
       case 'over':
         if (letter.failure === null) relay.end();
         else relay.failed(letter.failure);
         break;
     }
+  }
+
+  #sayAlive(): void {
+    if (this.#isOver) return;
+    this.#unsaidBytes = 0;
+    void this.#post({ kind: 'alive', n: this.#read + 1 });
   }
 
   async #post(letter: ToHolder): Promise<void> {
