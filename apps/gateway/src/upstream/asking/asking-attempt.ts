@@ -37,6 +37,8 @@ export class AskingAttempt implements Hearer {
   readonly #held: HeldStream;
   /** Its client is being told what it was asked until now: nothing can be added. */
   #isParking = false;
+  /** Where its server let go of the stream while the client was to be asked. */
+  #cutAt: string | null = null;
 
   constructor(input: AskingAttemptInput) {
     this.#input = input;
@@ -81,11 +83,16 @@ export class AskingAttempt implements Hearer {
 
   /** A server that asked and then let go of its stream is answered by a later call; any other is asked for the rest. */
   takeUp(lastEventId: string): true {
-    const { asking, relay, upstream } = this.#input;
+    if (this.#input.asking.isGathering) this.#cutAt = lastEventId;
+    else this.#resumeAt(lastEventId);
+    return true;
+  }
+
+  #resumeAt(lastEventId: string): void {
+    const { relay, upstream } = this.#input;
     const afterMs = Math.min(relay.position.retryMs ?? RECONNECT_MS, RECONNECT_MS_MAX);
     const lost = refuseFailure('cut', upstream.server.slug);
-    if (!asking.isGathering) this.#resumer.takeUp({ lastEventId, afterMs, onLive: () => undefined, lost });
-    return true;
+    this.#resumer.takeUp({ lastEventId, afterMs, onLive: () => undefined, lost });
   }
 
   /** The rest of the stream first, then the answers: some servers lose what they say to nobody. */
@@ -112,10 +119,15 @@ export class AskingAttempt implements Hearer {
     if (told.some((each) => 'code' in each || each.status >= 400)) relay.refuse(refuseLost(upstream.server.slug));
   }
 
-  /** The client's call ends with the questions; the server's goes on, and is taken up by the call that brings the answers. */
+  /** The client's call ends with the questions; the server's goes on, and is taken up by the call that brings the answers. Without any both go on. */
   async #park(questions: readonly Question[]): Promise<void> {
     const { asking, relay, session, upstream, upstreamId } = this.#input;
     if (!relay.isWaiting) return;
+    if (questions.length === 0) {
+      if (this.#cutAt !== null) this.#resumeAt(this.#cutAt);
+      this.#cutAt = null;
+      return;
+    }
     this.#isParking = true;
     const place = await this.#leave();
     if (place === null) {

@@ -123,7 +123,7 @@ export class Asking {
       this.#untold = [];
       onQuiet(questions);
     });
-    return this.#gathering.add(question) ? null : { code: -32600, message: 'A request with this id waits already.' };
+    return this.#gathering.add(question) ? null : { code: -32600, message: 'A request with this id waits already, or too many do.' };
   }
 
   /** The call has ended, or its attempt: what was gathered is told to nobody. */

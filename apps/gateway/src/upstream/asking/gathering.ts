@@ -1,11 +1,11 @@
-import type { Question } from './question.ts';
+import { type Question, QUESTIONS_MAX } from './question.ts';
 
 /** A server that asks for several things asks at once: so long after the last one, what it asked is told in one result. */
 const QUIET_MS = 50;
 /** However fast one question follows another. */
 const GATHERING_MS_MAX = 500;
 
-/** The questions of one call that nobody has answered, until the server has been quiet for a moment. */
+/** The questions of one call that nobody has answered, until the server has been quiet for a moment: then it is told once, of none if all were withdrawn. */
 export class Gathering {
   readonly #questions = new Map<string, Question>();
   readonly #onQuiet: (questions: readonly Question[]) => void;
@@ -16,9 +16,9 @@ export class Gathering {
     this.#onQuiet = onQuiet;
   }
 
-  /** False: another with the same key waits already. */
+  /** False: another with the same key waits already, or as many as a person is shown. */
   add(question: Question): boolean {
-    if (this.#questions.has(question.key)) return false;
+    if (this.#questions.has(question.key) || this.#questions.size === QUESTIONS_MAX) return false;
     this.#questions.set(question.key, question);
     if (this.#timer === null) this.#startedAtMs = performance.now();
     else clearTimeout(this.#timer);
@@ -42,6 +42,6 @@ export class Gathering {
   #end(): void {
     const questions = [...this.#questions.values()];
     this.stop();
-    if (questions.length > 0) this.#onQuiet(questions);
+    this.#onQuiet(questions);
   }
 }

@@ -14,6 +14,9 @@ export type Question = {
 export const QUESTION_METHODS = ['elicitation/create', 'sampling/createMessage', 'roots/list'] as const;
 export type QuestionMethod = (typeof QUESTION_METHODS)[number];
 
+/** A person is shown each of those that are asked at once. */
+export const QUESTIONS_MAX = 32;
+
 /** Parameters that belong to a request of its own: the place to complete it later, and the task that it would become. */
 const OF_REQUESTS: ReadonlySet<string> = new Set(['elicitationId', 'task']);
 const OF_REQUEST_META: ReadonlySet<string> = new Set(['progressToken']);

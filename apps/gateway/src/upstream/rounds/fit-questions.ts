@@ -3,15 +3,12 @@ import { olderQuestion, isObject } from '@patchbay/mcp-wire';
 import type { ClientSession } from '../../sessions/client-session.ts';
 import { lackingFor } from '../asking/declared.ts';
 import { leadsTo } from '../asking/links.ts';
-import { isQuestionMethod } from '../asking/question.ts';
+import { isQuestionMethod, QUESTIONS_MAX } from '../asking/question.ts';
 import type { InputRequest } from './input-required.ts';
 import { carriedCapabilities } from './session-capabilities.ts';
 
 /** Whose questions, to whom; `ownOrigin`: of the pages that only we may send people to. */
 export type Asker = { readonly slug: string; readonly session: ClientSession; readonly ownOrigin: string };
-
-/** A person is shown each of them. */
-const QUESTIONS_MAX = 32;
 
 /** The questions in the words of the client's revision. A refusal when it cannot be asked one of them: then it is asked none. */
 export function fitQuestions(requests: readonly InputRequest[], asker: Asker): readonly InputRequest[] | Refusal {
