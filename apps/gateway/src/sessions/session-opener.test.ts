@@ -20,7 +20,7 @@ function pods(): {
   reads: () => number;
   clock: { at: number };
   breakStore: () => void;
-  values: ReadonlyMap<string, string>;
+  values: Map<string, string>;
 } {
   const values = new Map<string, string>();
   let reads = 0;
@@ -150,6 +150,17 @@ describe('a session id', () => {
     const other = makePod();
     breakStore();
     expect(await other.open(BINDING, header)).toMatchObject({ capabilities: '{}', clientInfo: null });
+  });
+
+  it('whose client the store has forgotten is asked about once', async () => {
+    const { makePod, reads, values } = pods();
+    const { header, recorded } = makePod().mint(BINDING, { ...CLIENT, clientInfo: JSON.stringify({ name: 'x'.repeat(2_000) }) }, null);
+    await recorded;
+    values.clear();
+    const other = makePod();
+    expect(await other.open(BINDING, header)).toMatchObject({ capabilities: '{}', clientInfo: null });
+    expect(other.open(BINDING, header)).toMatchObject({ capabilities: '{}', clientInfo: null });
+    expect(reads()).toBe(2);
   });
 
   it.each(['', 'x', 'a'.repeat(5_000), '../../etc', 'é'])('that is nonsense (%s) is gone', async (header) => {

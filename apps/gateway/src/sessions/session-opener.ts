@@ -60,12 +60,13 @@ export function makeSessionOpener(deps: SessionOpenerDeps): SessionOpener {
     const { key, organisationId } = sealed.session;
     const [isDead, said] = await Promise.all([
       within(tombstones.isDead(organisationId, key), STORE_TIMEOUT_MS, null),
-      sealed.hasFacts ? {} : within(facts.read(sealed.session), STORE_TIMEOUT_MS, null),
+      sealed.hasFacts ? {} : within(facts.read(sealed.session), STORE_TIMEOUT_MS, undefined),
     ]);
     if (isDead === true) return GONE;
     const session = { ...sealed.session, ...said };
-    // When the store does not say, the seal stands: nobody can end a session without it either. Asked again at the next call.
-    if (isDead === false && said !== null) opened.set(header, session);
+    // When the store does not say, the seal stands: nobody can end a session without it either. Asked again at the next call; what it
+    // has lost (null) it will not find then.
+    if (isDead === false && said !== undefined) opened.set(header, session);
     else logger.warn({ organisationId }, 'cannot ask whether a session was ended, or what its client said of itself');
     return session;
   }
