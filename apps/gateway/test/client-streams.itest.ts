@@ -165,7 +165,7 @@ describe('the stream of a legacy server', () => {
       response.once('close', () => open.delete(response));
       beginEvents(response, 'id: 1\ndata: \n\n');
     };
-    const session = await initialize(slug);
+    const session = await initialize(onPod(0).url(slug));
     const { promise, resolve } = Promise.withResolvers<unknown>();
     storeSpeaks = promise;
     const leaving = get(onPod(1), session, {}, slug).catch(() => null);
