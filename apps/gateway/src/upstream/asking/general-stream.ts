@@ -39,7 +39,10 @@ export class GeneralStream {
   #waiting: Buffer[] = [];
   #stream: UpstreamStream | null = null;
   #lastEventId: string | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  /** Nobody listens: it is closed after a while. */
+  #idle: NodeJS.Timeout | null = null;
+  /** It was cut: it is opened again. */
+  #reopening: NodeJS.Timeout | null = null;
   #opened: Promise<Stood> | null = null;
   #isOpen = false;
   #isOver = false;
@@ -89,7 +92,7 @@ export class GeneralStream {
 
   /** The youngest is asked first. */
   add(hearer: Hearer): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#idle !== null) clearTimeout(this.#idle);
     this.#hearers.push(hearer);
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -102,15 +105,16 @@ export class GeneralStream {
     if (index >= 0) this.#hearers.splice(index, 1);
     for (const bytes of untold) this.#hear(bytes);
     if (this.#hearers.length > 0 || this.#isOver) return;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.close(), IDLE_MS);
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.close(), IDLE_MS);
   }
 
   close(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#isOpen = false;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    if (this.#reopening !== null) clearTimeout(this.#reopening);
     this.#stream?.close();
     for (const bytes of this.#waiting) this.#refuse(bytes);
     for (const tell of this.#onOver) tell();
@@ -120,7 +124,7 @@ export class GeneralStream {
   #onEnded(): void {
     if (this.#isOver) return;
     if (this.#hearers.length === 0) this.close();
-    else this.#timer = setTimeout(() => void this.#connect(), REOPEN_MS);
+    else this.#reopening = setTimeout(() => void this.#connect(), REOPEN_MS);
   }
 
   #read({ data, event, id }: SseEvent): void {
