@@ -28,13 +28,17 @@ type Joining = { readonly upstream: Upstream; readonly session: LocatedSession; 
 
 const STREAMS_PER_ORGANISATION_MAX = 500;
 const STORE_TIMEOUT_MS = 1_500;
-const RECORD_LIFETIME_MS = 3_600_000;
+/** As long as a mailbox; that a pod has died is known sooner. */
+const RECORD_LIFETIME_MS = 24 * 3_600_000;
+/** As long as a call whose server reports progress. */
+const CALL_TIMEOUTS_MAX = 10;
 /** A server without such a stream, or that does not say, is asked again after a while. */
 const NONE_MS = 10 * 60_000;
 const NONE_MAX = 10_000;
 /** What was on its way to a call that has left is sent back. */
 const LATE_MS = 2_000;
 const NOTHING: Leave = () => undefined;
+const NOBODY: Hearer = { ask: () => false, hear: () => undefined };
 
 /**
  * The general streams of upstream sessions: many servers put their requests there instead of on the stream of the call they serve. Servers allow
@@ -73,7 +77,7 @@ export class GeneralStreams {
     if (stood === 'taken') return this.#joinElsewhere(joining);
     if (stood === 'none') this.#none.set(serverKey(upstream), true);
     if (stood !== 'open') return NOTHING;
-    if (opening === undefined) void this.#offer(upstream.organisationId, key, stream).catch(() => undefined);
+    if (opening === undefined) void this.#offer(upstream, key, stream).catch(() => undefined);
     return add(stream, hearer);
   }
 
@@ -91,22 +95,33 @@ export class GeneralStreams {
   }
 
   /** Other pods find it under the session's record. */
-  async #offer(organisationId: OrganisationId, key: string, stream: GeneralStream): Promise<void> {
+  async #offer({ organisationId, server }: Upstream, key: string, stream: GeneralStream): Promise<void> {
     const { mailboxes, store } = this.#deps;
-    const others = new Map<string, Hearer>();
+    const others = new Map<string, { readonly hearer: Hearer; readonly timer: NodeJS.Timeout }>();
+    const leave = (replyTo: string, untold: readonly Buffer[]): void => {
+      const other = others.get(replyTo);
+      others.delete(replyTo);
+      clearTimeout(other?.timer);
+      stream.remove(other?.hearer ?? NOBODY, untold);
+    };
+    const join = (replyTo: string): void => {
+      const hearer = this.#elsewhere(organisationId, replyTo, (untold) => leave(replyTo, untold));
+      // A pod that dies does not say so.
+      const timer = setTimeout(() => leave(replyTo, []), server.timeouts.requestMs * CALL_TIMEOUTS_MAX);
+      others.set(replyTo, { hearer, timer });
+      stream.add(hearer);
+    };
     const box = await mailboxes.open(organisationId, (letter) => {
-      const { replyTo, ...read } = JSON.parse(letter) as ToReader;
-      const hearer = others.get(replyTo) ?? this.#elsewhere(organisationId, replyTo, stream);
-      if (read.kind === 'join') stream.add(hearer);
+      const read = JSON.parse(letter) as ToReader;
+      if (read.kind === 'join') join(read.replyTo);
       else
-        stream.remove(
-          hearer,
+        leave(
+          read.replyTo,
           read.untold.map((text) => Buffer.from(text)),
         );
-      if (read.kind === 'join') others.set(replyTo, hearer);
-      else others.delete(replyTo);
     });
     stream.onceOver(() => {
+      for (const { timer } of others.values()) clearTimeout(timer);
       box.close();
       store.delete(organisationId, key).catch(() => undefined);
     });
@@ -114,17 +129,16 @@ export class GeneralStreams {
   }
 
   /** A call of another pod. What it does not take it sends back; what does not reach it is asked by another. */
-  #elsewhere(organisationId: OrganisationId, replyTo: string, stream: GeneralStream): Hearer {
+  #elsewhere(organisationId: OrganisationId, replyTo: string, leave: Leave): Hearer {
     const post = (bytes: Buffer): Promise<Posted | null> =>
       this.#deps.mailboxes.post(organisationId, replyTo, bytes.toString('utf8')).catch(() => null);
-    const hearer: Hearer = {
+    return {
       ask(bytes) {
-        void post(bytes).then((posted) => posted !== 'posted' && stream.remove(hearer, [bytes]));
+        void post(bytes).then((posted) => posted !== 'posted' && leave([bytes]));
         return true;
       },
-      hear: (bytes) => void post(bytes),
+      hear: (bytes) => void post(bytes).then((posted) => posted === 'absent' && leave([])),
     };
-    return hearer;
   }
 
   async #joinElsewhere({ hearer, session, upstream }: Joining): Promise<Leave> {
