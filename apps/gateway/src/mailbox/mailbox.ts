@@ -1,7 +1,6 @@
 import type { OrganisationId } from '@patchbay/contracts';
 import type { SharedStore } from '@patchbay/ports';
 import { type Keyring, open, seal } from '@patchbay/vault';
-import { LRUCache } from 'lru-cache';
 
 export type MailboxDeps = {
   readonly store: Pick<SharedStore, 'setIfAbsent' | 'append' | 'take' | 'delete'>;
@@ -30,7 +29,8 @@ export class Mailbox {
   readonly organisationId: OrganisationId;
   readonly #deps: MailboxDeps;
   readonly #onLetter: (letter: string) => void;
-  readonly #seen = new LRUCache<string, true>({ max: LETTERS_REMEMBERED_MAX, ttl: 2 * LETTER_LIFETIME_MS });
+  /** Letters by name, and when they came: the oldest first. A table of a size set in advance would cost each box the whole of it. */
+  readonly #seen = new Map<string, number>();
   #fetching: Promise<void> | null = null;
   #isWanted = false;
   #isClosed = false;
@@ -84,10 +84,19 @@ export class Mailbox {
     const name = sealed.slice(0, LETTER_NAME_CHARACTERS);
     const opened = this.#seen.has(name) ? null : open(this.#deps.keyring, sealed, contextOf(this));
     if (opened === null) return;
-    this.#seen.set(name, true);
+    this.#remember(name);
     // The seal vouches for the form: only we write it.
     const [postedAtMs, letter] = JSON.parse(opened.toString('utf8')) as [number, string];
     if (Math.abs(this.#deps.clock.nowMs() - postedAtMs) < LETTER_LIFETIME_MS) this.take(letter);
+  }
+
+  #remember(name: string): void {
+    const nowMs = this.#deps.clock.nowMs();
+    this.#seen.set(name, nowMs);
+    for (const [oldest, cameAtMs] of this.#seen) {
+      if (this.#seen.size <= LETTERS_REMEMBERED_MAX && nowMs - cameAtMs < 2 * LETTER_LIFETIME_MS) return;
+      this.#seen.delete(oldest);
+    }
   }
 }
 

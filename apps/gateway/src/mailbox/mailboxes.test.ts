@@ -129,3 +129,11 @@ test('a box is still reached on its own pod when the store is away, and by all w
   await vi.waitFor(async () => expect(await b.post(ORGANISATION, box.address, 'there')).toBe('posted'));
   await vi.waitFor(() => expect(letters).toEqual(['here', 'there']));
 });
+
+test('a box that got no letter costs next to nothing', async () => {
+  const a = await pod('a');
+  const used = (): number => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+  const before = used();
+  for (let n = 0; n < 500; n += 1) await a.open(ORGANISATION, () => undefined);
+  expect((used() - before) / 500).toBeLessThan(100_000);
+});
