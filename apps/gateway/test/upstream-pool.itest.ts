@@ -1,5 +1,5 @@
 import { listen } from '@patchbay/testkit';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import type { CompiledServer, CompiledSnapshot } from '../src/snapshot/compiled.ts';
 import { ask } from '../src/upstream/ask.ts';
 import { makePools, type Pools } from '../src/upstream/pool.ts';
@@ -36,4 +36,26 @@ it('keeps tenants from our own listeners, whatever is opened for them', async ()
   pools = makePools({ refusedAddresses: [{ host: '127.0.0.1', port: Number(port) }], clock: { nowMs: () => Date.now() } });
   expect(await statusOf(snapshot(OPEN), origin)).toBe('upstream.egress');
   await upstream.close();
+});
+
+it('ends a stream that an opening no longer allows, however long it has lasted', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  try {
+    let nowMs = 0;
+    pools = makePools({ refusedAddresses: [], clock: { nowMs: () => nowMs } });
+    const upstream = await listen((_request, response) => response.writeHead(200).flushHeaders());
+    const { origin } = new URL(upstream.url);
+    const { body } = await pools.get(snapshot(OPEN), SERVER, origin, 'streams').request({ method: 'GET', path: '/' });
+    const ended = body.text().then(
+      () => 'ended',
+      () => 'ended',
+    );
+    nowMs += 10 * 60_000;
+    vi.advanceTimersByTime(60_000);
+    pools.get(snapshot([]), SERVER, origin, 'streams');
+    expect(await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 1_000, 'goes on'))])).toBe('ended');
+    await upstream.close();
+  } finally {
+    vi.useRealTimers();
+  }
 });

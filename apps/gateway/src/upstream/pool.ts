@@ -1,6 +1,6 @@
 import type { EgressOpening, OrganisationId } from '@patchbay/contracts';
 import { type AddressPolicy, createUpstreamPool } from '@patchbay/egress';
-import type { Dispatcher } from 'undici';
+import type { Dispatcher, Pool } from 'undici';
 import type { CompiledServer, CompiledSnapshot } from '../snapshot/compiled.ts';
 
 export type PoolsDeps = {
@@ -21,7 +21,7 @@ export type Pools = {
 };
 
 type Entry = {
-  readonly pool: Dispatcher;
+  readonly pool: Pool;
   readonly use: PoolUse;
   readonly openings: readonly EgressOpening[];
   readonly openingsText: string;
@@ -39,7 +39,8 @@ const SWEEP_MS = 60_000;
 export function makePools({ refusedAddresses, clock }: PoolsDeps): Pools {
   const entries = new Map<string, Entry>();
   const sweep = setInterval(() => {
-    for (const [key, entry] of entries) if (clock.nowMs() - entry.lastUsedAtMs > IDLE_MS) retire(key, entry, 'calls');
+    for (const [key, entry] of entries)
+      if (clock.nowMs() - entry.lastUsedAtMs > IDLE_MS && !carriesStreams(entry)) retire(key, entry, 'calls');
   }, SWEEP_MS);
   sweep.unref();
 
@@ -81,6 +82,11 @@ export function makePools({ refusedAddresses, clock }: PoolsDeps): Pools {
       await Promise.all(all.map(({ pool, use }) => (use === 'streams' ? pool.destroy() : pool.close())));
     },
   };
+}
+
+/** Streams outlast their pool's last use, and must still be found when they may not be any more. */
+function carriesStreams({ pool, use }: Entry): boolean {
+  return use === 'streams' && pool.stats.running > 0;
 }
 
 /** No connection is shared by two organisations: what one was allowed to dial says nothing about the other. */
