@@ -1,5 +1,7 @@
-import { type ScannedMessage, type Selector, selectStrings, splice } from '@patchbay/mcp-wire';
+import { isObject, type ScannedMessage, type Selector, selectStrings, splice } from '@patchbay/mcp-wire';
 import type { CallContext } from '../pipeline/context.ts';
+import type { CompiledServer } from '../snapshot/compiled.ts';
+import { TASKS_EXTENSION } from '../upstream/asking/declared.ts';
 import type { Bridge } from '../upstream/bridge/bridge.ts';
 import type { UpstreamTarget } from '../upstream/bridge/make-bridge.ts';
 import { isTaskMethod } from './task-target.ts';
@@ -13,7 +15,7 @@ const KEY = Buffer.from('"taskId"');
 /** The bridge of a call that may begin a task, or speaks of one, where the client knows tasks by ids of ours. */
 export function exposeTaskIds(ctx: CallContext, target: UpstreamTarget, { bridge, taskIds }: { bridge: Bridge; taskIds: TaskIds }): Bridge {
   const { message } = ctx;
-  const mayBegin = message?.method === 'tools/call' && target.server.catalogue?.era === 'modern' && ctx.era === 'modern';
+  const mayBegin = message?.method === 'tools/call' && ctx.era === 'modern' && beginsTasks(target.server);
   if (message === null || (!mayBegin && !isTaskMethod(ctx)) || !taskIds.areSealed(ctx, target.server)) return bridge;
   const { object, server, upstreamName } = target;
   const expose = (taskId: string): string => {
@@ -29,6 +31,12 @@ export function exposeTaskIds(ctx: CallContext, target: UpstreamTarget, { bridge
       return Buffer.isBuffer(answer) && isOfTask(answer, answered, mayBegin) ? exposeIn(answer, expose) : answer;
     },
   };
+}
+
+/** Only servers that say so: answers of all others pass as they come. */
+function beginsTasks({ catalogue }: CompiledServer): boolean {
+  const extensions = catalogue?.era === 'modern' ? catalogue.capabilities['extensions'] : null;
+  return isObject(extensions) && Object.hasOwn(extensions, TASKS_EXTENSION);
 }
 
 /** A call's own result may hold any member of that name. */

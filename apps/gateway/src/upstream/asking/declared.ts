@@ -21,7 +21,8 @@ export const NOTHING_DECLARED: Declared = { capabilities: '{}', logLevel: null, 
 /** Of a client's capabilities these mean the same to a legacy server, and what follows from them can be carried. */
 const CARRIED = ['elicitation', 'experimental', 'extensions', 'roots', 'sampling'] as const;
 /** The extension for tasks came after sessions: what a legacy server calls tasks is something else. */
-const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
+/** How clients and servers say that they know tasks. */
+export const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
 const LOG_LEVELS: ReadonlySet<string> = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']);
 const KNOWN_MAX = 1_000;
 const KNOWN_BYTES_MAX = 4_096;

@@ -1,10 +1,9 @@
 import { isObject } from '@patchbay/mcp-wire';
 import type { ClientFacts } from '../../sessions/client-session.ts';
+import { TASKS_EXTENSION } from '../asking/declared.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** The extension for tasks came after sessions: what it answers no client with a session understands. */
-const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
 const ELICITATION_SINCE = '2025-06-18';
 const URL_ELICITATION_SINCE = '2025-11-25';
 const SAMPLING_TOOLS_SINCE = '2025-11-25';
@@ -23,6 +22,7 @@ export function carriedCapabilities({ capabilities, protocolVersion }: Pick<Clie
   // That they changed could not be said.
   if (isObject(roots)) carried['roots'] = without(roots, 'listChanged');
   if (isObject(experimental)) carried['experimental'] = experimental;
+  // The extension for tasks came after sessions: what it answers no client with a session understands.
   if (isObject(extensions)) carried['extensions'] = without(extensions, TASKS_EXTENSION);
   return carried;
 }
