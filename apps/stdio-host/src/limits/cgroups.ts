@@ -48,17 +48,22 @@ export class Cgroups {
   /** Throws where the kernel does not let us. */
   make(): Group {
     const name = `${this.#names}-${(this.#last += 1)}`;
-    const directories = this.#hierarchies.map(({ directory, version }) => {
-      const own = join(directory, name);
-      mkdirSync(own);
-      limit(own, version, this.#limits);
-      return own;
-    });
+    const directories = this.#hierarchies.map(({ directory }) => join(directory, name));
+    const remove = (): void => directories.forEach((directory) => removeSoon(directory, REMOVE_ROUNDS));
+    try {
+      for (const { directory, version } of this.#hierarchies) {
+        mkdirSync(join(directory, name));
+        limit(join(directory, name), version, this.#limits);
+      }
+    } catch (error) {
+      remove();
+      throw error;
+    }
     return {
       entrances: directories.map((directory) => join(directory, 'cgroup.procs')),
       verdict: () =>
         directories.some(ranOutOfMemory) ? `it used more than ${this.#limits.memoryBytes / 1024 / 1024} MiB of memory` : null,
-      remove: () => directories.forEach((directory) => removeSoon(directory, REMOVE_ROUNDS)),
+      remove,
     };
   }
 }
