@@ -13,10 +13,9 @@ return ARGV[2]`);
 
 /** KEYS: the text. ARGV: what is added, how many characters it may have then. Sealed texts are ASCII: a character is a byte. */
 const APPEND = script(`
-local stored = redis.call('GET', KEYS[1])
-if not stored then return 'absent' end
-if #stored + #ARGV[1] > tonumber(ARGV[2]) then return 'full' end
-redis.call('SET', KEYS[1], stored .. ARGV[1], 'KEEPTTL')
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'absent' end
+if redis.call('STRLEN', KEYS[1]) + #ARGV[1] > tonumber(ARGV[2]) then return 'full' end
+redis.call('APPEND', KEYS[1], ARGV[1])
 return 'appended'`);
 
 /** KEYS: the text. */
