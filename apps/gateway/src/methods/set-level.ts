@@ -7,6 +7,7 @@ import type { SessionStates } from '../sessions/session-states.ts';
 import type { CompiledServer } from '../snapshot/compiled.ts';
 import type { Asked } from '../upstream/ask.ts';
 import { askInSession } from '../upstream/open-session.ts';
+import { LOG_LEVELS } from '../upstream/asking/declared.ts';
 import { edgeEra } from '../upstream/edge-era.ts';
 import { reach } from '../upstream/reach.ts';
 import type { SessionRegistry } from '../upstream/session-registry.ts';
@@ -16,8 +17,6 @@ export type SetLevelDeps = SessionsInUseDeps & {
   readonly sessions: Pick<SessionRegistry, 'current' | 'replace'>;
   readonly states: Pick<SessionStates, 'change'>;
 };
-
-const LEVELS: ReadonlySet<string> = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']);
 
 /**
  * `logging/setLevel` holds for the session: on a legacy server's own endpoint the server judges it; elsewhere it goes to the servers in
@@ -46,7 +45,7 @@ export function makeSetLevel(deps: SetLevelDeps): Step {
 function levelOf({ body, message }: CallContext): string | null {
   const span = message === null || message.paramsSpan === null ? null : sliceMember(body, ['params', 'level']);
   const level: unknown = span === null ? null : JSON.parse(body.toString('utf8', span.start, span.end));
-  return typeof level === 'string' && LEVELS.has(level) ? level : null;
+  return typeof level === 'string' && LOG_LEVELS.has(level) ? level : null;
 }
 
 type Forwarded = { readonly server: CompiledServer; readonly session: ClientSession };

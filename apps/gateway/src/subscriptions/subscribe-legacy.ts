@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Refusal } from '@patchbay/errors';
-import { type ScannedMessage, scanMessage, sliceMember } from '@patchbay/mcp-wire';
+import { scanMessage, sliceMember } from '@patchbay/mcp-wire';
 import { UpstreamStream } from '../streams/upstream-stream.ts';
 import { streamHeaders } from '../upstream/headers.ts';
 import { refuseBroken, refuseFailure } from '../upstream/judge.ts';
-import { askOn, closeSession, notify, openSession, WITHOUT_CLIENT } from '../upstream/open-session.ts';
+import { answerServer } from '../upstream/asking/answer-server.ts';
+import { askInSession, closeSession, openSession, WITHOUT_CLIENT } from '../upstream/open-session.ts';
 import { type LocatedSession, openOnOne, type Way } from '../upstream/ways.ts';
 import type { Subscribing, Subscription } from './subscribe-to.ts';
 
@@ -91,7 +92,7 @@ class SessionSubscription implements Subscription {
   async #subscribe(uri: string, index: number): Promise<void> {
     const id = `patchbay-subscribe-${index}`;
     const body = JSON.stringify({ jsonrpc: '2.0', id, method: 'resources/subscribe', params: { uri } });
-    const answered = await askOn(this.#input.upstream, this.#session, { body, id });
+    const answered = await askInSession(this.#input.upstream, this.#session, { body, id });
     if (!('code' in answered) && sliceMember(answered.body, ['result']) !== null) this.#uris.push(uri);
   }
 
@@ -99,14 +100,9 @@ class SessionSubscription implements Subscription {
     const scanned = scanMessage(bytes, SCAN);
     if (!scanned.ok || this.#isOver) return;
     const { message } = scanned;
-    if (message.kind === 'request') this.#answer(message);
+    // No client capabilities were declared, so `ping` is all that a server may ask.
+    if (message.kind === 'request') answerServer({ asking: null, session: this.#session, upstream: this.#input.upstream }, bytes, message);
     else if (message.method === UPDATED && message.uri !== null && this.#uris.includes(message.uri)) this.#input.notified(bytes, message);
-  }
-
-  /** No client capabilities were declared, so `ping` is all that a server may ask. */
-  #answer({ id, method }: ScannedMessage): void {
-    const answer = method === 'ping' ? { result: {} } : { error: { code: -32601, message: 'This client takes no requests.' } };
-    void notify(this.#input.upstream, this.#session, JSON.stringify({ jsonrpc: '2.0', id, ...answer }));
   }
 
   #ended(): void {

@@ -99,7 +99,7 @@ export function readSession({ server }: Upstream, { instance }: Way, { body, hea
 export async function askInSession(
   upstream: Upstream,
   session: LocatedSession,
-  { body, id }: { body: Buffer; id: string | number },
+  { body, id }: { body: Buffer | string; id: string | number },
 ): Promise<Asked | Refusal> {
   const way = upstream.ways.to(session);
   return way === null ? refusal('session.gone') : ask({ ...over(way, upstream, { session, body }), id });
@@ -109,16 +109,6 @@ export async function askInSession(
 export async function notify(upstream: Upstream, session: LocatedSession, body: Buffer | string): Promise<Asked | Refusal> {
   const way = upstream.ways.to(session);
   return way === null ? refusal('session.gone') : ask({ ...over(way, upstream, { session, body }), id: null });
-}
-
-/** Asks something small on a session: a request that stands ready as bytes. */
-export async function askOn(
-  upstream: Upstream,
-  session: LocatedSession,
-  { body, id }: { body: string; id: string },
-): Promise<Asked | Refusal> {
-  const way = upstream.ways.to(session);
-  return way === null ? refusal('session.gone') : ask({ ...over(way, upstream, { session, body }), id });
 }
 
 /** Tells a server that its session is over; never fails, for there is nothing to be done about it. */

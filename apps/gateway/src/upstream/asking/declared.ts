@@ -23,7 +23,8 @@ const CARRIED = ['elicitation', 'experimental', 'extensions', 'roots', 'sampling
 /** The extension for tasks came after sessions: what a legacy server calls tasks is something else. */
 /** How clients and servers say that they know tasks. */
 export const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
-const LOG_LEVELS: ReadonlySet<string> = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']);
+/** What a client may set as the least that it wants to hear of. */
+export const LOG_LEVELS: ReadonlySet<string> = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']);
 const KNOWN_MAX = 1_000;
 const KNOWN_BYTES_MAX = 4_096;
 const DIGEST_CHARACTERS = 22;

@@ -1,5 +1,6 @@
 import { type Era, legacyToolDefinition, sliceElements, sliceMember, splice } from '@patchbay/mcp-wire';
 import { decidedBy } from '../../aggregate/app-pages.ts';
+import { NAME_MEMBER } from '../../aggregate/expose-entry.ts';
 import { isPermitted } from '../../aggregate/is-permitted.ts';
 import { LIST_KINDS, type ListMethod } from '../../methods/list-entries.ts';
 import type { CallContext } from '../../pipeline/context.ts';
@@ -7,8 +8,6 @@ import type { EntryKind } from '../../snapshot/compiled.ts';
 import { refuseBroken } from '../judge.ts';
 import type { Bridge } from './bridge.ts';
 import type { UpstreamTarget } from './make-bridge.ts';
-
-const NAME_MEMBERS: Readonly<Record<EntryKind, string>> = { tool: 'name', prompt: 'name', resource: 'uri', template: 'uriTemplate' };
 
 /**
  * The bridge of a list that the server makes for the caller's own session (catalogue mode `live`): as it is for who may use all of the
@@ -48,7 +47,7 @@ function isList(method: string): method is ListMethod {
 
 /** What has no name of the right type cannot be decided on. */
 function isVisible(ctx: CallContext, { server }: UpstreamTarget, { entry, kind }: { entry: Buffer; kind: EntryKind }): boolean {
-  const span = sliceMember(entry, [NAME_MEMBERS[kind]]);
+  const span = sliceMember(entry, [NAME_MEMBER[kind]]);
   const name: unknown = span === null ? null : JSON.parse(entry.toString('utf8', span.start, span.end));
   return typeof name === 'string' && isPermitted(ctx, server, decidedBy(ctx, server, { kind, name }));
 }
