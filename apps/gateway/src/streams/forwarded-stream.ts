@@ -4,9 +4,7 @@ import type { ExchangeFailure } from '../upstream/exchange.ts';
 import { ClientStream } from './client-stream.ts';
 import { AS_IT_IS, type StreamView } from './stream-view.ts';
 import { UpstreamStream, type UpstreamStreamListener, type UpstreamStreamRequest } from './upstream-stream.ts';
-
-/** Deeper than anything a server means; the parser bounds an event's bytes. */
-const SCAN = { depthMax: 512, elementsMax: 4_000_000 };
+import { SCAN } from '../upstream/scan-limits.ts';
 
 export type ForwardedStreamListener = {
   /** It is over, whoever ended it: `why` null when the client left, the server ended it, or we did. */

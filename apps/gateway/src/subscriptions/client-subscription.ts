@@ -5,6 +5,7 @@ import type { CallContext } from '../pipeline/context.ts';
 import { type ReachDeps, reach } from '../upstream/reach.ts';
 import type { Plan } from './plan.ts';
 import { subscribeTo, type Subscription } from './subscribe-to.ts';
+import { SCAN } from '../upstream/scan-limits.ts';
 
 /** Of the server's side: to be written for the client, and that one of them has ended. */
 export type ClientSubscriptionListener = { notified(bytes: Buffer): void; ended(): void };
@@ -70,7 +71,7 @@ export class ClientSubscription {
 function withId(bytes: Buffer, id: string): Buffer | null {
   const span = sliceMember(bytes, ['params', '_meta', META_KEYS.subscriptionId]);
   if (span !== null) return splice(bytes, [{ ...span, replacement: id }]);
-  const scanned = scanMessage(bytes, { depthMax: 512, elementsMax: 4_000_000 });
+  const scanned = scanMessage(bytes, SCAN);
   return scanned.ok ? splice(bytes, [addMetaMembers(bytes, scanned.message, `"${META_KEYS.subscriptionId}":${id}`)]) : null;
 }
 

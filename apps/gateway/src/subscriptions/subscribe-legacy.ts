@@ -8,11 +8,10 @@ import { answerServer } from '../upstream/asking/answer-server.ts';
 import { askInSession, closeSession, openSession, WITHOUT_CLIENT } from '../upstream/open-session.ts';
 import { type LocatedSession, openOnOne, type Way } from '../upstream/ways.ts';
 import type { Subscribing, Subscription } from './subscribe-to.ts';
+import { SCAN } from '../upstream/scan-limits.ts';
 
 const UPDATED = 'notifications/resources/updated';
 const AT_ONCE = 8;
-/** Deeper than anything a server means; the parser bounds an event's bytes. */
-const SCAN = { depthMax: 512, elementsMax: 4_000_000 };
 
 /**
  * By a session of its own, whose stream stands before the first `resources/subscribe`: an update that follows is not missed. What the

@@ -5,12 +5,11 @@ import { UpstreamStream } from '../streams/upstream-stream.ts';
 import { modernRequestHeaders } from '../upstream/headers.ts';
 import { refuseBroken, refuseFailure } from '../upstream/judge.ts';
 import type { ServerFilter, Subscribing, Subscription } from './subscribe-to.ts';
+import { SCAN } from '../upstream/scan-limits.ts';
 
 const METHOD = 'subscriptions/listen';
 const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged';
 const ID = 'patchbay-listen';
-/** Deeper than anything a server means; the parser bounds an event's bytes. */
-const SCAN = { depthMax: 512, elementsMax: 4_000_000 };
 
 /** By a `subscriptions/listen` of its own. It stands when the server has acknowledged it. */
 export function subscribeModern(input: Subscribing): Promise<Subscription | Refusal> {

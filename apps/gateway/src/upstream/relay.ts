@@ -9,6 +9,7 @@ import type { RelayEnd } from './relay-end.ts';
 import { StreamPosition } from './stream-position.ts';
 import { firstByte, isToolError } from './answer-bytes.ts';
 import { readErrorBody, readHostRefusal } from './upstream-error.ts';
+import { SCAN } from './scan-limits.ts';
 
 export type RelayInput = {
   readonly slug: string;
@@ -33,8 +34,6 @@ type Mode = 'head' | 'buffer' | 'stream' | 'events' | 'over';
 const HELD_BYTES_MAX = 16 * 1024 * 1024;
 /** A verbatim answer up to this size is checked as a whole; a larger one streams. */
 const CHECKED_BYTES_MAX = 64 * 1024;
-/** Deeper than anything a server means; the scan's work is bounded by the bytes held. */
-const SCAN = { depthMax: 512, elementsMax: 4_000_000 };
 const OPEN_OBJECT = 0x7b;
 
 /** Carries an upstream's answer to the client: judges the head, streams or rewrites the body, and says exactly once how it ended. */
