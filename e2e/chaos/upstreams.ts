@@ -44,6 +44,7 @@ export async function startUpstreams(): Promise<Upstreams> {
         command: 'node',
         args: [join(import.meta.dirname, 'marking-server.mjs')],
         env: { RECORDER: recorder.url },
+        egress: [new URL(recorder.url).host],
         isolation: 'shared',
       });
       await api.grantAll('notes');

@@ -39,6 +39,7 @@ test.each([
     const upstream = await start();
     const changed = (): Promise<number> => installation.metric('patchbay_control_plane_discoveries_total', '{outcome="changed"}');
     try {
+      await heardBy(installation, 2);
       const before = await changed();
       await register(`found-${era}`, upstream.url);
       await until(async () => (await changed()) > before, 'the new server is counted');
