@@ -8,6 +8,8 @@ export class Flight {
   readonly #health: StoreHealth;
   #since: number | null = null;
   #pending: Promise<void> = Promise.resolve();
+  /** Ends a flight whose failure was not believed. */
+  #endAtTick: (() => void) | null = null;
   #number = 0;
 
   constructor(health: StoreHealth) {
@@ -34,17 +36,24 @@ export class Flight {
         take(answer, isLatest);
       },
       (error: unknown) => {
-        if (number !== this.#number || this.#since === null) return;
+        if (number !== this.#number || this.#since === null) return undefined;
+        if (!this.#health.failed(error instanceof Error ? error.message : 'it failed')) {
+          return new Promise<void>((resolve) => (this.#endAtTick = resolve));
+        }
         this.#since = null;
-        this.#health.failed(nowMs, error instanceof Error ? error.message : 'it failed');
+        return undefined;
       },
     );
   }
 
   /** Gives up on an answer that does not come. */
   tick(nowMs: number): void {
+    if (this.#endAtTick !== null) {
+      this.#endAtTick();
+      this.#endAtTick = null;
+      this.#since = null;
+    }
     if (this.#since === null || nowMs - this.#since < HANGING_AFTER_MS) return;
-    this.#since = null;
-    this.#health.failed(nowMs, 'it does not answer');
+    this.#since = this.#health.failed('it does not answer') ? null : nowMs;
   }
 }

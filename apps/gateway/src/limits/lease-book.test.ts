@@ -145,6 +145,45 @@ test('the same counter of two organisations is two', async () => {
   expect(await callTimes(book.counter(OTHER, 'one', rule), time, 5)).toBe(3);
 });
 
+describe('a process that stood still', () => {
+  test.each([
+    ['fails', 20_000],
+    ['works', 30_010],
+  ] as const)('does not take the store to be away for what came too late meanwhile (it %s)', async (mode, latencyMs) => {
+    const { time, books, counters, changes } = makeFleet(3);
+    const [book] = books as [LeaseBook];
+    const counter = book.counter(ORGANISATION, 'one', perMinute(30));
+    await pass(time, books, 1_000);
+    Object.assign(counters, { mode, latencyMs });
+    expect(counter.take(time.nowMs(), 'none')).toBe('ask');
+    const { answered, leave } = counter.wait(time.nowMs());
+    // Nothing ticks for half a minute; then everything that is due runs at once.
+    await time.pass(30_000);
+    book.tick();
+    Object.assign(counters, { mode: 'works', latencyMs: 2 });
+    await pass(time, books, 2_000);
+    leave();
+    await answered;
+    expect(changes).toEqual([[], [], []]);
+    expect(await callTimes(counter, time, 40)).toBe(30);
+  });
+
+  test('finds out that the store is away all the same', async () => {
+    const { time, books, counters, changes } = makeFleet();
+    const [book] = books as [LeaseBook];
+    const counter = book.counter(ORGANISATION, 'one', perMinute(30));
+    await pass(time, books, 1_000);
+    await time.pass(30_000);
+    counters.mode = 'fails';
+    const asked = call(counter, time);
+    await pass(time, books, 1_000);
+    expect(await asked).toBe(true);
+    expect(await callTimes(counter, time, 3)).toBe(3);
+    await pass(time, books, 1_000);
+    expect(changes[0]).toHaveLength(1);
+  });
+});
+
 describe('when the store is away', () => {
   test.each(['fails', 'hangs'] as const)('and %s, no call waits for long, pods admit their shares, and it is said once', async (mode) => {
     const { time, books, counters, changes } = makeFleet(3);

@@ -37,7 +37,7 @@ export class LeaseBook {
   constructor(deps: LeaseBookDeps) {
     this.#deps = deps;
     this.#countersMax = deps.countersMax ?? COUNTERS_MAX;
-    this.#health = new StoreHealth(deps.storeChanged);
+    this.#health = new StoreHealth(deps.clock, deps.storeChanged);
   }
 
   /** Whether the store is away, so that this pod goes by its own share. */
@@ -79,6 +79,7 @@ export class LeaseBook {
   /** Gives back, renews and looks again, for all counters that were used lately. */
   tick(): void {
     const nowMs = this.#deps.clock.nowMs();
+    this.#health.tick(nowMs);
     for (const counter of this.#active) if (!counter.tick(nowMs)) this.#active.delete(counter);
   }
 

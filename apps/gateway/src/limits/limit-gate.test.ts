@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import type { LimitId, LimitsPart, Principal, Revision } from '@patchbay/contracts';
 import { expect, test } from 'vitest';
 import { compileLimits } from './compile-limits.ts';
@@ -23,9 +25,9 @@ const limitOf = (name: string, change: Partial<Limit>): Limit => ({
   ...change,
 });
 
-function makeGate(limits: Limit[], { countersMax = 100 } = {}) {
+function makeGate(limits: Limit[], { countersMax = 100, pods = 1 } = {}) {
   const counters = makeCounters(REAL_TIME);
-  const { book } = makePod(REAL_TIME, counters, { countersMax });
+  const { book } = makePod(REAL_TIME, counters, { countersMax, pods });
   const decisions: string[] = [];
   const gate = makeLimitGate({ book, clock: REAL_TIME, decided: (...decision) => decisions.push(decision.join(' ')) });
   const compiled = compileLimits(limits);
@@ -70,6 +72,34 @@ test('a store that does not answer holds a call up for 150 ms, and then the shar
   expect(tookMs).toBeLessThan(1_000);
   expect(answers.filter((answer) => 'code' in answer)).toHaveLength(1);
   expect(counters.asked.take + counters.asked.hold).toBeLessThanOrEqual(2);
+});
+
+test('a loop that is too busy to read the answer in time goes by the answer, not by the share', async () => {
+  // Answers like a store on another machine: while this thread does nothing but count.
+  const store = new Worker(
+    `const { parentPort } = require('node:worker_threads'); parentPort.on('message', (n) => parentPort.postMessage(n));`,
+    {
+      eval: true,
+    },
+  );
+  const { admit, counters } = makeGate([limitOf('one', { windows: [{ windowMs: MINUTE, max: 2 }] })], { pods: 2 });
+  const { take } = counters;
+  counters.take = async (...question) => {
+    store.postMessage(0);
+    await once(store, 'message');
+    return take(...question);
+  };
+  try {
+    await once(store, 'online');
+    for (const expected of ['admission', 'admission', 'code', 'code']) {
+      const answer = admit();
+      const untilMs = performance.now() + 220;
+      while (performance.now() < untilMs);
+      expect(await answer).toHaveProperty(expected);
+    }
+  } finally {
+    await store.terminate();
+  }
 });
 
 test('when one of several limits refuses, the others have lost nothing, whichever comes first', async () => {

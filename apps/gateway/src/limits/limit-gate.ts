@@ -42,6 +42,8 @@ export type LimitGate = {
 
 /** A call waits for the store at most this long, then its pod's share decides. */
 const WAIT_MS = 150;
+/** A wait that ends this late: this process stood still or was busy, and the store gets its time again, as after an answer that came last. */
+const STOOD_STILL_MS = 50;
 
 const NOTHING_HELD: Admitted = { admission: null, audited: '' };
 
@@ -60,13 +62,16 @@ export function makeLimitGate({ book, clock, decided }: LimitGateDeps): LimitGat
   }
 
   async function later(call: LimitedCall, lacking: readonly LeasedCounter[]): Promise<Admitted | Refusal> {
-    const untilMs = clock.nowMs() + WAIT_MS;
+    let untilMs = clock.nowMs() + WAIT_MS;
     let asked = lacking;
     for (;;) {
       const nowMs = clock.nowMs();
       const waits = asked.map((counter) => counter.wait(nowMs));
-      await within(Promise.all(waits.map(({ answered }) => answered)), Math.max(0, untilMs - nowMs), null);
+      const all = Promise.all(waits.map(({ answered }) => answered)).then(() => true);
+      const isAnswered = await within(all, Math.max(0, untilMs - nowMs), false);
       for (const { leave } of waits) leave();
+      const lateMs = clock.nowMs() - untilMs;
+      if (lateMs > STOOD_STILL_MS || (lateMs >= 0 && isAnswered)) untilMs = clock.nowMs() + WAIT_MS;
       // A counter may have been dropped meanwhile.
       const set = setOf(book, call);
       const outcome = takeAll(set.enforce, clock.nowMs(), clock.nowMs() >= untilMs ? 'share' : 'none');
