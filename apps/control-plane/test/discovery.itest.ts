@@ -32,18 +32,18 @@ async function discovered(slug: string, url: string): Promise<Awaited<ReturnType
 }
 
 /** A part of the present snapshot, as a gateway gets it. */
-async function partOf(kind: string, slug: string): Promise<string> {
-  const { id } = (await api('GET', `/servers/${slug}`)).body;
+async function partOf(kind: string, slug: string | null): Promise<string> {
+  const id = slug === null ? null : (await api('GET', `/servers/${slug}`)).body.id;
   const { organisationId } = (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0];
   const { text: jws } = await installation.internal(INTERNAL_PATHS.manifest(organisationId));
   const { parts } = JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as {
     parts: { kind: string; key: string; hash: string }[];
   };
-  const { hash } = parts.find((part) => part.kind === kind && part.key === id) ?? { hash: 'none' };
+  const { hash } = parts.find((part) => part.kind === kind && (id === null || part.key === id)) ?? { hash: 'none' };
   return (await installation.internal(INTERNAL_PATHS.part(organisationId, hash))).text;
 }
 
-const serverPartOf = async (slug: string): Promise<{ silentSince?: string; catalogueMode?: string }> =>
+const serverPartOf = async (slug: string): Promise<{ silentSince?: string; catalogueMode?: string; clientProfile?: object }> =>
   JSON.parse(await partOf('server', slug));
 const cataloguePart = async (slug: string): Promise<{ leftOut?: string }> =>
   JSON.parse((await partOf('catalogue', slug)).split('\n')[0] ?? '');
@@ -361,4 +361,28 @@ test('whose lists a server makes is set with it, shown, and told to gateways', a
   expect((await api('PATCH', '/servers/moving', { catalogueMode: 'shared' })).body.catalogueMode).toBe('shared');
   expect((await serverPartOf('moving')).catalogueMode).toBeUndefined();
   expect((await api('PATCH', '/servers/moving', { catalogueMode: 'other' })).status).toBe(400);
+});
+
+test('what the clients of an endpoint can take is set with it, shown, and told to gateways; nothing of it is left in the parts of others', async () => {
+  const url = await legacy((_cursor, id) => `{"jsonrpc":"2.0","id":${id},"result":{"tools":[]}}`);
+  const clientProfile = { nameLengthMax: 60, namePunctuation: '_-', toolsMax: 40 };
+  await register('narrow', url, { clientProfile });
+  expect((await api('GET', '/servers/narrow')).body.clientProfile).toEqual(clientProfile);
+  expect((await serverPartOf('narrow')).clientProfile).toEqual(clientProfile);
+  expect((await api('PATCH', '/servers/narrow', { description: 'kept' })).body.clientProfile).toEqual(clientProfile);
+  // One whole: what is not in it any more has no bound.
+  expect((await api('PATCH', '/servers/narrow', { clientProfile: { toolsMax: 3 } })).body.clientProfile).toEqual({ toolsMax: 3 });
+  expect((await api('PATCH', '/servers/narrow', { clientProfile: {} })).body.clientProfile).toEqual({});
+  expect(await serverPartOf('narrow')).not.toHaveProperty('clientProfile');
+
+  const aggregate = async (): Promise<{ clientProfile?: object }> => JSON.parse(await partOf('organisation', null));
+  expect((await api('GET', '/endpoint')).body).toEqual({ mcpUrl: expect.stringMatching(/\/default\/mcp$/), clientProfile: {} });
+  expect(await aggregate()).not.toHaveProperty('clientProfile');
+  const changed = await api('PATCH', '/endpoint', { clientProfile });
+  expect(changed).toMatchObject({ status: 200, body: { clientProfile } });
+  expect(Number(changed.headers.get('patchbay-revision'))).toBeGreaterThan(0);
+  expect((await aggregate()).clientProfile).toEqual(clientProfile);
+  expect((await api('PATCH', '/endpoint', {})).body.clientProfile).toEqual(clientProfile);
+  expect((await api('PATCH', '/endpoint', { clientProfile: { toolsMax: 0 } })).status).toBe(400);
+  expect((await api('PATCH', '/endpoint', { clientProfile: {} })).body.clientProfile).toEqual({});
 });

@@ -178,4 +178,31 @@ describe('a client that cannot take everything', () => {
     expect(everything.result.tools).toHaveLength(5);
     expect(everything.result._meta).not.toHaveProperty('com.patchbay/leftOut');
   });
+
+  it('is sent at each endpoint what that one’s profile allows, and where its token says something too, what both allow', async () => {
+    const old: ServerSpec = {
+      slug: 'old',
+      url: NOBODY,
+      era: 'modern',
+      tools: ['a', 'b.c', 'd/e', 'f'],
+      clientProfile: { namePunctuation: './' },
+    };
+    const pod = await startGateway({
+      servers: [old],
+      clientProfile: { toolsMax: 3 },
+      profiles: { ada: { namePunctuation: '.-', toolsMax: 2 } },
+    });
+    others.push(pod);
+    const seen = async (user: string, slug: string | null): Promise<[string[], unknown]> => {
+      const { tools, _meta } = (await ask(pod, { user, slug })).result;
+      return [tools.map(({ name }) => name), Object.keys((_meta['com.patchbay/leftOut'] as object | undefined) ?? {})];
+    };
+    expect(await seen('bob', 'old')).toEqual([['a', 'b.c', 'd/e', 'f'], []]);
+    expect(await seen('ada', 'old')).toEqual([
+      ['a', 'b.c'],
+      ['name with other characters', 'beyond the first 2'],
+    ]);
+    expect((await seen('bob', null))[0]).toHaveLength(3);
+    expect(await seen('ada', null)).toEqual([[], ['name with other characters']]);
+  });
 });

@@ -97,6 +97,17 @@ describe('a server that changes its lists for one session only', () => {
     await client.close();
   });
 
+  it('is listed to a client that cannot take everything without what that would reject, and says so', async () => {
+    const server: ServerSpec = { slug: 'live', url: raw.url, era: 'modern', tools: ['mine'], catalogueMode: 'live' };
+    const pod = await startGateway({ servers: [{ ...server, clientProfile: { nameLengthMax: 5, toolsMax: 1 } }] });
+    const { result } = JSON.parse(await (await fetch(pod.url('live'), modernInit('tools/list'))).text());
+    await pod.close();
+    expect(result.tools).toEqual([{ name: 'mine', inputSchema: { type: 'object' }, x: 1 }]);
+    expect(result._meta).toEqual({
+      'com.patchbay/leftOut': { 'name longer than 5': { count: 2, names: ['theirs', 'shaped'] } },
+    });
+  });
+
   it('is listed without what the caller may not use, or what cannot be decided on, each entry in its own bytes', async () => {
     const ask = async (era: 'legacy' | 'modern'): Promise<string> => {
       const legacy = {

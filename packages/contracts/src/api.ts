@@ -104,6 +104,8 @@ const common = {
   tags: z.array(text.min(1).max(64)).max(32).default([]),
   timeouts: ServerTimeouts.partial().default({}),
   catalogueMode: CatalogueMode.default('shared'),
+  /** Of the clients that the server's own endpoint is for. */
+  clientProfile: ClientProfile.default({}),
 };
 
 export const DEFAULT_TIMEOUTS = { connectMs: 5_000, requestMs: 60_000 } as const satisfies ServerTimeouts;
@@ -134,6 +136,8 @@ export const ServerChange = z.strictObject({
   tags: z.array(text.min(1).max(64)).max(32).optional(),
   timeouts: ServerTimeouts.partial().optional(),
   catalogueMode: CatalogueMode.optional(),
+  /** As a whole: a member left out has no bound. */
+  clientProfile: ClientProfile.optional(),
   url: z.union([httpUrl, socketUrl]).optional(),
   headers: values(headerName, headerValue.nullable(), lowerCase).optional(),
   command: text.min(1).max(4096).optional(),
@@ -151,6 +155,7 @@ const serverView = {
   tags: z.array(z.string()),
   timeouts: ServerTimeouts,
   catalogueMode: CatalogueMode,
+  clientProfile: ClientProfile,
   /** The endpoint on the gateway. */
   mcpUrl: z.string(),
   /** `pending` until discovery has run for the present registration; `unreachable` says why in `statusDetail`. */
@@ -237,6 +242,17 @@ export const Catalogue = z.object({
   accepted: entries,
 });
 export type Catalogue = z.infer<typeof Catalogue>;
+
+/** The organisation's aggregated endpoint: everything that a caller may use, at one address. */
+export const Endpoint = z.object({
+  mcpUrl: z.string(),
+  /** Of the clients that it is for. */
+  clientProfile: ClientProfile,
+});
+export type Endpoint = z.infer<typeof Endpoint>;
+/** PATCH: what is left out stays; the profile is one whole. */
+export const EndpointChange = z.strictObject({ clientProfile: ClientProfile.optional() });
+export type EndpointChange = z.infer<typeof EndpointChange>;
 
 export const GrantInput = z.strictObject({ subject: GrantSubject, server: ServerSlug, tools: GrantedTools });
 export type GrantInput = z.infer<typeof GrantInput>;

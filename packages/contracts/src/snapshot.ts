@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ClientProfile } from './directory.ts';
 import { GrantId, OrganisationId, OrganisationSlug, Revision, ServerId, ServerSlug, TokenHash, UserId } from './ids.ts';
 import { text } from './text.ts';
 
@@ -66,12 +67,17 @@ export type Announcement = z.infer<typeof Announcement>;
 export const EgressOpening = z.object({ cidr: z.string(), port: z.number().int().min(1).max(65535).nullable() });
 export type EgressOpening = z.infer<typeof EgressOpening>;
 
+/** Of the clients that an endpoint is for. Members that a reader does not know narrow nothing that it may do. */
+const EndpointProfile = z.object(ClientProfile.shape);
+
 /** Part `organisation`: settings of the whole organisation. */
 export const OrganisationPart = z.object({
   format: z.literal(1),
   organisationId: OrganisationId,
   slug: OrganisationSlug,
   egressOpenings: z.array(EgressOpening),
+  /** Of the aggregated endpoint; left out where its clients take anything. */
+  clientProfile: EndpointProfile.optional(),
 });
 export type OrganisationPart = z.infer<typeof OrganisationPart>;
 
@@ -122,6 +128,8 @@ export const ServerPart = z.object({
   catalogueMode: CatalogueMode.default('shared'),
   /** When the server last told what it offers, if asking it has failed since; left out while it answers. ISO 8601. */
   silentSince: z.string().nullable().default(null),
+  /** Of the server's own endpoint; left out where its clients take anything. */
+  clientProfile: EndpointProfile.optional(),
 });
 export type ServerPart = z.output<typeof ServerPart>;
 

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { fitProfile } from './client-profile.ts';
+import type { ClientProfile } from '@patchbay/contracts';
+import type { CallContext } from '../pipeline/context.ts';
+import { fitProfile, profileAt } from './client-profile.ts';
 
 const listed = (...names: string[]): { key: string; name: string; definition: Buffer }[] =>
   names.map((name) => ({ key: name, name, definition: Buffer.from(name) }));
@@ -27,4 +29,23 @@ test('no bound leaves nothing out; the number of tools bounds no prompts, names 
 test('a report names twenty and counts the others', () => {
   const { leftOut } = fitProfile(listed(...Array.from({ length: 30 }, (_, index) => `t.${index}`)), 'tool', { namePunctuation: '' });
   expect(leftOut?.['name with other characters']).toMatchObject({ count: 30, names: { length: 20 } });
+});
+
+test('of what a token and its endpoint say the narrower holds, member by member; what neither says has no bound', () => {
+  const at = (ofToken?: ClientProfile, ofAggregate?: ClientProfile, ofServer?: ClientProfile | null): ClientProfile =>
+    profileAt({
+      principal: { clientProfile: ofToken },
+      snapshot: { clientProfile: ofAggregate },
+      endpointServer: ofServer === undefined ? null : { clientProfile: ofServer ?? undefined },
+    } as CallContext);
+  expect(at()).toEqual({});
+  expect(at({ toolsMax: 3 })).toEqual({ toolsMax: 3 });
+  expect(at(undefined, { toolsMax: 3 })).toEqual({ toolsMax: 3 });
+  expect(at({ toolsMax: 3, nameLengthMax: 9 }, { toolsMax: 5, nameLengthMax: 8 })).toEqual({ toolsMax: 3, nameLengthMax: 8 });
+  expect(at({ toolsMax: 3 }, { nameLengthMax: 8 })).toEqual({ toolsMax: 3, nameLengthMax: 8 });
+  expect(at({ namePunctuation: '_-.' }, { namePunctuation: './_' })).toEqual({ namePunctuation: '_.' });
+  expect(at({ namePunctuation: '_' }, { namePunctuation: '.' })).toEqual({ namePunctuation: '' });
+  // A server's own endpoint is another than the aggregated one.
+  expect(at(undefined, { toolsMax: 3 }, null)).toEqual({});
+  expect(at({ toolsMax: 9 }, { toolsMax: 3 }, { toolsMax: 5 })).toEqual({ toolsMax: 5 });
 });

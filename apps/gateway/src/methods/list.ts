@@ -1,11 +1,10 @@
-import type { ClientProfile } from '@patchbay/contracts';
 import { refusal } from '@patchbay/errors';
 import { fingerprint } from '@patchbay/policy';
 import type { CallContext, Outcome } from '../pipeline/context.ts';
 import { ANSWERED } from '../pipeline/context.ts';
 import { respondResult } from '../pipeline/respond.ts';
 import type { CompiledServer, CompiledSnapshot, ComposedList, ListedEntry } from '../snapshot/compiled.ts';
-import { fitProfile, type Relieved } from './client-profile.ts';
+import { fitProfile, profileAt, type Relieved } from './client-profile.ts';
 import { declaredCapabilities } from './declared-capabilities.ts';
 import type { ListCursors } from './list-cursors.ts';
 import { LIST_KINDS, type ListMethod, visibleEntries } from './list-entries.ts';
@@ -51,11 +50,12 @@ function composedList(ctx: CallContext, snapshot: CompiledSnapshot, method: List
   const { endpointServer, era, principal } = ctx;
   if (principal === null) return { entries: [], rest: '', whole: null };
   const declared = declaredCapabilities(ctx);
-  const key = `${method} ${era} ${endpointServer?.id ?? ''} ${fingerprint(snapshot.grants, principal)} ${declared.join()} ${profileText(principal.clientProfile)}`;
+  const profile = profileAt(ctx);
+  const key = `${method} ${era} ${endpointServer?.id ?? ''} ${fingerprint(snapshot.grants, principal)} ${declared.join()} ${JSON.stringify(profile)}`;
   let composed = snapshot.listCache.get(key);
   if (composed === undefined) {
     const visible = visibleEntries({ ctx, declared }, snapshot, method);
-    const { entries, leftOut } = fitProfile(visible, LIST_KINDS[method].kind, principal.clientProfile ?? {});
+    const { entries, leftOut } = fitProfile(visible, LIST_KINDS[method].kind, profile);
     const rest = restOf(ctx, snapshot, { method, leftOut });
     composed = { entries, rest, whole: entries.length > PAGE_ENTRIES_MAX ? null : resultOf(method, entries, rest) };
     if (snapshot.listCache.size >= LISTS_MAX) snapshot.listCache.clear();
@@ -92,8 +92,3 @@ function resultOf(method: ListMethod, entries: readonly ListedEntry[], rest: str
 }
 
 const COMMA = Buffer.from(',');
-
-/** The same text for the same profile: both come from one schema, whose order of members it has. */
-function profileText(profile: ClientProfile | undefined): string {
-  return profile === undefined ? '' : JSON.stringify(profile);
-}

@@ -1,6 +1,6 @@
 import { Fault } from '@patchbay/errors';
 import { compileGrants, type CompiledGrants } from '@patchbay/policy';
-import type { Manifest } from '@patchbay/contracts';
+import type { ClientProfile, Manifest } from '@patchbay/contracts';
 import { compilePart, knownRows, type CompiledPart, type KnownPartRow, type PartRow } from './compile-parts.ts';
 import { nameTables, type NameTables, type ServerSource } from './name-tables.ts';
 import type { CompiledCatalogue, CompiledServer, CompiledSnapshot } from './compiled.ts';
@@ -41,6 +41,7 @@ export async function compileSnapshot(manifest: Manifest, bytes: PartBytes, prev
     revision: manifest.revision,
     issuedAtMs: manifest.issuedAtMs,
     egressOpenings: organisation.egressOpenings,
+    ...profileIn(organisation),
     serversBySlug: indexBy(sources, ({ server }) => server.slug),
     serversById: indexBy(sources, ({ server }) => server.id),
     grants,
@@ -116,10 +117,15 @@ function serverOf(serverPart: CompiledPart | undefined, cataloguePart: CompiledP
     generation: part.generation,
     hasCredential: part.hasCredential,
     catalogueMode: part.catalogueMode,
+    ...profileIn(part),
     silentSince: part.silentSince,
     catalogue: cataloguePart?.kind === 'catalogue' ? introduced(cataloguePart.catalogue, part.slug) : null,
   };
   return { server, bareTools: new Set(part.bareTools), barePrompts: new Set(part.barePrompts) };
+}
+
+function profileIn({ clientProfile }: { clientProfile?: ClientProfile | undefined }): { clientProfile?: ClientProfile } {
+  return clientProfile === undefined ? {} : { clientProfile };
 }
 
 /** A server need not say who it is, but clients of every revision that are told of it want a name and a version: its slug is one. */

@@ -1,4 +1,13 @@
-import type { CatalogueEntryKind, CatalogueMode, Isolation, OrganisationId, Revision, ServerId, ServerTimeouts } from '@patchbay/contracts';
+import type {
+  CatalogueEntryKind,
+  CatalogueMode,
+  ClientProfile,
+  Isolation,
+  OrganisationId,
+  Revision,
+  ServerId,
+  ServerTimeouts,
+} from '@patchbay/contracts';
 import type { Era } from '@patchbay/mcp-wire';
 import type { CompiledGrants } from '@patchbay/policy';
 import type { CompiledLimits } from '../limits/compile-limits.ts';
@@ -48,6 +57,8 @@ export type CompiledServer = {
   readonly hasCredential: boolean;
   /** `live`: its lists are made for each caller's own session. */
   readonly catalogueMode: CatalogueMode;
+  /** Of its own endpoint. Absent: the clients that this is for take anything. */
+  readonly clientProfile?: ClientProfile;
   /** When the server last told what it offers, if asking it has failed since. */
   readonly silentSince: string | null;
   /** null until discovery has succeeded once. */
@@ -77,6 +88,8 @@ export type CompiledSnapshot = {
   readonly revision: Revision;
   readonly issuedAtMs: number;
   readonly egressOpenings: readonly EgressOpening[];
+  /** Of the aggregated endpoint; absent likewise. */
+  readonly clientProfile?: ClientProfile;
   readonly serversBySlug: ReadonlyMap<string, CompiledServer>;
   readonly serversById: ReadonlyMap<string, CompiledServer>;
   readonly grants: CompiledGrants;

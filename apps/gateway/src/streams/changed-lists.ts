@@ -23,10 +23,16 @@ export function changedLists(viewer: Viewer, before: CompiledSnapshot, after: Co
 }
 
 function differs(list: ChangingList, viewer: Viewer, before: CompiledSnapshot, after: CompiledSnapshot): boolean {
+  if (list !== 'resources' && profileText(before, viewer) !== profileText(after, viewer)) return true;
   const [old, fresh] = [tablesOf(before, viewer, list), tablesOf(after, viewer, list)];
   const isUntouched = old.length === fresh.length && old.every(({ rows }, index) => rows === fresh[index]?.rows);
   if (isUntouched && before.grants === after.grants) return false;
   return !sameEntries(visible(old, viewer, before), visible(fresh, viewer, after));
+}
+
+/** What clients of the endpoint can take: what was left out for them may now be there, or the other way round. */
+function profileText(snapshot: CompiledSnapshot, { serverId }: Viewer): string {
+  return JSON.stringify((serverId === null ? snapshot : snapshot.serversById.get(serverId))?.clientProfile ?? {});
 }
 
 /** At the aggregated endpoint tools and prompts come from the table of all exposed names, resources from each server's own. */

@@ -62,6 +62,8 @@ export { memoryStore };
 export type GatewaySpec = {
   /** Of the clients that some users' tokens are for. */
   readonly profiles?: Readonly<Record<string, ClientProfile>>;
+  /** Of the clients that the aggregated endpoint is for. */
+  readonly clientProfile?: ClientProfile;
   readonly servers: readonly ServerSpec[];
   readonly store?: SharedStore;
   /** What this gateway and others of a test share, as pods do; without it each hears itself alone. */
@@ -126,7 +128,7 @@ export async function startGateway({
   stdioHostUrls,
   ...spec
 }: GatewaySpec): Promise<TestGateway> {
-  let snapshot = snapshotOf(servers, spec.limits ?? []);
+  let snapshot = snapshotOf(servers, spec.limits ?? [], spec.clientProfile);
   const metrics = createMetrics();
   const log = { info: () => undefined, warn: () => undefined };
   const limits = makeLimits({ counters: spec.counters ?? makeCounters(REAL_TIME), metrics, log });
@@ -227,7 +229,7 @@ export async function startGateway({
     waiting,
     publish(published) {
       const before = snapshot;
-      snapshot = snapshotOf(published, spec.limits ?? []);
+      snapshot = snapshotOf(published, spec.limits ?? [], spec.clientProfile);
       streams.swapped(before, snapshot);
     },
     counted: { moves, recordsIgnored },

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { GrantId, type Isolation, type LimitsPart, OrganisationId, Revision, ServerId } from '@patchbay/contracts';
+import { type ClientProfile, GrantId, type Isolation, type LimitsPart, OrganisationId, Revision, ServerId } from '@patchbay/contracts';
 import { type Era, LEGACY_VERSIONS } from '@patchbay/mcp-wire';
 import { compileGrants } from '@patchbay/policy';
 import { compileLimits } from '../../src/limits/compile-limits.ts';
@@ -39,10 +39,15 @@ export type ServerSpec = {
   readonly hasCredential?: boolean;
   readonly generation?: string;
   readonly isolation?: Isolation;
+  readonly clientProfile?: ClientProfile;
 };
 
-/** A snapshot in which everyone may use everything. */
-export function snapshotOf(specs: readonly ServerSpec[], limits: LimitsPart['limits']): CompiledSnapshot {
+/** A snapshot in which everyone may use everything. `clientProfile`: of the aggregated endpoint. */
+export function snapshotOf(
+  specs: readonly ServerSpec[],
+  limits: LimitsPart['limits'],
+  clientProfile: ClientProfile = {},
+): CompiledSnapshot {
   const servers = specs.map(serverOf);
   const grants = servers.map(({ id, slug }) => {
     const names = specs.find((spec) => spec.slug === slug)?.grantedTools;
@@ -60,6 +65,7 @@ export function snapshotOf(specs: readonly ServerSpec[], limits: LimitsPart['lim
     revision: Revision.parse(1),
     issuedAtMs: Date.now(),
     egressOpenings: OPENINGS,
+    clientProfile,
     serversBySlug: new Map(servers.map((server) => [server.slug, server])),
     serversById: new Map(servers.map((server) => [server.id, server])),
     grants: compileGrants([grants]),
@@ -108,6 +114,7 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
     hasCredential: spec.hasCredential ?? false,
     catalogueMode: spec.catalogueMode ?? 'shared',
     silentSince: spec.silentSince ?? null,
+    clientProfile: spec.clientProfile ?? {},
     catalogue: spec.isDiscovered === false ? null : catalogue,
   };
 }

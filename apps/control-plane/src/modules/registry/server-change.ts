@@ -2,6 +2,7 @@ import type { Server, ServerSecret } from '../../prisma/index.ts';
 import { randomUUID } from 'node:crypto';
 import type { ServerChange } from '@patchbay/contracts';
 import type { FieldError } from '../../common/refused.ts';
+import { profileColumns } from '../snapshot/index.ts';
 import { generationOf } from './generation.ts';
 import { upstreamIdentity, type SecretKind, type ServerSecrets } from '../vault/index.ts';
 
@@ -47,6 +48,7 @@ export function applyChange(
     connectMs: change.timeouts?.connectMs ?? before.connectMs,
     requestMs: change.timeouts?.requestMs ?? before.requestMs,
     catalogueMode: change.catalogueMode ?? before.catalogueMode,
+    ...(change.clientProfile === undefined ? {} : profileColumns(change.clientProfile)),
     url: change.url ?? before.url,
     command: change.command ?? before.command,
     args: change.args ?? before.args,

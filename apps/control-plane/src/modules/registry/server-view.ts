@@ -1,5 +1,6 @@
 import type { Server, ServerCatalogue, ServerSecret } from '../../prisma/index.ts';
 import { MASK, type Server as ServerDto } from '@patchbay/contracts';
+import { profileOf } from '../snapshot/index.ts';
 
 export type ServerRow = Server & {
   readonly secrets: readonly Pick<ServerSecret, 'kind' | 'name'>[];
@@ -23,6 +24,7 @@ export function viewServer(row: ServerRow, endpoints: { gatewayUrl: URL; organis
     tags: row.tags,
     timeouts: { connectMs: row.connectMs, requestMs: row.requestMs },
     catalogueMode: row.catalogueMode,
+    clientProfile: profileOf(row) ?? {},
     mcpUrl: `${endpoints.gatewayUrl.href.replace(/\/$/, '')}/${endpoints.organisation}/${row.slug}/mcp`,
     ...statusOf(row),
     createdAt: row.createdAt.toISOString(),

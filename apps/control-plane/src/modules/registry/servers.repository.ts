@@ -4,6 +4,7 @@ import type { Server, ServerCatalogue, ServerSecret, Tx } from '../../prisma/ind
 import type { Caller } from '../../common/caller.ts';
 import { Clock } from '../../common/clock.ts';
 import { newId } from '../../common/new-id.ts';
+import { profileColumns } from '../snapshot/index.ts';
 import { ServerSecrets } from '../vault/index.ts';
 import { generationOf } from './generation.ts';
 import { applyChange, sealedRow, type ChangedServer } from './server-change.ts';
@@ -35,6 +36,7 @@ export class ServersRepository {
       connectMs,
       requestMs,
       catalogueMode: input.catalogueMode,
+      ...profileColumns(input.clientProfile),
     };
     const own =
       input.kind === 'stdio'

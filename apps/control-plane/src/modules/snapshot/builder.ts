@@ -12,6 +12,7 @@ import type {
 } from '@patchbay/contracts';
 import type { z } from 'zod';
 import type { Grant } from '../../prisma/index.ts';
+import { profileOf } from './client-profile.ts';
 import { limitsDocument } from './limits-part.ts';
 import { revocationDocuments } from './revocation-parts.ts';
 import type { TenantRows } from './tenant-rows.repository.ts';
@@ -34,7 +35,14 @@ export function buildParts(
   rows: TenantRows,
   egressOpenings: EgressOpening[],
 ): BuiltPart[] {
-  const settings: OrganisationPart = { format: 1, organisationId: organisation.id, slug: organisation.slug, egressOpenings };
+  const settings: OrganisationPart = {
+    format: 1,
+    organisationId: organisation.id,
+    slug: organisation.slug,
+    egressOpenings,
+    // Left out of the text where there is none.
+    clientProfile: rows.clientProfile,
+  };
   return [
     jsonPart('organisation', organisation.id, settings),
     ...rows.servers.map((server) => jsonPart('server', server.id, serverPart(server, rows))),
@@ -73,6 +81,7 @@ function serverPart(server: TenantRows['servers'][number], { bareNames, catalogu
     barePrompts: held('prompt'),
     ...(server.catalogueMode === 'shared' ? {} : { catalogueMode: server.catalogueMode }),
     ...(silentSince === null ? {} : { silentSince: silentSince.toISOString() }),
+    clientProfile: profileOf(server),
   };
   // Rows hold what our own schemas and the table's checks admitted.
   return part as z.input<typeof ServerPart>;

@@ -3,7 +3,7 @@ import type { PersonalToken } from '../../prisma/index.ts';
 
 type Columns = Pick<PersonalToken, 'nameLengthMax' | 'namePunctuation' | 'toolsMax'>;
 
-/** A profile as a token's row holds it. */
+/** A profile as a row holds it: a token's, a server's, an organisation's. */
 export function profileColumns({ nameLengthMax, namePunctuation, toolsMax }: ClientProfile): Columns {
   return { nameLengthMax: nameLengthMax ?? null, namePunctuation: namePunctuation ?? null, toolsMax: toolsMax ?? null };
 }

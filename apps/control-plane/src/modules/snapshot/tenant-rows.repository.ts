@@ -1,10 +1,14 @@
-import type { OrganisationId } from '@patchbay/contracts';
+import type { ClientProfile, OrganisationId } from '@patchbay/contracts';
 import type { BareName, Grant, Limit, Server, Tx } from '../../prisma/index.ts';
+import { profileOf } from './client-profile.ts';
+import { readOrganisation } from './directory-rows.repository.ts';
 
 /** `silentSince`: of the last good discovery, where a later one failed. */
 type CatalogueRow = { readonly serverId: string; readonly hash: string; readonly length: number; readonly silentSince: Date | null };
 
 export type TenantRows = {
+  /** Of the aggregated endpoint. */
+  readonly clientProfile: ClientProfile | undefined;
   readonly servers: readonly (Server & { readonly hasCredential: boolean })[];
   readonly catalogues: readonly CatalogueRow[];
   readonly grants: readonly Grant[];
@@ -17,6 +21,7 @@ export type TenantRows = {
 /** All that a snapshot is made of, of the transaction's organisation; read it in a repeatable-read transaction. */
 export async function readTenantRows(tx: Tx, organisationId: OrganisationId, now: Date): Promise<TenantRows> {
   const where = { organisationId };
+  const organisation = await readOrganisation(tx, organisationId);
   const servers = await tx.server.findMany({
     where,
     orderBy: { id: 'asc' },
@@ -34,6 +39,7 @@ export async function readTenantRows(tx: Tx, organisationId: OrganisationId, now
     select: { tokenHash: true },
   });
   return {
+    clientProfile: organisation === null ? undefined : profileOf(organisation),
     servers: servers.map(({ secrets, ...server }) => ({ ...server, hasCredential: secrets.length > 0 })),
     catalogues,
     grants,
