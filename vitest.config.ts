@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 const resolve = { conditions: ['patchbay-source'] };
 const ssr = { resolve: { conditions: ['patchbay-source'] } };
@@ -7,7 +7,10 @@ const ssr = { resolve: { conditions: ['patchbay-source'] } };
 /** Two at least, also on two cores: integration tests mostly wait for processes to start and for time to pass. */
 const maxWorkers = Math.max(2, availableParallelism() - 1);
 
-/** unit: pure and fast, beside the source. integration: real Postgres and real processes, per app. e2e: the whole platform. */
+/** Of the whole platform, and held to what a clock says. */
+const TIMED = ['e2e/**/{changes,chaos,limits}.*e2e.ts'];
+
+/** unit: pure and fast, beside the source. integration: real Postgres and real processes, per app. e2e and e2e-timed: the whole platform. */
 export default defineConfig({
   test: {
     // In CI the counts are read from a report, not from what a terminal shows.
@@ -40,12 +43,25 @@ export default defineConfig({
         ssr,
         test: {
           name: 'e2e',
+          maxWorkers,
           include: ['e2e/**/*.e2e.ts'],
+          exclude: [...configDefaults.exclude, ...TIMED],
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        resolve,
+        ssr,
+        test: {
+          name: 'e2e-timed',
+          include: TIMED,
           testTimeout: 120_000,
           hookTimeout: 180_000,
           fileParallelism: false,
           // After everything else: these tests hold the platform to milliseconds and want the machine for themselves.
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],
