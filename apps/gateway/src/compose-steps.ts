@@ -29,6 +29,7 @@ import { makeSessionStates, type SessionStates } from './sessions/session-states
 import { makeTombstones, type Tombstones } from './sessions/tombstones.ts';
 import type { State } from './snapshot/make-state.ts';
 import type { ClientStreams } from './streams/client-streams.ts';
+import { StreamShares } from './streams/stream-shares.ts';
 import { GeneralStreams } from './upstream/asking/general-streams.ts';
 import { HeldStreams } from './upstream/asking/held-streams.ts';
 import { makeRequestStates } from './upstream/asking/request-state.ts';
@@ -147,7 +148,12 @@ export function makeSteps({
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, states, logger }),
       listen: makeListen({ ...reach, streams }),
       ...sessionChanges({ ...reach, sessions, states, logger }),
-      openStream: makeOpenStream({ ...opening, resumeCall: makeResumeCall(rounds), ownOrigin: rounds.ownOrigin }),
+      openStream: makeOpenStream({
+        ...opening,
+        resumeCall: makeResumeCall(rounds),
+        ownOrigin: rounds.ownOrigin,
+        shares: new StreamShares(),
+      }),
       forwardNotification: makeForwardNotification({ ...reach, inFlight, sessions, logger, takeAnswer: makeTakeAnswer(rounds) }),
     },
     attachCredential: { credentials },

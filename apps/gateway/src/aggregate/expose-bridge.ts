@@ -2,7 +2,7 @@ import { exposedUri } from '@patchbay/mcp-wire';
 import type { CallContext } from '../pipeline/context.ts';
 import type { Bridge } from '../upstream/bridge/bridge.ts';
 import type { UpstreamTarget } from '../upstream/bridge/make-bridge.ts';
-import { exposedEventId, exposeRequest } from '../upstream/bridge/server-requests.ts';
+import { exposedEventId, exposeRequest, exposeWithdrawal } from '../upstream/bridge/server-requests.ts';
 import { type Expose, exposeInputRequests, exposeUris } from './expose-uris.ts';
 
 /** The bridge of a call on the aggregated endpoint, where a server's URIs have other names; on its own endpoint the bridge as it is. */
@@ -25,7 +25,7 @@ export function exposeOnAggregate(ctx: CallContext, target: UpstreamTarget, brid
     },
     notification(bytes, message) {
       const carried = bridge.notification(bytes, message);
-      return carried === null ? null : exposeUris(carried, message, expose);
+      return carried === null ? null : exposeUris(exposeWithdrawal(carried, message, target.server.slug), message, expose);
     },
   };
 }

@@ -1,31 +1,33 @@
 import { type Refusal, refusal } from '@patchbay/errors';
 import { exposeStream } from '../aggregate/expose-stream.ts';
 import { isPermitted } from '../aggregate/is-permitted.ts';
+import { SessionStreams, type SessionStreamsDeps } from '../aggregate/session-streams.ts';
+import { readPositions, type StreamPositions } from '../aggregate/stream-positions.ts';
 import { within } from '../directory/within.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import type { ClientStreams } from '../streams/client-streams.ts';
 import { ForwardedStream } from '../streams/forwarded-stream.ts';
 import { ALL_OF_IT, AS_IT_IS, type StreamView, withoutOurPages } from '../streams/stream-view.ts';
-import { streamOwnerOf, type Subscribed } from '../streams/stream-owner.ts';
+import { type StreamOwner, streamOwnerOf, type Subscribed } from '../streams/stream-owner.ts';
 import { SessionSubscriptions, type SessionSubscriptionsDeps } from '../subscriptions/session-subscriptions.ts';
 import { readExposedEventId } from '../upstream/bridge/server-requests.ts';
 import { edgeEra } from '../upstream/edge-era.ts';
 import { streamHeaders } from '../upstream/headers.ts';
 import { refuseBroken, refuseFailure } from '../upstream/judge.ts';
+import { notify } from '../upstream/open-session.ts';
 import { reach } from '../upstream/reach.ts';
 import { isOurId } from '../upstream/rounds/question-ids.ts';
 import type { SessionOwner, SessionRegistry, UpstreamSession } from '../upstream/session-registry.ts';
-import type { Upstream } from '../upstream/upstreams.ts';
+import { lastingUpstream, type Upstream } from '../upstream/upstreams.ts';
 import type { makeResumeCall } from './resume-call.ts';
 
-export type OpenStreamDeps = SessionSubscriptionsDeps & {
-  readonly sessions: Pick<SessionRegistry, 'current' | 'replace'>;
-  readonly streams: ClientStreams;
-  /** Of the pages that only we may send people to. */
-  readonly ownOrigin: string;
-  /** For who lost the stream of a call that we ask questions on. */
-  readonly resumeCall: ReturnType<typeof makeResumeCall>;
-};
+export type OpenStreamDeps = SessionSubscriptionsDeps &
+  SessionStreamsDeps & {
+    readonly sessions: Pick<SessionRegistry, 'current' | 'replace'>;
+    readonly streams: ClientStreams;
+    /** For who lost the stream of a call that we ask questions on. */
+    readonly resumeCall: ReturnType<typeof makeResumeCall>;
+  };
 
 type Opening = {
   readonly upstream: Upstream;
@@ -46,7 +48,13 @@ export function makeOpenStream(deps: OpenStreamDeps): Step {
     if (session === null) return refusal('internal');
     let takeOut = (): void => undefined;
     const subscribed: Subscribed[] = [];
-    const owner = streamOwnerOf(ctx, subscribed);
+    const used: Subscribed[] = [];
+    const owner = {
+      ...streamOwnerOf(ctx),
+      get subscribed() {
+        return [...subscribed, ...used];
+      },
+    };
     const subscriptions = new SessionSubscriptions(deps, { owner, session, subscribed, tell: (message) => forwarded.stream.tell(message) });
     const forwarded = new ForwardedStream(response, {
       over(why) {
@@ -63,7 +71,7 @@ export function makeOpenStream(deps: OpenStreamDeps): Step {
       end: () => forwarded.end(),
     });
     if (typeof admitted === 'function') takeOut = admitted;
-    const refused = typeof admitted === 'function' ? await openFor(deps, ctx, { forwarded, subscriptions }) : admitted;
+    const refused = typeof admitted === 'function' ? await openFor(deps, ctx, { forwarded, subscriptions, owner, used }) : admitted;
     if (refused === undefined) {
       // Its client may have left before anybody heard of it.
       if (response.destroyed) forwarded.end();
@@ -78,25 +86,47 @@ export function makeOpenStream(deps: OpenStreamDeps): Step {
   };
 }
 
-const SUBSCRIBE_MS = 2_000;
+const STAND_MS = 2_000;
 
-type Parts = { readonly forwarded: ForwardedStream; readonly subscriptions: SessionSubscriptions };
+type Parts = {
+  readonly forwarded: ForwardedStream;
+  readonly subscriptions: SessionSubscriptions;
+  readonly owner: StreamOwner;
+  /** Of the owner's `subscribed`: the servers whose general streams it is told of. */
+  readonly used: Subscribed[];
+};
 
-async function openFor(deps: OpenStreamDeps, ctx: CallContext, { forwarded, subscriptions }: Parts): Promise<Refusal | undefined> {
+async function openFor(deps: OpenStreamDeps, ctx: CallContext, parts: Parts): Promise<Refusal | undefined> {
+  const { forwarded, subscriptions } = parts;
   const { endpointServer } = ctx;
-  const lastEventId = ctx.request.headers['last-event-id'];
+  const lastEventId = ctx.request.headers['last-event-id']?.toString();
   if (isOurId(lastEventId)) return deps.resumeCall(ctx, forwarded.stream, lastEventId);
-  if (endpointServer === null && lastEventId !== undefined) return resumeOnAggregate(deps, ctx, forwarded);
-  if (endpointServer === null || edgeEra(endpointServer, ctx.session) === 'modern') {
-    // A server that is slow holds up its own updates, and not what else the stream is for.
-    await within(subscriptions.open(), SUBSCRIBE_MS, undefined);
-    if (!forwarded.stream.isGone) forwarded.openSilent();
-    return undefined;
+  if (endpointServer === null) {
+    const positions = lastEventId === undefined ? new Map<string, string>() : readPositions(lastEventId);
+    return positions === null ? resumeOnAggregate(deps, ctx, forwarded) : openOnAggregate(deps, ctx, { ...parts, positions });
   }
+  if (edgeEra(endpointServer, ctx.session) === 'modern') return openWhenStanding(forwarded, [subscriptions.open()]);
   const upstream = await reach(deps, ctx, endpointServer);
   if ('code' in upstream) return upstream;
   const view = withoutOurPages(endpointServer.catalogueMode === 'live' ? ALL_OF_IT : AS_IT_IS, deps.ownOrigin);
-  return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view, lastEventId: lastEventId?.toString() ?? null });
+  return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view, lastEventId: lastEventId ?? null });
+}
+
+/** A server that is slow holds up what it has to say itself, and not what else the stream is for. */
+async function openWhenStanding(forwarded: ForwardedStream, opening: readonly Promise<void>[]): Promise<undefined> {
+  await within(Promise.all(opening), STAND_MS, undefined);
+  if (!forwarded.stream.isGone) forwarded.openSilent();
+}
+
+function openOnAggregate(
+  deps: OpenStreamDeps,
+  { session }: CallContext,
+  { forwarded, positions, owner, subscriptions, used }: Parts & { readonly positions: StreamPositions },
+): Promise<Refusal | undefined> | Refusal {
+  if (session === null) return refusal('internal');
+  const streams = new SessionStreams(deps, { owner, session, used, stream: forwarded.stream, positions });
+  forwarded.carry(streams);
+  return openWhenStanding(forwarded, [subscriptions.open(), streams.open()]);
 }
 
 /** The rest of one server's stream, whose position says whose it is. */
@@ -132,7 +162,9 @@ async function attempt({ forwarded, upstream, view }: Opening, session: Upstream
   const way = upstream.ways.to(session);
   if (way === null) return 'gone';
   const headers = streamHeaders(upstream, session, lastEventId);
-  return forwarded.open({ pool: way.streams(), path: way.path, headers, timeoutMs: upstream.server.timeouts.requestMs }, view);
+  const lasting = lastingUpstream(upstream);
+  const answer = (response: string): void => void notify(lasting, session, response);
+  return forwarded.open({ pool: way.streams(), path: way.path, headers, timeoutMs: upstream.server.timeouts.requestMs }, { view, answer });
 }
 
 type Stood = Awaited<ReturnType<typeof attempt>>;

@@ -55,7 +55,7 @@ describe('what a client changed in its session', () => {
     expect(await second?.current(SESSION)).toMatchObject({ level: 'error' });
     await third?.change(SESSION, toLevel('debug'));
     expect(await Promise.all(pods.map(async (pod) => pod.current(SESSION)))).toEqual(
-      pods.map(() => ({ level: 'debug', subscriptions: [] })),
+      pods.map(() => ({ level: 'debug', subscriptions: [], servers: [] })),
     );
   });
 

@@ -9,11 +9,16 @@ import type { ClientSession } from './client-session.ts';
 /** `uri`: the server's own; `spelled`: as the client knows it at its endpoint. */
 export type Subscription = { readonly serverId: ServerId; readonly uri: string; readonly spelled: string };
 
+/** `opening` differs each time that a session with the server is opened. */
+export type UsedServer = { readonly serverId: ServerId; readonly opening: string };
+
 /** What a client has changed in its session since it opened it. Immutable. */
 export type SessionState = {
   /** The least severe log level that it wants; null: it never said. */
   readonly level: string | null;
   readonly subscriptions: readonly Subscription[];
+  /** At the aggregated endpoint, with which servers the session has sessions; the one opened last comes last. */
+  readonly servers: readonly UsedServer[];
 };
 
 export type SessionStatesDeps = {
@@ -44,7 +49,7 @@ export type SessionStates = {
 };
 
 /** Of a session whose client changed nothing. */
-export const UNCHANGED: SessionState = { level: null, subscriptions: [] };
+export const UNCHANGED: SessionState = { level: null, subscriptions: [], servers: [] };
 
 const KNOWN_MAX = 20_000;
 const STORE_TIMEOUT_MS = 1_500;
@@ -201,7 +206,8 @@ class StoredStates implements SessionStates {
 
   #unseal(session: ClientSession, record: string | null): SessionState {
     const opened = record === null ? null : open(this.#keyring, record, contextOf(session));
-    return opened === null ? UNCHANGED : (JSON.parse(opened.toString('utf8')) as SessionState);
+    // Servers came later.
+    return opened === null ? UNCHANGED : { ...UNCHANGED, ...(JSON.parse(opened.toString('utf8')) as Partial<SessionState>) };
   }
 }
 

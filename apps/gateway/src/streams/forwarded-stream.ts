@@ -1,22 +1,24 @@
 import type { ServerResponse } from 'node:http';
-import { scanMessage, type SseEvent } from '@patchbay/mcp-wire';
+import type { SseEvent } from '@patchbay/mcp-wire';
 import type { ExchangeFailure } from '../upstream/exchange.ts';
+import { type Carrying, carryEvent } from './carry-event.ts';
 import { ClientStream } from './client-stream.ts';
-import { AS_IT_IS, type StreamView } from './stream-view.ts';
 import { UpstreamStream, type UpstreamStreamListener, type UpstreamStreamRequest } from './upstream-stream.ts';
-import { SCAN } from '../upstream/scan-limits.ts';
 
 export type ForwardedStreamListener = {
   /** It is over, whoever ended it: `why` null when the client left, the server ended it, or we did. */
   over(why: ExchangeFailure | 'crashed' | null): void;
 };
 
+/** Where events come from. */
+export type Source = Pick<UpstreamStream, 'pause' | 'resume' | 'close'>;
+
 /** A server's own stream as its client gets it: every event with its position, messages byte for byte, less what clients hear from us. */
 export class ForwardedStream implements UpstreamStreamListener {
   readonly stream: ClientStream;
   readonly #listener: ForwardedStreamListener;
-  #upstream: UpstreamStream | null = null;
-  #view: StreamView = AS_IT_IS;
+  #upstream: Source | null = null;
+  #carrying: Carrying | null = null;
   #settle: ((stood: true | number | ExchangeFailure) => void) | null = null;
   #over = false;
 
@@ -26,14 +28,21 @@ export class ForwardedStream implements UpstreamStreamListener {
   }
 
   /** True: it stands, and the client has its head. Otherwise nothing was written: the status that the server gave, or the failure. */
-  open(request: UpstreamStreamRequest, view: StreamView): Promise<true | number | ExchangeFailure> {
+  open(request: UpstreamStreamRequest, how: Omit<Carrying, 'stream'>): Promise<true | number | ExchangeFailure> {
     if (this.#over || this.stream.isGone) return Promise.resolve('cut');
-    this.#view = view;
+    this.#carrying = { ...how, stream: this.stream };
     return new Promise((settle) => {
       this.#settle = settle;
-      this.#upstream = new UpstreamStream(request, this);
-      this.#upstream.open();
+      const upstream = new UpstreamStream(request, this);
+      this.#upstream = upstream;
+      upstream.open();
     });
+  }
+
+  /** The events are another's to write; it waits while the client does not read, and ends with the stream. */
+  carry(source: Source): void {
+    if (this.#over) source.close();
+    else this.#upstream = source;
   }
 
   /** Stands without a server's events: what we have to say ourselves comes on it. */
@@ -57,12 +66,12 @@ export class ForwardedStream implements UpstreamStreamListener {
     this.#settle?.(why);
   }
 
-  event({ data, event, id, retry }: SseEvent): void {
-    const position = id === null && retry === null ? null : { id: id === null ? null : this.#view.eventId(id), retry };
-    const carried = event === 'message' && data !== '' ? carry(Buffer.from(data), this.#view) : null;
-    // What is not carried still moves the position on.
-    const takesMore = carried !== null ? this.stream.sendEvent(carried, position) : position === null || this.stream.sendPosition(position);
-    if (!takesMore) this.#upstream?.pause();
+  event(event: SseEvent): void {
+    const { id, retry } = event;
+    const carrying = this.#carrying;
+    if (carrying === null) return;
+    const position = id === null && retry === null ? null : { id: id === null ? null : carrying.view.eventId(id), retry };
+    if (!carryEvent(event, position, carrying)) this.#upstream?.pause();
   }
 
   ended(why: ExchangeFailure | 'crashed' | null): void {
@@ -76,10 +85,4 @@ export class ForwardedStream implements UpstreamStreamListener {
     this.#settle?.('cut');
     this.#listener.over(why);
   }
-}
-
-/** What is ambiguous is nobody's to read. */
-function carry(bytes: Buffer, view: StreamView): Buffer | null {
-  const scanned = scanMessage(bytes, SCAN);
-  return scanned.ok ? view.message(bytes, scanned.message) : null;
 }

@@ -1,6 +1,6 @@
 import type { Refusal } from '@patchbay/errors';
 import type { ScannedMessage } from '@patchbay/mcp-wire';
-import type { Upstream } from '../upstream/upstreams.ts';
+import { lastingUpstream, type Upstream } from '../upstream/upstreams.ts';
 import { subscribeLegacy } from './subscribe-legacy.ts';
 import { subscribeModern } from './subscribe-modern.ts';
 
@@ -26,6 +26,6 @@ export type Subscription = { readonly honoured: ServerFilter; close(): void };
 export function subscribeTo(input: Subscribing): Promise<Subscription | Refusal> {
   const { server } = input.upstream;
   // A subscription lasts for hours, and the catalogue of when it was opened must not.
-  const lasting = { ...input, upstream: { ...input.upstream, server: { ...server, catalogue: null } } };
+  const lasting = { ...input, upstream: lastingUpstream(input.upstream) };
   return server.catalogue?.era === 'modern' ? subscribeModern(lasting) : subscribeLegacy(lasting);
 }

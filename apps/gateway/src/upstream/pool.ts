@@ -14,8 +14,13 @@ export type PoolUse = 'calls' | 'streams';
 
 /** Keep-alive connections to tenants' servers, one pool an organisation, origin and use. */
 export type Pools = {
-  /** The pool for a server under the rules of this snapshot; rules that changed mean new connections, and end streams on the old ones. */
-  get(snapshot: CompiledSnapshot, server: CompiledServer, origin: string, use?: PoolUse): Dispatcher;
+  /** The pool for a server under these rules, those of a snapshot; rules that changed mean new connections, and end streams on the old ones. */
+  get(
+    rules: Pick<CompiledSnapshot, 'egressOpenings' | 'organisationId'>,
+    server: Pick<CompiledServer, 'timeouts'>,
+    origin: string,
+    use?: PoolUse,
+  ): Dispatcher;
   /** Ends streams, lets calls in flight end, then closes everything. */
   close(): Promise<void>;
 };

@@ -8,6 +8,7 @@ import { within } from '../directory/within.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import type { SessionStates } from '../sessions/session-states.ts';
 import type { Tombstones } from '../sessions/tombstones.ts';
+import { usesServer } from '../sessions/used-servers.ts';
 import type { Declared } from './asking/declared.ts';
 import { closeSession, openSession, type SessionOpening, WITHOUT_CLIENT } from './open-session.ts';
 import type { Upstream } from './upstreams.ts';
@@ -19,7 +20,7 @@ export type SessionRegistryDeps = {
   readonly keyring: Keyring;
   readonly tombstones: Tombstones;
   /** What clients said after they opened their sessions is said again when one is opened again. */
-  readonly states: Pick<SessionStates, 'current'>;
+  readonly states: Pick<SessionStates, 'change' | 'current'>;
   readonly logger: { warn(fields: object, message: string): void };
 };
 
@@ -39,8 +40,8 @@ export type SessionRegistry = {
   replace(upstream: Upstream, owner: SessionOwner, stale: UpstreamSession): Promise<UpstreamSession | Refusal>;
   /** Records a session that did not fit into the client's sealed id. */
   adopt(upstream: Upstream, owner: SessionOwner, session: LocatedSession): Promise<void>;
-  /** The session if there is one; opens none. */
-  find(upstream: Upstream, owner: SessionOwner): Promise<UpstreamSession | null>;
+  /** The session if there is one, and another than `lost`; opens none. */
+  find(upstream: Upstream, owner: SessionOwner, lost?: UpstreamSession | null): Promise<UpstreamSession | null>;
   forget(upstream: Upstream, owner: SessionOwner): Promise<void>;
 };
 
@@ -118,8 +119,12 @@ class StoredSessions implements SessionRegistry {
     await this.#record(upstream, owner, session, null);
   }
 
-  async find(upstream: Upstream, owner: SessionOwner): Promise<UpstreamSession | null> {
-    return this.#known.get(this.#cacheKey(upstream, owner)) ?? (await this.#read(upstream, owner)) ?? sealedSession(owner);
+  async find(upstream: Upstream, owner: SessionOwner, lost: UpstreamSession | null = null): Promise<UpstreamSession | null> {
+    const isOther = (session: UpstreamSession | null | undefined): boolean => session?.id !== lost?.id || lost === null;
+    const known = this.#known.get(this.#cacheKey(upstream, owner));
+    if (known !== undefined && isOther(known)) return known;
+    const found = (await this.#read(upstream, owner)) ?? sealedSession(owner);
+    return isOther(found) ? found : null;
   }
 
   async forget(upstream: Upstream, owner: SessionOwner): Promise<void> {
@@ -168,11 +173,20 @@ class StoredSessions implements SessionRegistry {
     const outcome = await openOnOne(upstream.ways, { owner: nameOf(owner), slug }, (way) => openSession(upstream, way, opening));
     if ('code' in outcome) return outcome;
     const session = await this.#record(upstream, owner, outcome.opened, expected);
-    if (!(await this.#isEnded(upstream.organisationId, owner))) return session;
+    if (!(await this.#isEnded(upstream.organisationId, owner))) {
+      await this.#announce(upstream, owner);
+      return session;
+    }
     // Its client ended it meanwhile, and whoever ended it may not have seen this one.
     await this.forget(upstream, owner);
     void closeSession(upstream, session);
     return refusal('session.gone');
+  }
+
+  /** The pod that holds the client's stream reads what the server says outside of calls, from before the first of them is sent. */
+  async #announce({ server }: Upstream, { clientSession }: SessionOwner): Promise<void> {
+    if (clientSession === null || clientSession.serverId !== null) return;
+    await this.#deps.states.change(clientSession, usesServer(server.id));
   }
 
   /** Puts it where all pods look; when another was first, ours is closed again and theirs is used. */

@@ -2,6 +2,7 @@ import type { OrganisationId, UserId } from '@patchbay/contracts';
 import { type Refusal, refusal } from '@patchbay/errors';
 import type { Secret } from '@patchbay/vault';
 import type { CompiledServer, CompiledSnapshot } from '../snapshot/compiled.ts';
+import type { Dispatcher } from 'undici';
 import type { Pools } from './pool.ts';
 import { hostHeaders } from './stdio/end-on-host.ts';
 import { StdioWays, type StdioWaysDeps } from './stdio/ways.ts';
@@ -34,7 +35,7 @@ export function makeResolveUpstream({ pools, stdio }: UpstreamsDeps): ResolveUps
     const { organisationId } = snapshot;
     if (server.url !== null) {
       const { origin, path } = addressOf(server.url);
-      const ways = new RemoteWay(pools.get(snapshot, server, origin), path, () => pools.get(snapshot, server, origin, 'streams'));
+      const ways = new RemoteWay(pools.get(snapshot, server, origin), path, streamsUnder(pools, snapshot, server));
       return { organisationId, server, ways, headers: credential ?? NO_HEADERS };
     }
     if (stdio === null)
@@ -43,6 +44,20 @@ export function makeResolveUpstream({ pools, stdio }: UpstreamsDeps): ResolveUps
     const ways = new StdioWays(stdio, { organisationId, server }, principal);
     return { organisationId, server, ways, headers: hostHeaders(stdio.secret, server.generation, principal) };
   };
+}
+
+/** Whoever holds it holds nothing else of the snapshot: streams last for hours. */
+function streamsUnder(
+  pools: Pools,
+  { egressOpenings, organisationId }: CompiledSnapshot,
+  { timeouts, url }: CompiledServer,
+): () => Dispatcher {
+  return () => pools.get({ egressOpenings, organisationId }, { timeouts }, url?.origin ?? '', 'streams');
+}
+
+/** The same upstream for what lasts for hours: without the catalogue of the moment. */
+export function lastingUpstream(upstream: Upstream): Upstream {
+  return { ...upstream, server: { ...upstream.server, catalogue: null } };
 }
 
 type Address = { readonly origin: string; readonly path: string };

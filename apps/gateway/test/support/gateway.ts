@@ -43,6 +43,7 @@ import { makeSessionStates } from '../../src/sessions/session-states.ts';
 import { makeTombstones } from '../../src/sessions/tombstones.ts';
 import type { CompiledSnapshot } from '../../src/snapshot/compiled.ts';
 import { ClientStreams } from '../../src/streams/client-streams.ts';
+import { StreamShares } from '../../src/streams/stream-shares.ts';
 import { GeneralStreams } from '../../src/upstream/asking/general-streams.ts';
 import { HeldStreams } from '../../src/upstream/asking/held-streams.ts';
 import { makeRequestStates } from '../../src/upstream/asking/request-state.ts';
@@ -191,6 +192,7 @@ export async function startGateway({
         streams,
         resumeCall: makeResumeCall(rounds),
         ownOrigin: OWN_ORIGIN,
+        shares: new StreamShares(),
         logger,
       }),
       forwardNotification: makeForwardNotification({

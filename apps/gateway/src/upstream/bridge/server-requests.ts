@@ -19,6 +19,12 @@ export function exposeRequest(bytes: Buffer, message: ScannedMessage, slug: stri
   );
 }
 
+/** A server takes a request of its own back: by the id that the client knows. Other messages as they are. */
+export function exposeWithdrawal(bytes: Buffer, { method, requestId }: ScannedMessage, slug: string): Buffer {
+  const span = method === 'notifications/cancelled' && requestId !== null ? sliceMember(bytes, ['params', 'requestId']) : null;
+  return span === null ? bytes : splice(bytes, [exposed(bytes, span, slug)]);
+}
+
 function exposed(bytes: Buffer, span: Span, slug: string): Edit {
   return { ...span, replacement: JSON.stringify(slug + SEPARATOR + bytes.toString('utf8', span.start, span.end)) };
 }
