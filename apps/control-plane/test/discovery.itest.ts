@@ -386,3 +386,41 @@ test('what the clients of an endpoint can take is set with it, shown, and told t
   expect((await api('PATCH', '/endpoint', { clientProfile: { toolsMax: 0 } })).status).toBe(400);
   expect((await api('PATCH', '/endpoint', { clientProfile: {} })).body.clientProfile).toEqual({});
 });
+
+test('a server whose era a pod doubts is asked anew at once, though nothing it says contradicts what is known; not again soon', async () => {
+  const seen: string[] = [];
+  let isModern = false;
+  const url = await upstream((message, response) => {
+    seen.push(message.method);
+    const answer = (member: string, status = 200): void => json(response, `{"jsonrpc":"2.0","id":${message.id ?? null},${member}}`, status);
+    if (message.method === 'notifications/initialized') return void response.writeHead(202).end();
+    if (message.method === 'tools/list') return answer('"result":{"resultType":"complete","tools":[]}');
+    if (message.method === 'initialize') return answer(INITIALIZED);
+    if (message.method === 'server/discover' && isModern)
+      return answer('"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}');
+    return answer('"error":{"code":-32601,"message":"Method not found"}', 404);
+  });
+  const { era } = await discovered('doubted', url);
+  expect(era).toBe('legacy');
+  isModern = true;
+  const probes = (): number => seen.filter((method) => method === 'server/discover').length;
+  const eraOf = async (): Promise<string> => (await api('GET', '/servers/doubted/catalogue')).body.era;
+  const { id: serverId } = (await api('GET', '/servers/doubted')).body;
+  const { organisationId } = (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0];
+  const superuser = await installation.sql();
+  const { rows } = await superuser.query(
+    `update server_catalogues set era_probed_at = era_probed_at - interval '1 minute' where server_id = $1 returning generation`,
+    [serverId],
+  );
+  await superuser.end();
+  const doubt = (generation: string, as?: string): ReturnType<Installation['internal']> =>
+    installation.internal(INTERNAL_PATHS.eraDoubts, { method: 'POST', body: { organisationId, serverId, generation }, ...(as && { as }) });
+  expect((await doubt(rows[0].generation, 'stdioHostSecret')).status).toBe(401);
+  expect((await doubt('another')).status).toBe(204);
+  expect([await eraOf(), probes()]).toEqual(['legacy', 1]);
+  expect((await doubt(rows[0].generation)).status).toBe(204);
+  await until(async () => (await eraOf()) === 'modern', 'the server is found to be modern');
+  expect((await doubt(rows[0].generation)).status).toBe(204);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(probes()).toBe(2);
+});

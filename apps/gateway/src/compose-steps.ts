@@ -35,12 +35,10 @@ import { HeldStreams } from './upstream/asking/held-streams.ts';
 import { makeRequestStates } from './upstream/asking/request-state.ts';
 import { type InFlight, makeInFlight } from './upstream/in-flight.ts';
 import { makeNextId } from './upstream/next-id.ts';
-import type { Pools } from './upstream/pool.ts';
 import { makeQuestionIds } from './upstream/rounds/question-ids.ts';
 import { WaitingCalls } from './upstream/rounds/waiting-calls.ts';
 import { makeSessionRegistry } from './upstream/session-registry.ts';
-import type { RunningStdio } from './upstream/stdio/make-stdio.ts';
-import { makeResolveUpstream } from './upstream/upstreams.ts';
+import type { ResolveUpstream } from './upstream/upstreams.ts';
 
 const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 
@@ -102,10 +100,9 @@ type StepDeps = {
   readonly credentials: CredentialResolver;
   readonly limits: Limits;
   readonly logger: Logger;
-  readonly pools: Pools;
+  readonly resolveUpstream: ResolveUpstream;
   readonly sessions: ClientSessions;
   readonly state: State;
-  readonly stdio: RunningStdio;
   readonly store: SharedStore;
   readonly streams: ClientStreams;
   readonly tracing: Tracing;
@@ -117,17 +114,15 @@ export function makeSteps({
   credentials,
   limits,
   logger,
-  pools,
+  resolveUpstream,
   sessions: { general, held, inFlight, mailboxes, sessionOpener, states, tombstones, waiting },
   state,
-  stdio,
   store,
   streams,
   tracing,
 }: StepDeps): ReturnType<typeof makePipeline> {
   const sealingKeys = config.sessionSealingKeys;
   const sessions = makeSessionRegistry({ store, keyring: sealingKeys, states, tombstones, logger });
-  const resolveUpstream = makeResolveUpstream({ pools, stdio });
   const reach = { credentials, resolveUpstream };
   const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys), ownOrigin: config.gatewayUrl.origin, waiting };
   const asking = { held, general, states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };

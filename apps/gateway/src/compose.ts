@@ -28,8 +28,10 @@ import { makeVerifier } from './snapshot/verify.ts';
 import { ClientStreams } from './streams/client-streams.ts';
 import { makeIsAdmitted } from './streams/is-admitted.ts';
 import { makeTransports } from './transports/transports.ts';
+import { makeEraDoubts } from './upstream/era-doubts.ts';
 import { makePools } from './upstream/pool.ts';
 import { makeStdio, type MakeStdioDeps, type RunningStdio } from './upstream/stdio/make-stdio.ts';
+import { makeResolveUpstream } from './upstream/upstreams.ts';
 
 /** A gateway that is wired but does not listen yet. */
 export type Gateway = {
@@ -58,7 +60,8 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const ports = openPorts(config, logger, metrics);
   const internal = openInternal(config);
   const handshake = makeHandshake({ fleet: internal, own: ownSideOf(config), log: logger });
-  const credentials = makeCredentialResolver({ post: postOver(internal) });
+  const post = postOver(internal);
+  const credentials = makeCredentialResolver({ post });
   const [stores, controlPlane] = [new HangGuard(clock), new HangGuard(clock)];
   const sharedStore = stores.over(ports.sharedStore);
   const podId = randomUUID() as PodId;
@@ -67,11 +70,12 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const state = openState(config, { controlPlane: guarded, credentials, logger, podId, ports, stores, streams });
   const pools = makePools({ refusedAddresses: [...config.refusedAddresses], clock });
   const stdio = toStdioHosts(config, { logger, store: sharedStore, clock }, metrics);
+  const resolveUpstream = makeResolveUpstream({ pools, stdio, eras: makeEraDoubts({ post, logger, clock }) });
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
   const recorder = makeCallMetrics(metrics);
   const limits = makeLimits({ counters: ports.counters, metrics, log: logger });
   const sessions = makeClientSessions(config, { bus: ports.bus, logger, podId, pods: limits.pods, store: sharedStore, streams });
-  const steps = makeSteps({ config, credentials, limits, logger, pools, sessions, state, stdio, store: sharedStore, streams, tracing });
+  const steps = makeSteps({ config, credentials, limits, logger, resolveUpstream, sessions, state, store: sharedStore, streams, tracing });
   const record = makeRecord({ calls: recorder, limits, tracing });
   const run = makeRun({ steps, began: recorder.began, record, logger });
   const { bodyLimitBytes, sessionSealingKeys: keyring } = config;

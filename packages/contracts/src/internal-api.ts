@@ -24,6 +24,8 @@ export const INTERNAL_PATHS = {
   podReports: '/internal/v1/pods/reports',
   /** POST CredentialRequest → CredentialRelease. Asked by gateways. */
   credential: '/internal/v1/credentials/release',
+  /** POST EraDoubt → 204: the server is asked anew which era it is of. Sent by gateways; 404 from a version that had no such question. */
+  eraDoubts: '/internal/v1/era-doubts',
   /** GET ?generation= → LaunchSpec; 404 when the server or that generation is gone. Asked by stdio hosts only. */
   launch: (organisationId: string, serverId: string) => `/internal/v1/orgs/${organisationId}/servers/${serverId}/launch`,
 } as const;
@@ -50,6 +52,10 @@ export const CredentialRequest = z.strictObject({
   tokenHash: TokenHash,
 });
 export type CredentialRequest = z.infer<typeof CredentialRequest>;
+
+/** A server, in this generation, answered as one of the other era than it was found to be of. */
+export const EraDoubt = z.strictObject({ organisationId: OrganisationId, serverId: ServerId, generation: z.string() });
+export type EraDoubt = z.infer<typeof EraDoubt>;
 
 export const CredentialRelease = z.object({ headers: z.record(z.string(), z.string()) });
 export type CredentialRelease = z.infer<typeof CredentialRelease>;

@@ -11,6 +11,8 @@ export type AskOptions = {
   readonly id: MessageId | null;
   /** Called when nothing could be sent. */
   readonly onUnsent?: () => void;
+  /** Told of the status before the answer is judged. */
+  readonly onStatus?: (status: number) => void;
 };
 
 /** `body`: the bytes of the JSON-RPC response; empty when no id was waited for or the status is an error. */
@@ -63,6 +65,7 @@ class AskReceiver implements Receiver {
 
   head(status: number, headers: IncomingHttpHeaders): void {
     this.#status = status;
+    this.#options.onStatus?.(status);
     this.#headers = headers;
     if (this.#wantsStatusOnly()) {
       this.#settle({ status, headers, body: NOTHING });

@@ -11,6 +11,7 @@ import { fitEndpoint } from './bridge/fit-endpoint.ts';
 import { type Edge, makeBridge, type NextId, type UpstreamTarget } from './bridge/make-bridge.ts';
 import { Downstream } from './downstream.ts';
 import { edgeEra } from './edge-era.ts';
+import { doubtRefused } from './era-doubts.ts';
 import { type Connection, Exchange } from './exchange.ts';
 import { forwardedParams, legacyHeaders, modernRequestHeaders } from './headers.ts';
 import type { InFlight } from './in-flight.ts';
@@ -237,6 +238,8 @@ export class UpstreamCall {
         return ANSWERED;
       case 'refused':
         this.#tellTimedOut(end.refusal);
+        // Without a session it was taken for a modern one, which answers, or refuses by a code of its revision.
+        if (this.#attempt?.session === null) doubtRefused(this.#input.upstream, ctx.upstreamStatus);
         return end.refusal;
       case 'crashed':
         throw new Fault('internal', `relaying an answer of "${target.server.slug}" failed`, end.error);

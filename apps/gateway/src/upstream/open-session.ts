@@ -2,6 +2,7 @@ import { type Refusal, refusal } from '@patchbay/errors';
 import { INITIALIZED_NOTIFICATION, type InitializeInput, initializeRequest, isLegacyVersion, sliceMember } from '@patchbay/mcp-wire';
 import { SERVER_INFO } from '../methods/self.ts';
 import { ask, type Asked, type AskOptions } from './ask.ts';
+import { doubtRefused } from './era-doubts.ts';
 import { legacyHeaders } from './headers.ts';
 import { refuseBroken } from './judge.ts';
 import { readHostRefusal } from './upstream-error.ts';
@@ -70,13 +71,16 @@ async function repeat(
   }
 }
 
-/** Sends an `initialize` that stands ready as bytes, our own or a client's. */
+/** Sends an `initialize` that stands ready as bytes, our own or a client's. A server known to be legacy that refuses it may not be that any more. */
 export function sendInitialize(
   upstream: Upstream,
   way: Way,
   { body, id }: { body: Buffer | string; id: string | number },
 ): Promise<Asked | Refusal> {
-  return ask({ ...over(way, upstream, { session: null, body }), id });
+  const { catalogue, kind } = upstream.server;
+  const isRemoteLegacy = kind === 'streamable-http' && catalogue?.era === 'legacy';
+  const watch = isRemoteLegacy ? { onStatus: (status: number) => doubtRefused(upstream, status) } : {};
+  return ask({ ...over(way, upstream, { session: null, body }), id, ...watch });
 }
 
 /** What an answer to `initialize` opened. A server that gives no session id is used without one. */

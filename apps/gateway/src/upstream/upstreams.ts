@@ -3,6 +3,7 @@ import { type Refusal, refusal } from '@patchbay/errors';
 import type { Secret } from '@patchbay/vault';
 import type { CompiledServer, CompiledSnapshot } from '../snapshot/compiled.ts';
 import type { Dispatcher } from 'undici';
+import type { EraDoubts } from './era-doubts.ts';
 import type { Pools } from './pool.ts';
 import { hostHeaders } from './stdio/end-on-host.ts';
 import { StdioWays, type StdioWaysDeps } from './stdio/ways.ts';
@@ -11,7 +12,7 @@ import { RemoteWay, type Ways } from './ways.ts';
 /** The stdio hosts of this installation and what they are presented. */
 export type Stdio = StdioWaysDeps & { readonly secret: Secret };
 
-export type UpstreamsDeps = { readonly pools: Pools; readonly stdio: Stdio | null };
+export type UpstreamsDeps = { readonly pools: Pools; readonly stdio: Stdio | null; readonly eras: EraDoubts };
 
 /** One server as a call reaches it: by which ways, and with what headers of its own. */
 export type Upstream = {
@@ -20,6 +21,8 @@ export type Upstream = {
   readonly ways: Ways;
   /** The server's credential, or the stdio host's; lower-case names. Never what a client sent. */
   readonly headers: Readonly<Record<string, string>>;
+  /** For whoever sees it answer as one of the other era. */
+  readonly eras: EraDoubts;
 };
 
 /** For whom, and the server's credential for them. */
@@ -30,19 +33,19 @@ export type ResolveUpstream = (snapshot: CompiledSnapshot, server: CompiledServe
 
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
-export function makeResolveUpstream({ pools, stdio }: UpstreamsDeps): ResolveUpstream {
+export function makeResolveUpstream({ eras, pools, stdio }: UpstreamsDeps): ResolveUpstream {
   return function resolveUpstream(snapshot, server, { credential, userId }) {
     const { organisationId } = snapshot;
     if (server.url !== null) {
       const { origin, path } = addressOf(server.url);
       const ways = new RemoteWay(pools.get(snapshot, server, origin), path, streamsUnder(pools, snapshot, server));
-      return { organisationId, server, ways, headers: credential ?? NO_HEADERS };
+      return { organisationId, server, ways, headers: credential ?? NO_HEADERS, eras };
     }
     if (stdio === null)
       return refusal('upstream.unreachable', `Server "${server.slug}" is a stdio server and no stdio host is configured.`);
     const principal = server.isolation === 'principal' ? userId : null;
     const ways = new StdioWays(stdio, { organisationId, server }, principal);
-    return { organisationId, server, ways, headers: hostHeaders(stdio.secret, server.generation, principal) };
+    return { organisationId, server, ways, headers: hostHeaders(stdio.secret, server.generation, principal), eras };
   };
 }
 

@@ -103,6 +103,8 @@ export type TestGateway = {
   readonly waiting: WaitingCalls;
   /** What a control plane would have published. */
   publish(servers: readonly ServerSpec[]): void;
+  /** Ids of servers that answered as of the other era, each time. */
+  readonly doubted: readonly string[];
   /** What placement has counted. */
   readonly counted: { readonly moves: Counted; readonly recordsIgnored: Counted };
   readonly metrics: Metrics;
@@ -147,7 +149,9 @@ export async function startGateway({
       ? null
       : makeStdio({ urls, counters: { moves, recordsIgnored }, secret, store, keyring: KEYRING, clock, logger, timing });
   const pools = makePools({ refusedAddresses: [], clock });
-  const resolveUpstream = makeResolveUpstream({ pools, stdio });
+  const doubted: string[] = [];
+  const eras = { doubt: (_organisationId: OrganisationId, { id }: { id: string }) => void doubted.push(id) };
+  const resolveUpstream = makeResolveUpstream({ pools, stdio, eras });
   const states = makeSessionStates({ bus, keyring: KEYRING, store, pods: () => spec.pods ?? 1, clock, logger });
   const sessions = makeSessionRegistry({ store, keyring: KEYRING, states, tombstones, logger });
   const credentials = makeCredentialResolver({ post: releaseCredential ?? (() => Promise.reject(new Error('no control plane'))) });
@@ -234,6 +238,7 @@ export async function startGateway({
       snapshot = snapshotOf(published, spec.limits ?? [], spec.clientProfile);
       streams.swapped(before, snapshot);
     },
+    doubted,
     counted: { moves, recordsIgnored },
     metrics,
     transports,

@@ -24,6 +24,7 @@ const ENSURE_EVERY_MS_MAX = 60_000;
 const SCHEDULED = ['sweep', 'maintain'];
 /** Ids, never content. */
 const DiscoverJob = z.object({ organisationId: OrganisationId, serverId: ServerId });
+type DiscoverJob = z.infer<typeof DiscoverJob>;
 
 /** Discovery as jobs: when a server changes, on a schedule, and for what a killed process left undone. Maintenance keeps its pace. */
 @Injectable()
@@ -73,9 +74,17 @@ export class DiscoveryQueue {
 
   /** Has a server asked soon. Never throws: what is lost here the next sweep finds. One job for one state of a server. */
   async add(organisationId: OrganisationId, serverId: ServerId, generation: string): Promise<void> {
-    const opts = { jobId: `discover-${serverId}-${generation}`, ...RETRIES };
+    await this.#put('discover', { organisationId, serverId }, `discover-${serverId}-${generation}`);
+  }
+
+  /** As that, going by nothing that was found before. One job a server at a time, whoever doubts it. */
+  async addProbe(organisationId: OrganisationId, serverId: ServerId): Promise<void> {
+    await this.#put('probe', { organisationId, serverId }, `probe-${serverId}`);
+  }
+
+  async #put(name: string, { organisationId, serverId }: DiscoverJob, jobId: string): Promise<void> {
     const added = this.#producer()
-      .add('discover', this.#seal.seal('discover', { organisationId, serverId }, this.#nowMs()), opts)
+      .add(name, this.#seal.seal(name, { organisationId, serverId }, this.#nowMs()), { jobId, ...RETRIES })
       .catch((error: unknown) => this.platform.logger.error({ err: error, organisationId, serverId }, 'a discovery could not be queued'));
     await Promise.race([added, sleep(STORE_WAIT_MS, undefined, { ref: false })]);
   }
@@ -146,7 +155,7 @@ export class DiscoveryQueue {
     else if (name === 'maintain') await this.maintenance.run();
     else {
       const { organisationId, serverId } = DiscoverJob.parse(data);
-      return this.discovery.discover(organisationId, serverId);
+      return this.discovery.discover(organisationId, serverId, { isDoubted: name === 'probe' });
     }
     return true;
   }

@@ -28,8 +28,16 @@ export class DiscoveryService {
     private readonly meters: Meters,
   ) {}
 
-  /** One attempt; false when the server could not be asked, which is kept in words. A server that is gone or has changed meanwhile is left alone. */
-  async discover(organisationId: OrganisationId, serverId: ServerId): Promise<boolean> {
+  /** Whether a doubt about the server's era is news: of its present generation, and not looked into just now. */
+  async mayProbe(organisationId: OrganisationId, serverId: ServerId, generation: string): Promise<boolean> {
+    const asked = await this.platform.database.withOrganisation(organisationId, (tx) => serverToAsk(tx, organisationId, serverId));
+    if (asked?.server.kind !== 'streamable-http' || asked.server.generation !== generation) return false;
+    const probedAt = asked.found?.eraProbedAt ?? null;
+    return probedAt === null || this.platform.clock.now().getTime() - probedAt.getTime() > PROBED_LATELY_MS;
+  }
+
+  /** One attempt; `isDoubted`: what was found of its era is not gone by. False when the server could not be asked, which is kept in words. A server that is gone or has changed meanwhile is left alone. */
+  async discover(organisationId: OrganisationId, serverId: ServerId, { isDoubted } = { isDoubted: false }): Promise<boolean> {
     const asked = await this.platform.database.withOrganisation(organisationId, (tx) => serverToAsk(tx, organisationId, serverId));
     if (asked === null) {
       this.meters.discovered('gone');
@@ -39,7 +47,8 @@ export class DiscoveryService {
     const attemptedAt = this.platform.clock.now();
     try {
       const transport = await this.transports.to(server, secrets);
-      const input = { transport, requestMs: server.requestMs, legacyBy: legacyBy(asked, attemptedAt) };
+      const known = legacyBy(asked, attemptedAt);
+      const input = { transport, requestMs: server.requestMs, legacyBy: isDoubted && known === 'lately' ? null : known };
       // Whoever waits for a new or changed server waits no longer than for what everybody is offered.
       let early: Discovery | null = null;
       const onPlain = async (plain: Discovered): Promise<void> => void (early = await this.#accept(server, plain, attemptedAt));
@@ -100,6 +109,8 @@ const attemptedWith = ({ generation }: Server, attemptedAt: Date) => ({ generati
 
 /** A server found to be legacy is asked again which era it is of after a day, and before that when it contradicts it. */
 const ERA_KEPT_MS = 86_400_000;
+/** Many pods may doubt one server at once, and one that contradicts itself is asked no more often. */
+const PROBED_LATELY_MS = 30_000;
 
 function legacyBy({ found, server }: ServerToAsk, now: Date): LegacyBy | null {
   if (server.kind !== 'streamable-http') return 'host';

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import {
   type ControlPlaneVersion,
   CredentialRequest,
+  EraDoubt,
   INTERNAL_PATHS,
   OrganisationId,
   PartHash,
@@ -30,6 +31,8 @@ const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
 /** The listener for our own programs: loopback, a bearer secret per kind of program, nothing for tenants. */
 @Injectable()
 export class InternalListener {
+  /** Told of each server that a pod saw answer as one of another era. */
+  eraDoubted: (doubt: EraDoubt) => Promise<void> = () => Promise.resolve();
   readonly #server: FastifyInstance;
   #isEnding = false;
 
@@ -114,6 +117,10 @@ export class InternalListener {
     );
     server.post(INTERNAL_PATHS.podReports, { onRequest }, async ({ body }, reply) => {
       await this.answers.podReports(PodMessages.parse(body).messages);
+      return reply.status(204).send();
+    });
+    server.post(INTERNAL_PATHS.eraDoubts, { onRequest }, async ({ body }, reply) => {
+      await this.eraDoubted(EraDoubt.parse(body));
       return reply.status(204).send();
     });
     server.post(INTERNAL_PATHS.credential, { onRequest }, async ({ body }, reply) =>
