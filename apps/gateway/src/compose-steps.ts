@@ -141,7 +141,7 @@ export function makeSteps({
       initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
       initializeEither: makeInitializeEither({ ...reach, sessionOpener, sessions, initialize }),
       deleteSession: makeDeleteSession({ ...reach, tombstones, sessions, states, logger }),
-      listen: makeListen({ ...reach, streams }),
+      listen: makeListen({ ...reach, streams, taskIds }),
       ...sessionChanges({ ...reach, sessions, states, logger }),
       openStream: makeOpenStream({
         ...opening,

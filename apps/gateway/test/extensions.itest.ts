@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
+import { openEvents } from './support/event-stream.ts';
 import { modernInit } from './support/modern-call.ts';
-import { type RawRequest, type RawUpstream, startRawUpstream } from './support/raw-upstream.ts';
+import { type RawRequest, type RawUpstream, startRawUpstream, writeEvents } from './support/raw-upstream.ts';
 import type { ServerSpec } from './support/snapshot.ts';
 
 const TASKS = 'io.modelcontextprotocol/tasks';
@@ -40,8 +41,24 @@ afterAll(async () => {
   await Promise.all([...open, ...narrow, raw].map((each) => each.close()));
 });
 
+/** Honours all that it is asked for, and tells of two tasks: one is of somebody else. */
+function listenTo(notifications: { taskIds?: string[] }, response: ServerResponse): void {
+  const _meta = { 'io.modelcontextprotocol/subscriptionId': 'patchbay-listen' };
+  const content = [{ type: 'resource_link', uri: 'note://1', name: 'one' }];
+  writeEvents(
+    response,
+    { jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: { notifications, _meta } },
+    { jsonrpc: '2.0', method: 'notifications/tasks', params: { taskId: 'task/2', status: 'working', _meta } },
+    {
+      jsonrpc: '2.0',
+      method: 'notifications/tasks',
+      params: { taskId: 'task/1', status: 'completed', result: { content, taskId: 'data' }, _meta },
+    },
+  );
+}
+
 function answer({ message: { id, method, params } }: RawRequest, response: ServerResponse): void {
-  response.writeHead(200, { 'content-type': 'application/json' });
+  if (method !== 'subscriptions/listen') response.writeHead(200, { 'content-type': 'application/json' });
   const say = (result: object): void => void response.end(JSON.stringify({ jsonrpc: '2.0', id, result }));
   if (method === 'tools/call') {
     if (params?.['name'] === 'slow') return say({ resultType: 'task', taskId: 'task/1', status: 'working', ttlMs: null });
@@ -51,6 +68,7 @@ function answer({ message: { id, method, params } }: RawRequest, response: Serve
     const content = [{ type: 'resource_link', uri: 'note://1', name: 'one' }];
     return say({ resultType: 'complete', taskId: params?.['taskId'], status: 'completed', result: { content, taskId: 'data' } });
   }
+  if (method === 'subscriptions/listen') return listenTo(params?.['notifications'] as { taskIds?: string[] }, response);
   if (method === 'resources/read')
     return say({ resultType: 'complete', ttlMs: 0, cacheScope: 'private', contents: [{ uri: params?.['uri'], text: 'page' }] });
   return say({ resultType: 'complete', echoed: { method, params } });
@@ -122,6 +140,33 @@ describe('tasks', () => {
     expect((await ask(open[1], { method: 'tasks/get', params: { taskId: 'task/1' }, slug: 'new' })).result).toMatchObject({
       taskId: 'task/1',
     });
+  });
+
+  it.each([
+    ['several servers', null, () => open, 'patchbay+new+note://1'],
+    ['one server, to who may use a part of it', 'new', () => narrow, 'note://1'],
+  ] as const)('of %s are told of on a stream, by any pod, under the id that their client has', async (_of, slug, pods, uri) => {
+    const taskId = await begin(pods()[0], slug);
+    const capabilities = { extensions: { [TASKS]: {} } };
+    const listening = (user: string, taskIds: readonly string[]) =>
+      openEvents(
+        pods()[1]?.url(slug) ?? '',
+        modernInit('subscriptions/listen', { notifications: { taskIds } }, { capabilities, user, id: 5 }),
+      );
+    const stream = await listening('ada', [taskId, 'task/1']);
+    await expect.poll(() => stream.messages).toHaveLength(2);
+    const _meta = { 'io.modelcontextprotocol/subscriptionId': 5 };
+    expect(stream.messages[0]?.params).toEqual({ notifications: { taskIds: [taskId] }, _meta });
+    expect(last()?.message.params?.['notifications']).toEqual({ taskIds: ['task/1'] });
+    expect(stream.messages[1]).toMatchObject({
+      method: 'notifications/tasks',
+      params: { taskId, result: { content: [{ uri }], taskId: 'data' }, _meta },
+    });
+    stream.close();
+    // Nothing is honoured of somebody else's task.
+    const others = await listening('bob', [taskId]);
+    await expect.poll(() => others.hasEnded()).toBe(true);
+    expect(others.messages[0]?.params).toMatchObject({ notifications: {} });
   });
 
   it('are not seen in a result that only has a member of that name', async () => {

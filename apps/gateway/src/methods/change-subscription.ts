@@ -3,7 +3,7 @@ import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline
 import { respondResult } from '../pipeline/respond.ts';
 import type { SessionStates } from '../sessions/session-states.ts';
 import { subscriptionEdit } from '../sessions/subscriptions.ts';
-import { planSubscriptions } from '../subscriptions/plan.ts';
+import { ownerOf } from '../subscriptions/plan.ts';
 
 export type ChangeSubscriptionDeps = { readonly states: Pick<SessionStates, 'change'> };
 
@@ -17,10 +17,9 @@ export function makeChangeSubscription({ states }: ChangeSubscriptionDeps): Step
     if (session === null || message === null) return refusal('rpc.method_unknown', 'A subscription belongs to a session.');
     const spelled = message.uri;
     if (spelled === null) return refusal('rpc.params', 'params.uri must be the URI of a resource.');
-    const [plan] = planSubscriptions(ctx, { others: {}, resources: [spelled] });
-    const [uri] = plan?.filter.resourceSubscriptions ?? [];
-    if (plan === undefined || uri === undefined) return refusal('resource.unknown', null, { uri: spelled });
-    const edit = subscriptionEdit(message.method, { serverId: plan.server.id, uri, spelled });
+    const owned = ownerOf(ctx, spelled);
+    if (owned === null) return refusal('resource.unknown', null, { uri: spelled });
+    const edit = subscriptionEdit(message.method, { serverId: owned.server.id, uri: owned.own, spelled });
     if (edit === null) return refusal('internal');
     if (!(await states.change(session, edit))) return refusal('http.overloaded', 'The subscription could not be recorded.');
     respondResult(ctx, '{}');

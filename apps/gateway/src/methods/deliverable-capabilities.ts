@@ -1,3 +1,5 @@
+import { TASKS_EXTENSION } from '../upstream/asking/declared.ts';
+
 /** Server capabilities that Patchbay can deliver today, by name. */
 const DELIVERABLE = ['tools', 'prompts', 'resources', 'completions', 'logging'] as const;
 const LISTED: ReadonlySet<string> = new Set(['tools', 'prompts', 'resources']);
@@ -36,7 +38,7 @@ export function sessionCapabilities(upstream: Readonly<Record<string, unknown>>)
 }
 
 /** Extensions that work where several servers share an endpoint: their ids and URIs name their server there. */
-const ROUTED_EXTENSIONS = ['io.modelcontextprotocol/tasks', 'io.modelcontextprotocol/ui'] as const;
+const ROUTED_EXTENSIONS = [TASKS_EXTENSION, 'io.modelcontextprotocol/ui'] as const;
 
 /** Those of them that some of these servers declares. */
 export function routedExtensions(declared: readonly Readonly<Record<string, unknown>>[]): Readonly<Record<string, unknown>> | null {

@@ -1,5 +1,6 @@
 import { type Refusal, refusal } from '@patchbay/errors';
 import { META_KEYS } from '@patchbay/mcp-wire';
+import type { TaskIds } from '../aggregate/task-ids.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import type { ChangingList } from '../streams/changed-lists.ts';
 import { ClientStream } from '../streams/client-stream.ts';
@@ -12,7 +13,7 @@ import type { ReachDeps } from '../upstream/reach.ts';
 import { describeEndpoint } from './discover.ts';
 import { SERVER_INFO_META_KEY } from './self.ts';
 
-export type ListenDeps = ReachDeps & { readonly streams: Pick<ClientStreams, 'add'> };
+export type ListenDeps = ReachDeps & { readonly streams: Pick<ClientStreams, 'add'>; readonly taskIds: TaskIds };
 
 /**
  * `subscriptions/listen`: says first what of the filter is honoured, then which lists look different to this caller, each time after the
@@ -27,7 +28,7 @@ export function makeListen(deps: ListenDeps): Step {
     // A live server's lists are its caller's own: it tells of them itself, we of what grants change.
     const isLive = ctx.endpointServer?.catalogueMode === 'live';
     const others = isLive ? { ...filter.others, ...listMembers(filter.lists) } : filter.others;
-    const plans = planSubscriptions(ctx, { resources: filter.resources, others });
+    const plans = planSubscriptions(ctx, { ...filter, others }, deps.taskIds);
     return listening.admit(ctx, plans) ?? (plans.length === 0 ? listening.acknowledge(ctx, {}) : listening.subscribe(ctx, plans));
   };
 }

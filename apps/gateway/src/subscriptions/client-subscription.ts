@@ -13,6 +13,8 @@ export type ClientSubscriptionListener = { notified(bytes: Buffer): void; ended(
 /** What servers honour for one stream, by member of its filter; URIs as the client spells them. */
 export type Honoured = Readonly<Record<string, unknown>>;
 
+const TASK_NOTIFICATION = 'notifications/tasks';
+
 type Stands = { readonly plan: Plan; readonly subscription: Subscription };
 
 /** The subscriptions of one stream at its servers. Each stands before the client's own is acknowledged (protocol.md §4.4). */
@@ -57,15 +59,25 @@ export class ClientSubscription {
   }
 
   /** Lists are ours to tell of, but for a live server's; everything else passes, under the client's id and the endpoint's URIs. */
-  #notify({ server: { catalogueMode, slug }, spelling }: Plan): (bytes: Buffer, message: ScannedMessage) => void {
+  #notify({ server: { catalogueMode, slug }, spelling, tasks }: Plan): (bytes: Buffer, message: ScannedMessage) => void {
     const isLive = catalogueMode === 'live';
     const expose = (uri: string): string => spelling.get(uri) ?? exposedUri(slug, uri);
     return (bytes, message) => {
       if (!isLive && message.method.endsWith('/list_changed')) return;
-      const named = withId(this.#isAggregate ? exposeUris(bytes, message, expose) : bytes, this.#id);
+      const said = message.method === TASK_NOTIFICATION ? spellTask(bytes, tasks) : bytes;
+      if (said === null) return;
+      const named = withId(this.#isAggregate ? exposeUris(said, message, expose) : said, this.#id);
       if (named !== null) this.#listener.notified(named);
     };
   }
+}
+
+/** Under the id that the client asked with; null: it did not ask for that one. */
+function spellTask(bytes: Buffer, tasks: Plan['tasks']): Buffer | null {
+  const span = sliceMember(bytes, ['params', 'taskId']);
+  const own: unknown = span === null ? null : JSON.parse(bytes.toString('utf8', span.start, span.end));
+  const spelled = typeof own === 'string' ? tasks.get(own) : undefined;
+  return span === null || spelled === undefined ? null : splice(bytes, [{ ...span, replacement: JSON.stringify(spelled) }]);
 }
 
 function withId(bytes: Buffer, id: string): Buffer | null {
@@ -76,12 +88,17 @@ function withId(bytes: Buffer, id: string): Buffer | null {
 }
 
 function honouredBy(standing: readonly Stands[]): Honoured {
-  const uris: string[] = [];
+  const [uris, tasks]: [string[], string[]] = [[], []];
   const others: Record<string, unknown> = {};
   for (const { plan, subscription } of standing) {
-    const { resourceSubscriptions = [], ...rest } = subscription.honoured;
+    const { resourceSubscriptions = [], taskIds = [], ...rest } = subscription.honoured;
     uris.push(...resourceSubscriptions.flatMap((uri) => plan.spelling.get(uri) ?? []));
+    tasks.push(...taskIds.flatMap((taskId) => plan.tasks.get(taskId) ?? []));
     for (const name of Object.keys(rest)) if (Object.hasOwn(plan.filter, name)) others[name] = rest[name];
   }
-  return uris.length === 0 ? others : { ...others, resourceSubscriptions: uris };
+  return {
+    ...others,
+    ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }),
+    ...(tasks.length === 0 ? {} : { taskIds: tasks }),
+  };
 }

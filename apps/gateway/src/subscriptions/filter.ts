@@ -10,9 +10,11 @@ export type Filter = Wanted & { readonly lists: readonly ChangingList[] };
 /** The members that name lists (revision 2026-07-28, subscriptions). */
 const MEMBERS = { tools: 'toolsListChanged', prompts: 'promptsListChanged', resources: 'resourcesListChanged' } as const;
 const RESOURCES = 'resourceSubscriptions';
-const KNOWN: ReadonlySet<string> = new Set([...Object.values(MEMBERS), RESOURCES]);
-/** Each is a request to a legacy server. */
-const RESOURCES_MAX = 256;
+/** Of the extension for tasks. */
+const TASKS = 'taskIds';
+const KNOWN: ReadonlySet<string> = new Set([...Object.values(MEMBERS), RESOURCES, TASKS]);
+/** Each resource is a request to a legacy server. */
+const NAMED_MAX = 256;
 
 /** The request's filter; members that no revision has are kept as they are. */
 export function readFilter({ body, message }: CallContext): Filter | Refusal {
@@ -22,12 +24,15 @@ export function readFilter({ body, message }: CallContext): Filter | Refusal {
   if (!isObject(filter)) return refusal('rpc.params', 'params.notifications must be an object.');
   const wrong = Object.values(MEMBERS).find((member) => typeof (filter[member] ?? false) !== 'boolean');
   if (wrong !== undefined) return refusal('rpc.params', `params.notifications.${wrong} must be a boolean.`);
-  const resources = filter[RESOURCES] ?? [];
-  if (!isTexts(resources) || resources.length > RESOURCES_MAX)
-    return refusal('rpc.params', `params.notifications.${RESOURCES} must be up to ${RESOURCES_MAX} URIs.`);
+  const [resources, taskIds] = [filter[RESOURCES] ?? [], filter[TASKS] ?? []];
+  if (!isTexts(resources) || resources.length > NAMED_MAX)
+    return refusal('rpc.params', `params.notifications.${RESOURCES} must be up to ${NAMED_MAX} URIs.`);
+  if (!isTexts(taskIds) || taskIds.length > NAMED_MAX)
+    return refusal('rpc.params', `params.notifications.${TASKS} must be up to ${NAMED_MAX} ids of tasks.`);
   return {
     lists: CHANGING_LISTS.filter((list) => filter[MEMBERS[list]] === true),
     resources: [...new Set(resources)],
+    taskIds: [...new Set(taskIds)],
     others: Object.fromEntries(Object.entries(filter).filter(([name]) => !KNOWN.has(name))),
   };
 }

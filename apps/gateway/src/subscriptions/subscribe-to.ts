@@ -5,7 +5,9 @@ import { subscribeLegacy } from './subscribe-legacy.ts';
 import { subscribeModern } from './subscribe-modern.ts';
 
 /** What of a filter of revision 2026-07-28 a server is asked for: never lists, of which clients hear from us. */
-export type ServerFilter = { readonly resourceSubscriptions?: readonly string[] } & Readonly<Record<string, unknown>>;
+export type ServerFilter = { readonly resourceSubscriptions?: readonly string[]; readonly taskIds?: readonly string[] } & Readonly<
+  Record<string, unknown>
+>;
 
 export type Subscribing = {
   readonly upstream: Upstream;

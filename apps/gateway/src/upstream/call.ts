@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
-import { Fault, type Refusal, refusal } from '@patchbay/errors';
+import type { Refusal } from '@patchbay/errors';
 import { mcpNameOf, type MessageId, type ScannedMessage } from '@patchbay/mcp-wire';
 import type { TaskIds } from '../aggregate/task-ids.ts';
-import { ANSWERED, type CallContext, type Outcome } from '../pipeline/context.ts';
+import type { CallContext, Outcome } from '../pipeline/context.ts';
 import type { Asking, Resumed } from './asking/asking.ts';
 import { AskingAttempt } from './asking/asking-attempt.ts';
 import { answerServer } from './asking/answer-server.ts';
@@ -15,8 +15,8 @@ import { doubtRefused } from './era-doubts.ts';
 import { type Connection, Exchange } from './exchange.ts';
 import { forwardedParams, legacyHeaders, modernRequestHeaders } from './headers.ts';
 import type { InFlight } from './in-flight.ts';
-import { refuseFailure } from './judge.ts';
 import { notify } from './open-session.ts';
+import { outcomeOf } from './outcome-of.ts';
 import { paramHeadersFor } from './param-headers.ts';
 import { Relay } from './relay.ts';
 import type { RelayEnd } from './relay-end.ts';
@@ -58,7 +58,10 @@ const GONE: RelayEnd = { kind: 'gone' };
 /** Hosts that are restarted one after another can take a session away twice. */
 const REPLACEMENTS_MAX = 2;
 
-/** One call on its way to its server and back. Repeated only when nothing was sent, or when the server says it knows no such session. */
+/**
+ * One call on its way to its server and back. Sent again only when nothing was sent, when the server says it knows no such session, or when
+ * the server itself asked for that: with its client's answers, or later (`InputRounds`).
+ */
 export class UpstreamCall {
   readonly #deps: CallDeps;
   readonly #input: CallInput;
@@ -223,36 +226,10 @@ export class UpstreamCall {
   #conclude(end: RelayEnd): Outcome {
     const { ctx, target } = this.#input;
     ctx.upstreamStatus = this.#attempt?.relay.upstreamStatus ?? 0;
-    switch (end.kind) {
-      case 'answered':
-        if (end.isToolError) ctx.outcome = 'tool_error';
-        return ANSWERED;
-      case 'parked':
-        return ANSWERED;
-      case 'cancelled':
-        ctx.outcome = 'cancelled';
-        return ANSWERED;
-      case 'broken-off':
-        this.#tellTimedOut(end.refusal);
-        ctx.outcome = end.refusal.code;
-        return ANSWERED;
-      case 'refused':
-        this.#tellTimedOut(end.refusal);
-        // Without a session it was taken for a modern one, which answers, or refuses by a code of its revision.
-        if (this.#attempt?.session === null) doubtRefused(this.#input.upstream, ctx.upstreamStatus);
-        return end.refusal;
-      case 'crashed':
-        throw new Fault('internal', `relaying an answer of "${target.server.slug}" failed`, end.error);
-      case 'gone':
-        return refuseFailure('cut', target.server.slug);
-      case 'input-required':
-        return refusal(
-          'upstream.capability_missing',
-          `Server "${target.server.slug}" asks its client, which has no session to be asked in.`,
-        );
-      case 'dial':
-        return refuseFailure('dial', target.server.slug);
-    }
+    if (end.kind === 'refused' || end.kind === 'broken-off') this.#tellTimedOut(end.refusal);
+    // Without a session it was taken for a modern one, which answers, or refuses by a code of its revision.
+    if (end.kind === 'refused' && this.#attempt?.session === null) doubtRefused(this.#input.upstream, ctx.upstreamStatus);
+    return outcomeOf(ctx, end, target.server.slug);
   }
 
   /** An upstream that was too slow is told to stop (protocol.md trap 10). */

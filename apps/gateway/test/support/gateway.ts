@@ -184,7 +184,7 @@ export async function startGateway({
       initializeForwarded: makeInitializeForwarded({ credentials, resolveUpstream, sessionOpener, sessions }),
       initializeEither: makeInitializeEither({ credentials, resolveUpstream, sessionOpener, sessions, initialize }),
       deleteSession: makeDeleteSession({ credentials, resolveUpstream, tombstones, sessions, states, logger }),
-      listen: makeListen({ credentials, resolveUpstream, streams }),
+      listen: makeListen({ credentials, resolveUpstream, streams, taskIds }),
       changeSubscription: makeChangeSubscription({ states }),
       setLevel: makeSetLevel({ credentials, resolveUpstream, sessions, states, logger }),
       openStream: makeOpenStream({

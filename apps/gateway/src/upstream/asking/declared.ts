@@ -20,8 +20,7 @@ export const NOTHING_DECLARED: Declared = { capabilities: '{}', logLevel: null, 
 
 /** Of a client's capabilities these mean the same to a legacy server, and what follows from them can be carried. */
 const CARRIED = ['elicitation', 'experimental', 'extensions', 'roots', 'sampling'] as const;
-/** The extension for tasks came after sessions: what a legacy server calls tasks is something else. */
-/** How clients and servers say that they know tasks. */
+/** How clients and servers say that they know tasks. It came after sessions: what a legacy server calls tasks is something else. */
 export const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
 /** What a client may set as the least that it wants to hear of. */
 export const LOG_LEVELS: ReadonlySet<string> = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']);
