@@ -132,7 +132,13 @@ export class Pod {
           cacheMax: 500,
         }),
       );
-      const authenticate = makeAuthenticate({ snapshots: state.snapshots, tokens: state.tokens, tagKey: TAG_KEY, clock });
+      const authenticate = makeAuthenticate({
+        snapshots: state.snapshots,
+        tokens: state.tokens,
+        tagKey: TAG_KEY,
+        clock,
+        clientAddress: ({ socket }) => socket.remoteAddress ?? '',
+      });
       this.#life = { owner, state, authenticate, isAfterOrderlyEnd: this.#endedInOrder, hasReported: false, hasCompared: false };
       this.#endedInOrder = false;
       void state.start();

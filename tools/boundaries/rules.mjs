@@ -95,6 +95,12 @@ export const RULES = [
     { path: '^packages/', pathNot: `^packages/($1|contracts|errors|telemetry|tokens)/` },
   ),
   forbid(
+    'listening-looks-down',
+    'Beside what the middle layer leans on, what listens reads its keys by the vault.',
+    { path: '^packages/listening/src/', pathNot: String.raw`\.test\.ts$` },
+    { path: '^packages/', pathNot: '^packages/(listening|contracts|errors|telemetry|tokens|vault)/' },
+  ),
+  forbid(
     'no-circular',
     'A cycle has no first file to read. Types alone may meet.',
     {},

@@ -46,6 +46,7 @@ const PLANTED: Record<string, [path: string, text: string]> = {
   'nest-in-the-control-plane-only': ['packages/vault/src/x13.ts', "import '@nestjs/common';\n"],
   'prisma-in-the-control-plane-only': ['packages/vault/src/x14.ts', "import '@prisma/client';\n"],
   'middle-packages-look-down': ['packages/policy/src/x15.ts', "import '@patchbay/vault';\n"],
+  'listening-looks-down': ['packages/listening/src/x15.ts', "import '@patchbay/policy';\n"],
   'no-circular': ['packages/vault/src/x16-back.ts', "import { x } from './x16.ts';\nexport const y = (): unknown => x;\n"],
   'no-unresolvable': ['packages/vault/src/x17.ts', "import './nowhere.ts';\n"],
 };

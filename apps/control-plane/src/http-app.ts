@@ -1,14 +1,17 @@
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { refusal, type ErrorCode } from '@patchbay/errors';
+import { isPrivateEnough, makeHostCheck } from '@patchbay/listening';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppModule } from './app.module.ts';
+import { presentCertificate, tlsOf } from './common/tls.ts';
 import { problemOf } from './common/problem.ts';
 import { Refused } from './common/refused.ts';
 import { tellMadeRevisions } from './common/made-revision.ts';
 import { Routes } from './common/routes.ts';
 import { Callers, isTrustedBrowser } from './modules/identity/index.ts';
 import { countRequests } from './ops/count-requests.ts';
+import type { Config } from './config/config.ts';
 import type { Platform } from './platform.ts';
 
 const BODY_BYTES_MAX = 1024 * 1024;
@@ -27,22 +30,25 @@ const SECURITY_HEADERS = {
 
 /** The API over HTTP, ready to listen. */
 export async function createHttpApp(platform: Platform): Promise<NestFastifyApplication> {
+  const { public: listener } = platform.config.listeners;
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_BYTES_MAX,
     forceCloseConnections: true,
     requestTimeout: 30_000,
     onProtoPoisoning: 'error',
+    ...tlsOf(listener),
     // Before any hook has run: an address that cannot be decoded names nothing.
     frameworkErrors: (_error: unknown, _request: unknown, reply: FastifyReply) =>
       void refuse(reply.headers(SECURITY_HEADERS), 'http.not_found'),
   });
   const instance: FastifyInstance = adapter.getInstance();
+  presentCertificate(instance, listener, platform.logger);
   const patterns = collectRoutes(instance);
   countRequests(instance, 'api', platform.meters);
   platform.spans.ofRequests(instance, 'api');
   // JSON and nothing else: what a foreign page can send without asking never reaches a route.
   instance.removeContentTypeParser('text/plain');
-  guardRequests(instance, platform.config.apiUrl, platform.config.apiPort);
+  guardRequests(instance, platform.config);
   guardBodies(instance, () => app.get(Callers));
   tellMadeRevisions(instance);
   const app: NestFastifyApplication = await NestFactory.create<NestFastifyApplication>(AppModule.of(platform), adapter, {
@@ -68,12 +74,16 @@ function collectRoutes(instance: FastifyInstance): Pattern[] {
   return patterns;
 }
 
-function guardRequests(instance: FastifyInstance, apiUrl: URL, apiPort: number): void {
+function guardRequests(instance: FastifyInstance, { apiPort, apiUrl, listeners: { public: listener } }: Config): void {
   const hosts = new Set([...LOOPBACK.map((host) => `${host}:${apiPort}`), apiUrl.host]);
+  const isOwnHost = makeHostCheck(listener, (host) => hosts.has(host));
   instance.addHook('onRequest', async (request, reply) => {
     reply.headers(SECURITY_HEADERS);
+    if (!isPrivateEnough(listener, request.raw)) return refuse(reply, 'http.tls_required');
+    // From here on the request says what its client said, whoever passed it on.
+    request.headers.host = listener.proxies.host(request.raw);
     // Another name for our address is somebody's attempt to make a browser treat our pages as theirs.
-    if (!hosts.has(String(request.headers.host).toLowerCase())) return refuse(reply, 'http.host');
+    if (!isOwnHost(request.headers.host, request.socket.localAddress)) return refuse(reply, 'http.host');
     // No name of ours has a NUL, and Postgres takes none.
     if (request.url.includes('%00')) return refuse(reply, 'http.not_found');
     return undefined;

@@ -21,7 +21,7 @@ async function start(): Promise<Running> {
   // Pods may have nothing to read since a crash of Postgres: publish before saying that we are here.
   await publisher.start();
   await pods.start();
-  await Promise.all([internal.listen(), app.listen(composed.config.apiPort, '127.0.0.1')]);
+  await Promise.all([internal.listen(), app.listen(composed.config.apiPort, composed.config.listeners.public.address)]);
   await queue.start();
   listeners.start();
   const { drainAnnounceMs: announceMs } = composed.config;

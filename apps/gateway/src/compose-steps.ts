@@ -1,4 +1,5 @@
 import type { OrganisationId, PodId } from '@patchbay/contracts';
+import { makeHostCheck } from '@patchbay/listening';
 import type { Ports, SharedStore } from '@patchbay/ports';
 import type { Logger } from '@patchbay/telemetry';
 import type { Config } from './config.ts';
@@ -21,9 +22,11 @@ import { makeTakeAnswer } from './methods/take-answer.ts';
 import { makeResumeCall } from './methods/resume-call.ts';
 import type { Tracing } from './ops/tracing.ts';
 import type { AnswerEarlyDeps } from './pipeline/answer-early.ts';
+import type { AuthenticateDeps } from './pipeline/authenticate.ts';
 import { makePipeline } from './pipeline/index.ts';
 import { makeFactStore } from './sessions/client-facts.ts';
 import { makeEndedSessions } from './sessions/ended-sessions.ts';
+import type { ReceiveDeps } from './pipeline/receive.ts';
 import { makeSessionOpener, type SessionOpener } from './sessions/session-opener.ts';
 import { makeSessionStates, type SessionStates } from './sessions/session-states.ts';
 import { makeTombstones, type Tombstones } from './sessions/tombstones.ts';
@@ -122,6 +125,8 @@ export function makeSteps({
   tracing,
 }: StepDeps): ReturnType<typeof makePipeline> {
   const sealingKeys = config.sessionSealingKeys;
+  const { proxies } = config.listeners.public;
+  const clientAddress: AuthenticateDeps['clientAddress'] = (request) => proxies.clientAddress(request);
   const sessions = makeSessionRegistry({ store, keyring: sealingKeys, states, tombstones, logger });
   const reach = { credentials, resolveUpstream };
   const rounds = { mailboxes, questionIds: makeQuestionIds(sealingKeys), ownOrigin: config.gatewayUrl.origin, waiting };
@@ -130,8 +135,8 @@ export function makeSteps({
   const initialize = makeInitialize({ sessionOpener });
   const opening = { ...reach, sessions, states, snapshots: state.snapshots, streams, logger };
   return makePipeline({
-    receive: namesOf(config),
-    authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock },
+    receive: addressesOf(config),
+    authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock, clientAddress },
     read: { bodyLimitBytes: config.bodyLimitBytes, openSession: sessionOpener.open, trace: tracing.begin },
     throttle: { limits },
     route: { taskIds },
@@ -162,15 +167,17 @@ function sessionChanges(deps: SetLevelDeps): Pick<AnswerEarlyDeps, 'changeSubscr
 }
 
 /** What clients may call this listener, and where their pages may come from: loopback, and the public URL behind a balancer. */
-function namesOf({ gatewayPort, gatewayUrl }: Config): { hosts: ReadonlySet<string>; origins: ReadonlySet<string> } {
+function addressesOf({ gatewayPort, gatewayUrl, listeners: { public: listener } }: Config): ReceiveDeps {
   const loopback = [...loopbackHosts(gatewayPort)];
+  const hosts = new Set([...loopback, gatewayUrl.host]);
+  const isOwnHost = makeHostCheck(listener, (host) => hosts.has(host));
   return {
-    hosts: new Set([...loopback, gatewayUrl.host]),
+    isForUs: (request) => isOwnHost(listener.proxies.host(request), request.socket.localAddress),
     origins: new Set([...loopback.map((host) => `http://${host}`), gatewayUrl.origin]),
   };
 }
 
-/** Listeners are on loopback only (security.md §9), so these are the only names they go by. */
+/** What a listener is called on its own machine. */
 export function loopbackHosts(port: number): ReadonlySet<string> {
   return new Set(['127.0.0.1', 'localhost', '[::1]'].map((host) => `${host}:${port}`));
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { isReadable, PODS, PROTOCOL_HEADER, VERSION, type PodId } from '@patchbay/contracts';
 import { createInternalFleet, type InternalFetch, type InternalFleet, readAll } from '@patchbay/egress';
+import { makeHostCheck } from '@patchbay/listening';
 import { createPorts, type Ports, watchErrors } from '@patchbay/ports';
 import { createProgramMetrics, isDraining, type Logger, type Metrics } from '@patchbay/telemetry';
 import { messageKey } from '@patchbay/vault';
@@ -78,10 +79,11 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const steps = makeSteps({ config, credentials, limits, logger, resolveUpstream, sessions, state, store: sharedStore, streams, tracing });
   const record = makeRecord({ calls: recorder, limits, tracing });
   const run = makeRun({ steps, began: recorder.began, record, logger });
-  const { bodyLimitBytes, sessionSealingKeys: keyring } = config;
+  const { bodyLimitBytes, listeners, sessionSealingKeys: keyring } = config;
+  const { proxies } = listeners.public;
   const { mailboxes } = sessions;
-  const transports = makeTransports({ run, keyring, bodyLimitBytes, mailboxes, store: sharedStore, clock, logger, metrics });
-  const calls = createGatewayServer(run, transports);
+  const transports = makeTransports({ run, keyring, bodyLimitBytes, mailboxes, store: sharedStore, clock, logger, metrics, proxies });
+  const calls = createGatewayServer(run, transports, { listener: config.listeners.public, log: logger });
   registerPodMetrics(metrics, {
     state,
     bus: ports.bus,
@@ -95,7 +97,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   return {
     calls,
     podId,
-    admin: makeAdmin(config, { calls, metrics, state }),
+    admin: makeAdmin(config, { calls, log: logger, metrics, state }),
     state,
     handshake,
     endStreams() {
@@ -143,32 +145,36 @@ function openState(config: Config, { controlPlane, credentials, logger, podId, p
   return state;
 }
 
-type AdminDeps = { readonly calls: Server; readonly metrics: Metrics; readonly state: State };
+type AdminDeps = { readonly calls: Server; readonly log: Logger; readonly metrics: Metrics; readonly state: State };
 
-function makeAdmin({ adminPort }: Config, { calls, metrics, state }: AdminDeps): Server {
+function makeAdmin({ adminPort, listeners: { private: listener } }: Config, { calls, log, metrics, state }: AdminDeps): Server {
+  const loopback = loopbackHosts(adminPort);
   return createAdminServer({
     metrics,
     notReady: () => whyNotReady({ calls, notReadyBecause: state.status().notReadyBecause }),
-    hosts: loopbackHosts(adminPort),
+    listener,
+    isOwnHost: makeHostCheck(listener, (host) => loopback.has(host)),
+    log,
   });
 }
 
 /** Control planes, any of which will do; what one of a version that is not ours says counts as no answer. */
-function openInternal({ controlPlaneInternalUrls: baseUrls, gatewaySecret: bearer }: Config): InternalFleet {
+function openInternal({ controlPlaneInternalUrls: baseUrls, gatewaySecret: bearer, internalCa: ca }: Config): InternalFleet {
   return createInternalFleet({
     ...INTERNAL_LIMITS,
     baseUrls,
     bearer,
+    ca,
     understands: ({ headers }) => isReadable(headers[PROTOCOL_HEADER]),
   });
 }
 
 function toStdioHosts(
-  { sessionSealingKeys: keyring, stdioHostUrls: urls, toStdioHostSecret: secret }: Config,
+  { internalCa: ca, sessionSealingKeys: keyring, stdioHostUrls: urls, toStdioHostSecret: secret }: Config,
   shared: Pick<MakeStdioDeps, 'clock' | 'logger' | 'store'>,
   metrics: Metrics,
 ): RunningStdio {
-  const stdio = makeStdio({ ...shared, keyring, urls, secret, counters: makePlacementCounters(metrics) });
+  const stdio = makeStdio({ ...shared, ca, keyring, urls, secret, counters: makePlacementCounters(metrics) });
   registerStdioHosts(metrics, stdio.hosts);
   return stdio;
 }

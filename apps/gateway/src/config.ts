@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { KeyObject } from 'node:crypto';
 import { ENV } from '@patchbay/contracts';
+import { internalUrls, type PrivateListener, type PublicListener, readInternalCa, readListeners } from '@patchbay/listening';
 import { checkPostgresUrl, parseRedisUrl } from '@patchbay/ports';
 import {
   ConfigError,
@@ -14,7 +15,6 @@ import {
   readEnv,
   text,
   url,
-  urls,
   parseHostPorts,
 } from '@patchbay/telemetry';
 import { type Keyring, loadKeyring, loadPublicKeys, loadSecret, type Secret, secretUrl } from '@patchbay/vault';
@@ -27,6 +27,8 @@ export type Config = {
   readonly folder: string;
   readonly gatewayPort: number;
   readonly adminPort: number;
+  /** Where clients come, and where operators do. */
+  readonly listeners: { readonly public: PublicListener; readonly private: PrivateListener };
   readonly logLevel: LogLevel;
   readonly bodyLimitBytes: number;
   readonly stalenessBudgetMs: number;
@@ -45,6 +47,8 @@ export type Config = {
   readonly gatewayUrl: URL;
   /** Control planes, any of which will do. */
   readonly controlPlaneInternalUrls: readonly URL[];
+  /** By whom control planes and stdio hosts are known over TLS; null: none is reached over it. */
+  readonly internalCa: string | null;
   readonly gatewaySecret: Secret;
   /** In any order, but written alike on every gateway: a host's id follows from its URL. */
   readonly stdioHostUrls: readonly URL[];
@@ -55,7 +59,7 @@ export type Config = {
 
 /** Reads the environment once; nothing else in the gateway does. */
 export function loadConfig(env: Environment = process.env): Config {
-  const { home, otlpEndpoint, gatewayUrl, ...settings } = readEnv(
+  const { home, otlpEndpoint, ...settings } = readEnv(
     {
       home: text(ENV.home),
       gatewayPort: port(ENV.gatewayPort, 8471),
@@ -71,9 +75,9 @@ export function loadConfig(env: Environment = process.env): Config {
       sessionSealingKeys: custom(ENV.sessionSealingKeyFile, loadKeyring),
       tokenTagKeys: custom(ENV.tokenTagKeyFile, loadKeyring),
       gatewayUrl: optional(url(ENV.gatewayUrl)),
-      controlPlaneInternalUrls: urls(ENV.controlPlaneInternalUrl),
+      controlPlaneInternalUrls: internalUrls(ENV.controlPlaneInternalUrl),
       gatewaySecret: custom(ENV.gatewaySecretFile, loadSecret),
-      stdioHostUrls: urls(ENV.stdioHostUrl),
+      stdioHostUrls: internalUrls(ENV.stdioHostUrl),
       toStdioHostSecret: custom(ENV.toStdioHostSecretFile, loadSecret),
       refusedAddresses: custom(ENV.refusedAddresses, parseHostPorts, []),
       otlpEndpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT')),
@@ -82,9 +86,12 @@ export function loadConfig(env: Environment = process.env): Config {
   );
   if (settings.redisUrl === null && settings.portsDatabaseUrl === null)
     throw new ConfigError(ENV.redisUrlFile, `or ${ENV.portsDatabaseUrlFile} must be set: a gateway reads its configuration there`);
+  const gatewayUrl = settings.gatewayUrl ?? new URL(`http://127.0.0.1:${settings.gatewayPort}`);
   return {
     ...settings,
-    gatewayUrl: gatewayUrl ?? new URL(`http://127.0.0.1:${settings.gatewayPort}`),
+    gatewayUrl,
+    listeners: readListeners(env, { reachedBy: { name: ENV.gatewayUrl, url: gatewayUrl }, privateAddress: ENV.adminListen }),
+    internalCa: readInternalCa(env, [...settings.controlPlaneInternalUrls, ...settings.stdioHostUrls]),
     folder: join(home, 'gateway'),
     tracing: otlpEndpoint !== null,
   };

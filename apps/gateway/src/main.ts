@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { Listener } from '@patchbay/listening';
 import { checkRedis } from '@patchbay/ports';
 import { createLogger, drainServer, runProgram } from '@patchbay/telemetry';
 import { compose } from './compose.ts';
@@ -17,9 +18,9 @@ runProgram({
       logger.warn({}, 'Redis is away: configuration comes from the disk or a control plane until it is back');
     const gateway = await compose(config, logger);
     await gateway.handshake.greet();
-    await listen(gateway.admin, config.adminPort);
+    await listen(gateway.admin, config.adminPort, config.listeners.private);
     await gateway.start();
-    await listen(gateway.calls, config.gatewayPort);
+    await listen(gateway.calls, config.gatewayPort, config.listeners.public);
     logger.info({ podId: gateway.podId, gatewayPort: config.gatewayPort, adminPort: config.adminPort }, 'listening');
     return {
       logger,
@@ -41,10 +42,10 @@ runProgram({
   },
 });
 
-function listen(server: Server, port: number): Promise<void> {
+function listen(server: Server, port: number, { address }: Listener): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
+    server.listen(port, address, () => {
       server.removeListener('error', reject);
       resolve();
     });

@@ -1,20 +1,31 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
+import { refusal } from '@patchbay/errors';
+import { type CertificateLog, createListeningServer, isPrivateEnough, type PublicListener } from '@patchbay/listening';
 import { isDraining } from '@patchbay/telemetry';
 import { CallContext } from './pipeline/context.ts';
+import { refuse } from './pipeline/refuse.ts';
 import type { Transports } from './transports/transports.ts';
 
 /** Longest request head in bytes: sealed session ids and base64 `Mcp-Name` values included (protocol.md trap 32). */
 const HEADER_BYTES_MAX = 16_384;
 
+export type GatewayServerDeps = { readonly listener: PublicListener; readonly log: CertificateLog };
+
 /** The data plane's listener: connection limits and timeouts here, everything about a call in the pipeline. */
-export function createGatewayServer(run: (ctx: CallContext) => Promise<void>, transports: Transports): Server {
+export function createGatewayServer(run: (ctx: CallContext) => Promise<void>, transports: Transports, deps: GatewayServerDeps): Server {
+  const { listener } = deps;
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     if (isDraining(server)) response.setHeader('connection', 'close');
+    if (!isPrivateEnough(listener, request)) {
+      refuse(new CallContext(request, response, performance.now()), refusal('http.tls_required'));
+      return;
+    }
     if (transports.handle(request, response)) return;
     void run(new CallContext(request, response, performance.now()));
   };
-  const server: Server = createServer(
+  const server: Server = createListeningServer(
+    deps,
     {
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: 15_000,
@@ -28,6 +39,9 @@ export function createGatewayServer(run: (ctx: CallContext) => Promise<void>, tr
   );
   // A client that waits for "100 Continue" is told to go on only by the read step, once it is known who asks.
   server.on('checkContinue', handle);
-  server.on('upgrade', (request, socket, head) => transports.upgrade(request, socket, head));
+  server.on('upgrade', (request, socket, head) => {
+    if (isPrivateEnough(listener, request)) transports.upgrade(request, socket, head);
+    else socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+  });
   return server;
 }

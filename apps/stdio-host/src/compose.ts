@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { ENV } from '@patchbay/contracts';
 import type { Tracer } from '@opentelemetry/api';
 import type { AddressPolicy } from '@patchbay/egress';
+import type { PrivateListener } from '@patchbay/listening';
 import type { Metrics } from '@patchbay/telemetry';
 import { StdioHost } from './host.ts';
 import { EgressGate } from './egress/gate.ts';
@@ -29,6 +30,8 @@ export type Settings = {
   readonly home: string;
   /** 0: any free port. */
   readonly port: number;
+  /** Loopback when left away. */
+  readonly listener?: PrivateListener;
   readonly processesMax: number;
   readonly idleMs: number;
   /** After so long a process takes no further sessions, and ends when it is idle, half a minute later at most. */
@@ -66,13 +69,15 @@ export type RunningHost = { readonly port: number; close(): Promise<void> };
 /** The repository's (or image's) root: servers of our own dependencies run from it. */
 const INSTALLATION = resolve(import.meta.dirname, '../../..');
 const SWEEP_MS_MAX = 2_000;
+const LOOPBACK: PrivateListener = { address: '127.0.0.1', isLoopback: true, certificate: null, metricsToken: null };
 
-/** Builds every long-lived object of the stdio host and starts to listen, on loopback only. */
+/** Builds every long-lived object of the stdio host and starts to listen. */
 export async function startStdioHost(settings: Settings, outside: Outside): Promise<RunningHost> {
   await mkdir(settings.home, { recursive: true, mode: 0o700 });
   const home = await realpath(settings.home);
   const needed = [INSTALLATION, dirname(process.execPath), await realpath(process.execPath)];
   const { log, clock, metrics } = outside;
+  const { listener = LOOPBACK } = settings;
   const sandbox = outside.sandbox ?? (await probeSandbox(home, needed));
   if (sandbox.tools === null) log.warn({ missing: sandbox.missing }, 'stdio servers run without a sandbox');
   const guard = new OrphanGuard();
@@ -97,9 +102,9 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
   const isStopping = (): boolean => stopping.hasBegun;
   const endpoint = new McpEndpoint({ host, recorder: makeRequestRecorder(metrics, outside.tracer), isStopping });
   const status = (serverId: string | null) => statusOf({ pool, sandbox, holds, processesMax: settings.processesMax }, serverId);
-  const server = createStdioServer({ knows: outside.knows, endpoint, metrics, isStopping, status, log });
+  const server = createStdioServer({ listener, knows: outside.knows, endpoint, metrics, isStopping, status, log });
   const sweeping = setInterval(() => host.sweep(), Math.max(20, Math.min(SWEEP_MS_MAX, settings.idleMs / 4)));
-  await new Promise<void>((ready, failed) => server.once('error', failed).listen(settings.port, '127.0.0.1', ready));
+  await new Promise<void>((ready, failed) => server.once('error', failed).listen(settings.port, listener.address, ready));
   return {
     port: (server.address() as AddressInfo).port,
     async close() {

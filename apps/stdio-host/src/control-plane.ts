@@ -8,6 +8,9 @@ const ANSWER_WITHIN_MS = 5_000;
 const GREETING = { timeoutMs: 1_500, maxBytes: 64 * 1024 };
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 
+/** What we present, and by whom control planes are known over TLS. */
+type Presenting = { readonly bearer: { reveal(): string }; readonly ca: string | null };
+
 export type ControlPlane = {
   readonly ask: AskControlPlane;
   /** Once, at start. Rejects with a ConfigError that says why we cannot work with one of the control planes; that it is away is no reason. */
@@ -16,10 +19,11 @@ export type ControlPlane = {
 };
 
 /** Asks a control plane's internal listener for launch specifications, as a stdio host. One of a version that is not ours is as good as away. */
-export function createControlPlane(baseUrls: readonly URL[], bearer: { reveal(): string }): ControlPlane {
+export function createControlPlane(baseUrls: readonly URL[], { bearer, ca }: Presenting): ControlPlane {
   const client = createInternalFleet({
     baseUrls,
     bearer,
+    ca,
     understands: ({ headers }) => isReadable(headers[PROTOCOL_HEADER]),
     ...{ timeoutMs: ANSWER_WITHIN_MS, maxBytes: ANSWER_BYTES_MAX, connections: 4 },
   });

@@ -14,7 +14,7 @@ runProgram({
   start: async () => {
     const config = readConfig();
     const logger = createLogger({ program: 'stdio-host', level: config.logLevel });
-    const controlPlane = createControlPlane(config.controlPlaneUrls, config.ownSecret);
+    const controlPlane = createControlPlane(config.controlPlaneUrls, { bearer: config.ownSecret, ca: config.internalCa });
     await controlPlane.greet();
     const tracing = await startTracer({ enabled: config.otlpEndpoint !== null, serviceName: 'patchbay-stdio-host' });
     const host = await startStdioHost(

@@ -8,6 +8,22 @@ export const ENV = {
   /** When `1`, the program ends in order as soon as its stdin closes: its supervisor is gone. */
   exitWithParent: 'PATCHBAY_EXIT_WITH_PARENT',
   logLevel: 'PATCHBAY_LOG_LEVEL',
+  // listening: loopback unless one of these says otherwise
+  /** The address of the listener that people and agents use: a gateway's for MCP, a control plane's API. */
+  listen: 'PATCHBAY_LISTEN',
+  /** The address of the listener that our programs use: a control plane's internal one, a stdio host's. */
+  internalListen: 'PATCHBAY_INTERNAL_LISTEN',
+  /** The address of a gateway's listener for operators. */
+  adminListen: 'PATCHBAY_ADMIN_LISTEN',
+  /** What every listener off loopback presents; read again when the files change. */
+  tlsCertFile: 'PATCHBAY_TLS_CERT_FILE',
+  tlsKeyFile: 'PATCHBAY_TLS_KEY_FILE',
+  /** Ranges (CIDR, comma-separated) of the proxies whose forwarded headers are believed. */
+  trustedProxies: 'PATCHBAY_TRUSTED_PROXIES',
+  /** What `/metrics` asks for as a bearer; needed off loopback. */
+  metricsTokenFile: 'PATCHBAY_METRICS_TOKEN_FILE',
+  /** The authorities (PEM) by which our programs know each other over TLS. */
+  internalCaFile: 'PATCHBAY_INTERNAL_CA_FILE',
   // control plane
   apiPort: 'PATCHBAY_API_PORT',
   internalPort: 'PATCHBAY_INTERNAL_PORT',

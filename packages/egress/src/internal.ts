@@ -5,7 +5,12 @@ const CONNECTIONS_MAX = 64;
 const KEEP_ALIVE_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
-export type InternalPoolOptions = { readonly connections?: number; readonly connectTimeoutMs?: number };
+export type InternalPoolOptions = {
+  readonly connections?: number;
+  readonly connectTimeoutMs?: number;
+  /** The authorities (PEM) that vouch for it over TLS, and no other does; null where it is reached without. */
+  readonly ca?: string | null;
+};
 
 /**
  * Pooled connections to a program of ours at an address from our own configuration: no policy of a tenant applies, and no
@@ -13,7 +18,12 @@ export type InternalPoolOptions = { readonly connections?: number; readonly conn
  */
 export function createInternalPool(baseUrl: URL, options: InternalPoolOptions = {}): Pool {
   return new Pool(baseUrl.origin, {
-    connect: { timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, allowH2: false },
+    connect: {
+      timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      allowH2: false,
+      rejectUnauthorized: true,
+      ...(typeof options.ca === 'string' ? { ca: options.ca } : {}),
+    },
     connections: options.connections ?? CONNECTIONS_MAX,
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: 0,

@@ -14,6 +14,7 @@ test('the codes, statuses and numbers callers rely on stay put', () => {
     'auth.too_many_attempts 429 -31429',
     'auth.cross_site 403 -31403',
     'http.host 421 -31421',
+    'http.tls_required 403 -31403',
     'http.origin 403 -31403',
     'http.not_found 404 -31404',
     'http.method 405 -31405',

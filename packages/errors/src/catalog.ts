@@ -39,6 +39,12 @@ export const catalog = {
   },
   // the HTTP request
   'http.host': { http: 421, rpc: -31421, owner: 'caller', say: 'This listener does not serve that Host.' },
+  'http.tls_required': {
+    http: 403,
+    rpc: -31403,
+    owner: 'caller',
+    say: 'This address is served over TLS alone. A proxy in front of it has to say X-Forwarded-Proto: https.',
+  },
   'http.origin': { http: 403, rpc: -31403, owner: 'caller', say: 'This Origin is not allowed.' },
   'http.not_found': { http: 404, rpc: -31404, owner: 'caller', say: 'There is nothing at this address.' },
   'http.method': { http: 405, rpc: -31405, owner: 'caller', say: 'This address does not take that method.' },

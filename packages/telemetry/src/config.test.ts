@@ -12,7 +12,6 @@ import {
   required,
   text,
   url,
-  urls,
   type Variable,
 } from './config.ts';
 
@@ -26,14 +25,12 @@ test('settings are read typed, with their fallbacks, and cannot be changed', () 
   expect([settings.api, settings.base.pathname, settings.mode]).toEqual([8470, '/x', 'a']);
   expect(Object.isFrozen(settings)).toBe(true);
   expect(read(optional(port('X')))).toBeNull();
-  expect(read(urls('X'), 'http://a:1, http://b:2/x')).toEqual([new URL('http://a:1'), new URL('http://b:2/x')]);
 });
 
 test.each<[Variable<unknown>, (string | undefined)[]]>([
   [port('X'), [undefined, '', '0', '65536', '80x', '0x50', ' 80', '1e3', '-1', '8.5']],
   [integer('X', { min: 5, max: 9 }), ['4', '10', 'NaN', '9'.repeat(40)]],
   [url('X'), [undefined, 'ftp://x', 'x', 'http://u:hunter2@x/', 'http://x/?q', 'http://x/#f']],
-  [urls('X'), [undefined, '', ',', 'http://a,', 'http://a,ftp://b', 'http://a,http://a/', 'http://a,http://u:hunter2@b']],
   [oneOf('X', ['a']), ['b', 'A']],
   [file('X'), ['/does/not/exist']],
   [text('X'), [undefined, '']],

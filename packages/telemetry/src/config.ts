@@ -138,16 +138,6 @@ export function url(name: string, ...fallback: [] | [string]): Variable<URL> {
   return { name, read: (value) => custom(name, parse).read(value ?? fallback[0]) };
 }
 
-/** Several of them, comma-separated: programs that serve alike. Never the same one twice. */
-export function urls(name: string): Variable<readonly URL[]> {
-  const one = url(name);
-  return custom(name, (value) => {
-    const all = value.split(',').map((each) => one.read(each.trim()));
-    if (new Set(all.map(({ href }) => href)).size < all.length) throw new ConfigError(name, 'must not name the same URL twice');
-    return all;
-  });
-}
-
 /** The path of a file that can be read now. Use `custom` to load it at once. */
 export function file(name: string, ...fallback: [] | [string]): Variable<string> {
   const parse = (path: string): string => {

@@ -12,7 +12,6 @@ export {
   required,
   text,
   url,
-  urls,
   type Environment,
   type Variable,
 } from './config.ts';

@@ -1,3 +1,4 @@
+export { type IssuedCertificate, makeAuthority } from './authority.ts';
 export { HOSTILE_TOOLS, startHostileUpstream } from './hostile-upstream.ts';
 export { startLegacyUpstream, type LegacyUpstream, type OnMark } from './legacy-upstream.ts';
 export { listen, type Listening } from './listen.ts';

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { isIP } from 'node:net';
 import { ENV, type EgressOpening } from '@patchbay/contracts';
+import { internalUrls, type PrivateListener, type PublicListener, readInternalCa, readListeners } from '@patchbay/listening';
 import { checkPostgresUrl, parseRedisUrl } from '@patchbay/ports';
 import {
   custom,
@@ -12,7 +13,6 @@ import {
   required,
   text,
   url,
-  urls,
   type Environment,
   type LogLevel,
   type Variable,
@@ -29,6 +29,8 @@ export abstract class Config {
   abstract readonly logLevel: LogLevel;
   abstract readonly apiPort: number;
   abstract readonly internalPort: number;
+  /** Where people come, and where our programs and operators do. */
+  abstract readonly listeners: { readonly public: PublicListener; readonly private: PrivateListener };
   /** How long it is not ready but answers as before once it was told to stop. */
   abstract readonly drainAnnounceMs: number;
   abstract readonly apiUrl: URL;
@@ -42,6 +44,8 @@ export abstract class Config {
   abstract readonly gatewaySecret: Secret;
   abstract readonly stdioHostSecret: Secret;
   abstract readonly stdioHostUrls: readonly URL[];
+  /** By whom stdio hosts are known over TLS; null: none is reached over it. */
+  abstract readonly internalCa: string | null;
   /** Where spans go; null: there are none. */
   abstract readonly otlpEndpoint: URL | null;
   abstract readonly toStdioHostSecret: Secret;
@@ -72,7 +76,7 @@ export function readConfig(env: Environment = process.env): Config {
       tokenTagKey: custom(ENV.tokenTagKeyFile, loadKeyring),
       gatewaySecret: custom(ENV.gatewaySecretFile, loadSecret),
       stdioHostSecret: custom(ENV.stdioHostSecretFile, loadSecret),
-      stdioHostUrls: urls(ENV.stdioHostUrl),
+      stdioHostUrls: internalUrls(ENV.stdioHostUrl),
       otlpEndpoint: optional(url('OTEL_EXPORTER_OTLP_ENDPOINT')),
       toStdioHostSecret: custom(ENV.toStdioHostSecretFile, loadSecret),
       stdio: optional(oneOf(ENV.stdio, ['off', 'templates', 'any'])),
@@ -81,7 +85,13 @@ export function readConfig(env: Environment = process.env): Config {
     },
     env,
   );
-  return Object.freeze({ ...settings, apiPort });
+  const reachedBy = { name: ENV.apiUrl, url: settings.apiUrl };
+  return Object.freeze({
+    ...settings,
+    apiPort,
+    listeners: readListeners(env, { reachedBy, privateAddress: ENV.internalListen }),
+    internalCa: readInternalCa(env, settings.stdioHostUrls),
+  });
 }
 
 /** What the migrate program needs: the owner's database and the roles' URLs stay apart. */

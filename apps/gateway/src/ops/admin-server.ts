@@ -1,18 +1,21 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
+import { type CertificateLog, createListeningServer, type HostCheck, mayReadMetrics, type PrivateListener } from '@patchbay/listening';
 import type { Metrics } from '@patchbay/telemetry';
 
 export type AdminDeps = {
   readonly metrics: Metrics;
   /** null: ready; else why not, in words. */
   readonly notReady: () => string | null;
-  /** Lower-case `Host` values this listener answers to. */
-  readonly hosts: ReadonlySet<string>;
+  readonly listener: PrivateListener;
+  readonly isOwnHost: HostCheck;
+  readonly log: CertificateLog;
 };
 
 /** Probes and metrics on a listener of their own: `/livez`, `/readyz`, `/metrics`. */
-export function createAdminServer({ hosts, metrics, notReady }: AdminDeps): Server {
-  return createServer((request, response) => {
-    if (!hosts.has(request.headers.host?.toLowerCase() ?? '')) return answer(response, 421, 'This listener does not serve that Host.\n');
+export function createAdminServer({ isOwnHost, listener, log, metrics, notReady }: AdminDeps): Server {
+  return createListeningServer({ listener, log }, {}, (request, response) => {
+    if (!isOwnHost(request.headers.host, request.socket.localAddress))
+      return answer(response, 421, 'This listener does not serve that Host.\n');
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(response, 405, 'Only GET.\n');
     switch (request.url) {
       case '/livez':
@@ -22,6 +25,7 @@ export function createAdminServer({ hosts, metrics, notReady }: AdminDeps): Serv
         return reason === null ? answer(response, 200, 'ok\n') : answer(response, 503, `${reason}\n`);
       }
       case '/metrics':
+        if (!mayReadMetrics(listener, request)) return answer(response, 401, 'Metrics ask for a token here.\n');
         metrics.render().then(
           ({ contentType, text }) => answer(response, 200, text, contentType),
           () => answer(response, 500, 'The metrics could not be rendered.\n'),

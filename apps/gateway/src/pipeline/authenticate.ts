@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { hashToken, parseToken, verifyTag, type TagKey } from '@patchbay/tokens';
 import { type Refusal, refusal } from '@patchbay/errors';
 import { REVOKED_HASH_LENGTH, type TokenHash } from '@patchbay/contracts';
@@ -12,6 +13,8 @@ export type AuthenticateDeps = {
   readonly tokens: TokenDirectory;
   readonly tagKey: TagKey;
   readonly clock: Clock;
+  /** Who asks, as far as limits of strangers go. */
+  readonly clientAddress: (request: IncomingMessage) => string;
 };
 
 /** One refusal for every bad token and for every organisation that is not its own: strangers learn nothing (security.md §10). */
@@ -27,7 +30,7 @@ const PAT_PREFIX = 'pbpat_';
  * Sets principal, token hash and snapshot from the headers alone, before a byte of body is read. Synchronous when
  * organisation and token are in memory: one SHA-256 and two map lookups. A token's tag is checked before anything is looked up.
  */
-export function makeAuthenticate({ snapshots, tokens, tagKey, clock }: AuthenticateDeps): Step {
+export function makeAuthenticate({ snapshots, tokens, tagKey, clock, clientAddress }: AuthenticateDeps): Step {
   function admit(ctx: CallContext, snapshot: CompiledSnapshot, tokenHash: TokenHash, token: KnownToken): Outcome {
     const refused = judgeToken(token, { snapshot, tokenHash, nowMs: clock.nowMs() });
     if (refused !== undefined) return refused;
@@ -40,7 +43,7 @@ export function makeAuthenticate({ snapshots, tokens, tagKey, clock }: Authentic
 
   async function lookUp(ctx: CallContext, tokenHash: TokenHash): Promise<Outcome> {
     const { organisationSlug } = ctx;
-    const asker = { address: ctx.request.socket.remoteAddress ?? '', organisationSlug };
+    const asker = { address: clientAddress(ctx.request), organisationSlug };
     const loaded = await snapshots.lookup(organisationSlug, asker);
     if (loaded.kind !== 'loaded') return loaded.kind === 'unknown' ? INVALID : UNAVAILABLE;
     const before = loaded.organisation.current();

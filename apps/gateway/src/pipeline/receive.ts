@@ -1,18 +1,19 @@
+import type { IncomingMessage } from 'node:http';
 import { refusal } from '@patchbay/errors';
 import type { CallContext, Outcome, Step } from './context.ts';
 
 export type ReceiveDeps = {
-  /** Lower-case `Host` values this listener answers to; the protection against DNS rebinding (security.md §9). */
-  readonly hosts: ReadonlySet<string>;
+  /** Whether the request names this listener; the protection against DNS rebinding (security.md §9). */
+  readonly isForUs: (request: IncomingMessage) => boolean;
   /** Lower-case `Origin` values browsers may come from. */
   readonly origins: ReadonlySet<string>;
 };
 
 /** Judges the request line and headers that need no secret; leaves organisation and server slug on the context. No body yet. */
-export function makeReceive({ hosts, origins }: ReceiveDeps): Step {
+export function makeReceive({ isForUs, origins }: ReceiveDeps): Step {
   return function receive(ctx: CallContext): Outcome {
     const { headers, method, url } = ctx.request;
-    if (headers.host === undefined || !hosts.has(headers.host.toLowerCase())) return refusal('http.host');
+    if (!isForUs(ctx.request)) return refusal('http.host');
     if (headers.origin !== undefined && !origins.has(headers.origin.toLowerCase())) return refusal('http.origin');
     if (!readPath(ctx, url ?? '/')) return refusal('http.not_found');
     if (method !== 'POST' && method !== 'GET' && method !== 'DELETE') {

@@ -20,7 +20,13 @@ export async function startPod(fleet: Fleet, { home, ...change }: { home?: strin
   const pod = { id: randomUUID() as PodId, key: fleet.podKey };
   const state: State = makeState({ ...fleet.deps, folder, stalenessBudgetMs: 300_000, pod, log, listeners: [], ...change });
   await state.start();
-  const authenticate = makeAuthenticate({ snapshots: state.snapshots, tokens: state.tokens, tagKey: fleet.tagKey, clock: fleet.clock });
+  const authenticate = makeAuthenticate({
+    snapshots: state.snapshots,
+    tokens: state.tokens,
+    tagKey: fleet.tagKey,
+    clock: fleet.clock,
+    clientAddress: ({ socket }) => socket.remoteAddress ?? '',
+  });
 
   function contextOf(slug: string, rawHeaders: string[], address = '127.0.0.1'): CallContext {
     const request = { rawHeaders, socket: { remoteAddress: address } } as unknown as IncomingMessage;

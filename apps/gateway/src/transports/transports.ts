@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { performance } from 'node:perf_hooks';
 import { refusal } from '@patchbay/errors';
+import type { TrustedProxies } from '@patchbay/listening';
 import type { SharedStore } from '@patchbay/ports';
 import type { Logger, Metrics } from '@patchbay/telemetry';
 import type { Keyring } from '@patchbay/vault';
@@ -34,12 +35,23 @@ export type TransportsDeps = {
   readonly bodyLimitBytes: number;
   readonly logger: Pick<Logger, 'info'>;
   readonly metrics: Metrics;
+  readonly proxies: TrustedProxies;
 };
 
 /** What each is asked by; a WebSocket's own address gives tickets for it. */
 const METHODS = { sse: 'GET', messages: 'POST', ws: 'POST' } as const;
 
-export function makeTransports({ bodyLimitBytes, clock, keyring, logger, mailboxes, metrics, run, store }: TransportsDeps): Transports {
+export function makeTransports({
+  bodyLimitBytes,
+  clock,
+  keyring,
+  logger,
+  mailboxes,
+  metrics,
+  proxies,
+  run,
+  store,
+}: TransportsDeps): Transports {
   const book = makeConnectionBook(metrics);
   const callInside = makeCallInside(run);
   const shared = { callInside, logger, book, bodyLimitBytes };
@@ -49,7 +61,7 @@ export function makeTransports({ bodyLimitBytes, clock, keyring, logger, mailbox
     handle(request, response) {
       const found = transportOf(request.url ?? '');
       if (found === null) return false;
-      const caller = callerOf(request, found.path);
+      const caller = callerOf(request, found.path, proxies);
       const answering = (work: Promise<void>): void =>
         void work.catch((error: unknown) => {
           logger.info({ err: error, path: found.path }, 'a request of a connection was not answered');
@@ -66,7 +78,7 @@ export function makeTransports({ bodyLimitBytes, clock, keyring, logger, mailbox
     upgrade(request, socket, head) {
       const found = transportOf(request.url ?? '');
       if (found?.transport !== 'ws') socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
-      else void webSockets.upgrade(request, { socket, head, caller: callerOf(request, found.path) });
+      else void webSockets.upgrade(request, { socket, head, caller: callerOf(request, found.path, proxies) });
     },
     drain: (withinMs) => book.drain(withinMs),
   };

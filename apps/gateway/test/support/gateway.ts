@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ClientProfile, type LimitsPart, type OrganisationId, type Principal, TokenId, UserId } from '@patchbay/contracts';
 import { refusal } from '@patchbay/errors';
+import { TrustedProxies } from '@patchbay/listening';
 import type { Bus, Counters, SharedStore } from '@patchbay/ports';
 import { createMetrics, type Metrics } from '@patchbay/telemetry';
 import { createKeyring, Secret } from '@patchbay/vault';
@@ -147,7 +148,7 @@ export async function startGateway({
   const stdio =
     urls === undefined
       ? null
-      : makeStdio({ urls, counters: { moves, recordsIgnored }, secret, store, keyring: KEYRING, clock, logger, timing });
+      : makeStdio({ ca: null, urls, counters: { moves, recordsIgnored }, secret, store, keyring: KEYRING, clock, logger, timing });
   const pools = makePools({ refusedAddresses: [], clock });
   const doubted: string[] = [];
   const eras = { doubt: (_organisationId: OrganisationId, { id }: { id: string }) => void doubted.push(id) };
@@ -222,8 +223,20 @@ export async function startGateway({
     record,
     logger: { error: (...logged: unknown[]) => outcomes.push(`fault ${JSON.stringify(logged, withErrors)}`) },
   });
-  const transports = makeTransports({ run, keyring: KEYRING, store, mailboxes, clock, bodyLimitBytes: BODY_LIMIT_BYTES, logger, metrics });
-  const server = createGatewayServer(run, transports);
+  const proxies = new TrustedProxies('');
+  const transports = makeTransports({
+    run,
+    keyring: KEYRING,
+    store,
+    mailboxes,
+    clock,
+    bodyLimitBytes: BODY_LIMIT_BYTES,
+    logger,
+    metrics,
+    proxies,
+  });
+  const listener = { address: '127.0.0.1', isLoopback: true, certificate: null, proxies };
+  const server = createGatewayServer(run, transports, { listener, log: { ...logger, error: () => undefined } });
   const port = await listenOn(server);
   return {
     organisationId: ORGANISATION,

@@ -20,6 +20,7 @@ beforeEach(async () => {
   hosts = new StdioHosts(
     fakes.map(({ url }) => url),
     new Secret('word'),
+    null,
   );
 });
 afterEach(async () => {

@@ -19,8 +19,8 @@ const STATUS_WITHIN_MS = 2_000;
 export class StdioHosts {
   readonly #hosts: readonly Host[];
 
-  constructor(urls: readonly URL[], bearer: Secret) {
-    const limits = { connections: 8, timeoutMs: LIMITS.totalMs, maxBytes: LIMITS.answerBytes };
+  constructor(urls: readonly URL[], bearer: Secret, ca: string | null) {
+    const limits = { ca, connections: 8, timeoutMs: LIMITS.totalMs, maxBytes: LIMITS.answerBytes };
     this.#hosts = urls.map((baseUrl) => ({ name: baseUrl.href, internal: createInternalFetch({ baseUrl, bearer, ...limits }) }));
   }
 

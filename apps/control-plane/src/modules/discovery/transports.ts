@@ -20,7 +20,7 @@ export class Transports implements OnApplicationShutdown {
     private readonly lookups: Lookups,
     private readonly vault: ServerSecrets,
   ) {
-    this.#stdioHosts = new StdioHosts(config.stdioHostUrls, config.toStdioHostSecret);
+    this.#stdioHosts = new StdioHosts(config.stdioHostUrls, config.toStdioHostSecret, config.internalCa);
   }
 
   async to(server: Server, secrets: readonly ServerSecret[]): Promise<Transport> {

@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { Session, SessionInput } from '@patchbay/contracts';
+import type { TrustedProxies } from '@patchbay/listening';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentCaller, type Caller } from '../../common/caller.ts';
 import { Answers } from '../../common/answers.decorator.ts';
@@ -14,12 +15,14 @@ import { SESSION_SECONDS, SessionService } from './session.service.ts';
 @Controller('api/v1/session')
 export class SessionController {
   readonly #secure: boolean;
+  readonly #proxies: TrustedProxies;
 
   constructor(
     private readonly sessions: SessionService,
     config: Config,
   ) {
     this.#secure = config.apiUrl.protocol === 'https:';
+    this.#proxies = config.listeners.public.proxies;
   }
 
   @Post()
@@ -32,7 +35,7 @@ export class SessionController {
   ): Promise<Session> {
     // A foreign page must not be able to sign a browser in as somebody else.
     if (!isTrustedBrowser(request)) throw new Refused('auth.cross_site');
-    const { session, secret } = orRefuse(await this.sessions.signIn(input, request.ip));
+    const { session, secret } = orRefuse(await this.sessions.signIn(input, this.#proxies.clientAddress(request.raw)));
     writeSessionCookie(reply, secret, { maxAgeSeconds: SESSION_SECONDS, secure: this.#secure });
     return session;
   }

@@ -16,8 +16,10 @@ import {
   VERSION,
 } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
+import { isLoopbackName, makeHostCheck, mayReadMetrics } from '@patchbay/listening';
 import { equalSecrets } from '@patchbay/tokens';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { presentCertificate, tlsOf } from '../../common/tls.ts';
 import { answerTo, problemOf } from '../../common/problem.ts';
 import type { Config } from '../../config/config.ts';
 import { countRequests } from '../../ops/count-requests.ts';
@@ -26,9 +28,8 @@ import { InternalAnswers } from './internal-answers.ts';
 import { SnapshotBuilder } from './snapshot-builder.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
-const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
 
-/** The listener for our own programs: loopback, a bearer secret per kind of program, nothing for tenants. */
+/** The listener for our own programs: loopback or TLS, a bearer secret per kind of program, nothing for tenants. */
 @Injectable()
 export class InternalListener {
   /** Told of each server that a pod saw answer as one of another era. */
@@ -41,13 +42,22 @@ export class InternalListener {
     private readonly answers: InternalAnswers,
     private readonly snapshots: SnapshotBuilder,
   ) {
-    this.#server = fastify({ bodyLimit: BODY_BYTES_MAX, requestTimeout: 30_000, logger: false, forceCloseConnections: true });
+    const { private: listener } = platform.config.listeners;
+    const isOwnHost = makeHostCheck(listener, isLoopbackName);
+    this.#server = fastify({
+      bodyLimit: BODY_BYTES_MAX,
+      requestTimeout: 30_000,
+      logger: false,
+      forceCloseConnections: true,
+      ...tlsOf(listener),
+    });
+    presentCertificate(this.#server, listener, platform.logger);
     countRequests(this.#server, 'internal', platform.meters);
     platform.spans.ofRequests(this.#server, 'internal');
-    this.#server.addHook('onRequest', async ({ headers }, reply) => {
+    this.#server.addHook('onRequest', async ({ headers, socket }, reply) => {
       reply.header(PROTOCOL_HEADER, protocolHeader(PROTOCOL));
       // A web page that rebinds its own name to this address is told apart by that name.
-      return LOOPBACK_HOST.test(headers.host ?? '') ? undefined : refuse(reply, refusal('http.host'));
+      return isOwnHost(headers.host, socket.localAddress) ? undefined : refuse(reply, refusal('http.host'));
     });
     this.#server.setErrorHandler((error, _request, reply) => this.#fail(error, reply));
     this.#server.setNotFoundHandler((_request, reply) => refuse(reply, refusal('http.not_found')));
@@ -58,7 +68,7 @@ export class InternalListener {
   }
 
   async listen(): Promise<void> {
-    await this.#server.listen({ host: '127.0.0.1', port: this.platform.config.internalPort });
+    await this.#server.listen({ host: this.platform.config.listeners.private.address, port: this.platform.config.internalPort });
   }
 
   /** Not ready from now on: whoever balances goes elsewhere. Everything is answered as before. */
@@ -77,7 +87,8 @@ export class InternalListener {
       await this.platform.lookups.positions();
       return { ready: true };
     });
-    this.#server.get('/metrics', async (_request, reply) => {
+    this.#server.get('/metrics', async (request, reply) => {
+      if (!mayReadMetrics(this.platform.config.listeners.private, request)) return refuse(reply, refusal('auth.signed_out'));
       const { contentType, text } = await this.platform.meters.render();
       return reply.type(contentType).send(text);
     });

@@ -11,6 +11,8 @@ export type MakeStdioDeps = {
   /** The configured list; at least one. */
   readonly urls: readonly URL[];
   readonly secret: Secret;
+  /** By whom hosts are known over TLS; null: none is reached over it. */
+  readonly ca: string | null;
   readonly store: SharedStore;
   readonly keyring: Keyring;
   readonly clock: Pick<Clock, 'nowMs'>;
@@ -26,10 +28,10 @@ const CONNECTIONS_MAX = { calls: 256, streams: 4_096 };
 const PROBE = { timeoutMs: 2_000, connectTimeoutMs: 2_000, maxBytes: 1_024, connections: 1 };
 
 /** The stdio hosts with their connections, beliefs and records. Dials nothing but the probes. */
-export function makeStdio({ clock, counters, keyring, logger, secret, store, timing = {}, urls }: MakeStdioDeps): RunningStdio {
-  const all = urls.map((url) => hostAt(url));
+export function makeStdio({ ca, clock, counters, keyring, logger, secret, store, timing = {}, urls }: MakeStdioDeps): RunningStdio {
+  const all = urls.map((url) => hostAt(url, ca));
   // Connections of their own: a probe must not wait behind calls.
-  const probes = new Map(urls.map((url) => [hostIdOf(url), createInternalFetch({ baseUrl: url, bearer: secret, ...PROBE })]));
+  const probes = new Map(urls.map((url) => [hostIdOf(url), createInternalFetch({ baseUrl: url, bearer: secret, ca, ...PROBE })]));
   const hosts = new StdioHosts({ hosts: all, probe: ({ id }) => answers(probes.get(id)), logger, ...timing });
   const endOn = makeEndOnHost(secret);
   const placement = new Placement({ hosts, store, keyring, clock, endOn, counters, logger, ...timing });
@@ -46,9 +48,9 @@ export function makeStdio({ clock, counters, keyring, logger, secret, store, tim
   };
 }
 
-function hostAt(url: URL): StdioHost {
-  const pool = createInternalPool(url, { connections: CONNECTIONS_MAX.calls });
-  const streams = createInternalPool(url, { connections: CONNECTIONS_MAX.streams });
+function hostAt(url: URL, ca: string | null): StdioHost {
+  const pool = createInternalPool(url, { ca, connections: CONNECTIONS_MAX.calls });
+  const streams = createInternalPool(url, { ca, connections: CONNECTIONS_MAX.streams });
   return { id: hostIdOf(url), name: url.href, basePath: url.pathname.replace(/\/$/, ''), pool, streams };
 }
 
