@@ -18,6 +18,9 @@ export type Config = {
 
 export const PUBLIC_PORT_VARIABLES = { api: ENV.apiPort, gateway: ENV.gatewayPort, admin: ENV.adminPort } as const;
 
+/** Settings of listeners that somebody else's machine reaches. */
+const LISTENING = [ENV.listen, ENV.internalListen, ENV.adminListen, ENV.tlsCertFile, ENV.tlsKeyFile, ENV.trustedProxies];
+
 /** Throws a ConfigError that names the variable. */
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
   const { home, masterKeyFile, ...publicPorts } = readEnv(
@@ -30,6 +33,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     },
     env,
   );
+  for (const name of LISTENING)
+    if ((env[name] ?? '') !== '')
+      throw new ConfigError(name, 'is for the separate programs (docs/scaling.md): npm start listens on 127.0.0.1 alone, so leave it out');
   const { api, gateway, admin } = publicPorts;
   if (api === gateway) throw new ConfigError(ENV.gatewayPort, `is ${gateway}, as is ${ENV.apiPort}: give each listener its own port`);
   if (admin === api || admin === gateway)

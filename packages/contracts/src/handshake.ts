@@ -25,8 +25,8 @@ export const ControlPlaneVersion = z.object({
 });
 export type ControlPlaneVersion = z.infer<typeof ControlPlaneVersion>;
 
-/** One control plane's answer to the question for its version; status null: it did not answer. */
-export type VersionReply = { readonly from: URL; readonly status: number | null; readonly text: string };
+/** One control plane's answer to the question for its version; status null: it did not answer, for its certificate proved nothing where `distrust` says so. */
+export type VersionReply = { readonly from: URL; readonly status: number | null; readonly text: string; readonly distrust?: string };
 
 /** What the asking program goes by. */
 export type OwnSide = {
@@ -53,8 +53,15 @@ export function isReadable(header: string | string[] | undefined, own: ProtocolR
 }
 
 /** The first thing that keeps the two from working together. null where nothing does, or the answer says nothing about it (none, or 404 from an older version). */
-export function mismatchOf({ from, status, text }: VersionReply, own: OwnSide): Mismatch | null {
+export function mismatchOf({ distrust, from, status, text }: VersionReply, own: OwnSide): Mismatch | null {
   const who = `the control plane at ${from.origin}`;
+  if (distrust !== undefined)
+    return {
+      variable: ENV.internalCaFile,
+      problem:
+        `does not vouch for ${who} (${distrust}): give this program the authority that issued the certificate there, ` +
+        'and that certificate the name by which it is reached here',
+    };
   if (status === 401)
     return {
       variable: own.secretVariable,

@@ -13,7 +13,13 @@ export type InternalFleetOptions = Omit<InternalFetchOptions, 'baseUrl'> & {
 };
 
 /** What one of them said to a question that went to each; status null: it did not answer. */
-export type MemberReply = { readonly from: URL; readonly status: number | null; readonly text: string };
+export type MemberReply = {
+  readonly from: URL;
+  readonly status: number | null;
+  readonly text: string;
+  /** Why its certificate proves nothing to us, as the TLS library calls it; left away where that was not the trouble. */
+  readonly distrust?: string;
+};
 
 export type InternalFleet = InternalFetch & {
   /** Asks every one of them, whether its answers are understood or not. Never rejects. */
@@ -75,10 +81,23 @@ async function replyOf(member: InternalFetch, path: string, bounds: Bounds): Pro
   try {
     const { status, body } = await member.request(path, {}, bounds);
     return { status, text: (await readAll(body)).toString('utf8') };
-  } catch {
-    return { status: null, text: '' };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    return { status: null, text: '', ...(DISTRUST.has(code) ? { distrust: code } : {}) };
   }
 }
+
+/** Of another authority, or for another name. One that has expired is an outage of its program: nobody set it wrongly. */
+const DISTRUST: ReadonlySet<string> = new Set([
+  'CERT_UNTRUSTED',
+  'CERT_SIGNATURE_FAILURE',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
 
 function understood(answer: Answer, understands: (answer: Answer) => boolean): Answer {
   if (understands(answer)) return answer;

@@ -75,6 +75,6 @@ export function makeHandshake({ fleet, own, log }: HandshakeDeps): Handshake {
 }
 
 /** A control plane that is away, or that fails, has said nothing new. */
-function isWord({ status }: VersionReply): boolean {
-  return status !== null && status < 500;
+function isWord({ distrust, status }: VersionReply): boolean {
+  return distrust !== undefined || (status !== null && status < 500);
 }
