@@ -9,12 +9,12 @@ import { promisify } from 'node:util';
 import { ENV, FirstStartResult, KEY_FILES, PROGRAM_KEYS } from '@patchbay/contracts';
 import { makeAuthority, testPostgres, type TestPostgres } from '@patchbay/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Api } from './support/api.ts';
 import { connect, REVISIONS, textOf } from './support/clients.ts';
 import { reservePort } from './support/ports.ts';
 import { until } from './support/until.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const EVERYTHING = join(ROOT, 'apps/cli/node_modules/@modelcontextprotocol/server-everything/dist/index.js');
 const MEMORY = join(ROOT, 'apps/cli/node_modules/@modelcontextprotocol/server-memory/dist/index.js');
 const SCRAPE = 'the-token-of-metrics';
 
@@ -117,7 +117,6 @@ beforeAll(async () => {
       [ENV.databaseUrlFile]: join(keys, KEY_FILES.databaseUrl),
       [ENV.apiPort]: String(ports.api),
       [ENV.internalPort]: String(ports.internal),
-      [ENV.discoveryEveryMs]: '1000',
       [ENV.listen]: '0.0.0.0',
       [ENV.internalListen]: '0.0.0.0',
     }),
@@ -132,8 +131,7 @@ beforeAll(async () => {
     stdioHost: environment('stdioHost', { [ENV.stdioHostPort]: String(ports.stdioHost), [ENV.internalListen]: '0.0.0.0' }),
   };
   await runOnce('control-plane/dist/migrate.js', { [ENV.ownerDatabaseUrlFile]: join(keys, KEY_FILES.ownerDatabaseUrl) });
-  const examples = { [ENV.exampleEverything]: EVERYTHING, [ENV.exampleMemory]: MEMORY };
-  const made = await runOnce('control-plane/dist/first-start.js', { ...environments.controlPlane, ...examples });
+  const made = await runOnce('control-plane/dist/first-start.js', environments.controlPlane);
   first = FirstStartResult.parse(JSON.parse(made));
   start('control-plane/dist/main.js', environments.controlPlane);
   start('stdio-host/dist/main.js', environments.stdioHost);
@@ -154,13 +152,16 @@ afterAll(async () => {
 });
 
 test('official clients call a stdio server over TLS, and every program reaches the others over TLS', async () => {
-  const api = `${at(ports.api)}/api/v1/orgs/${first.org}/servers/everything`;
-  const headers = { authorization: `Bearer ${first.apiToken}` };
-  const isReady = async (): Promise<boolean> => ((await (await fetch(api, { headers })).json()) as { status: string }).status === 'ready';
-  await until(isReady, { what: 'discovery by the control plane', timeoutMs: 20_000 });
+  const api = new Api(at(ports.api), first.org, first.apiToken);
+  await api.expect(201, 'POST', '/servers', { kind: 'stdio', slug: 'notes', command: 'node', args: [MEMORY], isolation: 'shared' });
+  await api.grantAll('notes');
+  await api.discovered('notes');
   for (const how of REVISIONS) {
-    const client = await connect(how, `${at(ports.gateway)}/${first.org}/everything/mcp`, first.token);
-    expect(textOf(await client.callTool({ name: 'echo', arguments: { message: how } }))).toContain(how);
+    const client = await connect(how, `${at(ports.gateway)}/${first.org}/notes/mcp`, first.token);
+    const graph = await until(() => client.callTool({ name: 'read_graph', arguments: {} }).catch(() => null), {
+      what: 'the server at the gateway',
+    });
+    expect(textOf(graph)).toContain('"entities"');
     await client.close();
   }
 });

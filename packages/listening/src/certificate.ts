@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import type { Server } from 'node:https';
 import { isIP } from 'node:net';
+// oxlint-disable-next-line house/no-dial -- it dials nothing: what TLS would not take is found before anything listens
 import { createSecureContext } from 'node:tls';
 import { ENV } from '@patchbay/contracts';
 import { ConfigError } from '@patchbay/telemetry';
