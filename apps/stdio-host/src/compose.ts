@@ -24,6 +24,7 @@ import { OrphanGuard } from './process/orphan-guard.ts';
 import { probeSandbox, type Sandbox } from './sandbox/probe.ts';
 import { createStdioServer } from './server.ts';
 import { statusOf } from './status.ts';
+import { ListChanges } from './streams/list-changes.ts';
 
 /** How one host behaves; times in milliseconds. */
 export type Settings = {
@@ -84,6 +85,7 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
   const holds = new Holds(settings.limits, outside.cgroups === undefined ? Cgroups.find(settings.limits) : outside.cgroups);
   EgressGate.removeLeft();
   const launcher = { ...settings, home, sandbox, guard, holds, needed };
+  const listChanges = new ListChanges(clock);
   const pool = new ProcessPool({
     ...settings,
     clock,
@@ -95,6 +97,8 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
       return prepareDial(spec.dial, { refused: settings.refusedAddresses, openings: spec.egress.openings });
     },
     onGone: (running) => host.forgetProcess(running),
+    // Servers that are connected to are listened to on a connection of the control plane's own.
+    onListChanged: ({ key, spec }) => spec.dial === null && listChanges.tell(key),
   });
   const host = new StdioHost({ ...settings, specs: new LaunchSpecs(outside.ask, clock), pool, clock });
   registerProcesses(metrics, pool, settings.processesMax);
@@ -102,7 +106,7 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
   const isStopping = (): boolean => stopping.hasBegun;
   const endpoint = new McpEndpoint({ host, recorder: makeRequestRecorder(metrics, outside.tracer), isStopping });
   const status = (serverId: string | null) => statusOf({ pool, sandbox, holds, processesMax: settings.processesMax }, serverId);
-  const server = createStdioServer({ listener, knows: outside.knows, endpoint, metrics, isStopping, status, log });
+  const server = createStdioServer({ listener, knows: outside.knows, endpoint, listChanges, metrics, isStopping, status, log });
   const sweeping = setInterval(() => host.sweep(), Math.max(20, Math.min(SWEEP_MS_MAX, settings.idleMs / 4)));
   await new Promise<void>((ready, failed) => server.once('error', failed).listen(settings.port, listener.address, ready));
   return {
@@ -110,6 +114,7 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
     async close() {
       clearInterval(sweeping);
       host.hangUp();
+      listChanges.hangUp();
       await stopping.drain(server, () => pool.close());
       guard.close();
     },

@@ -12,8 +12,11 @@ import { ServerProcess, type ServerKey } from './process/server-process.ts';
 import type { Session } from './session.ts';
 import { SessionStreams } from './streams/session-streams.ts';
 
-/** Whose `initialize` it is. `principal`: empty for the control plane. */
-export type Opening = { readonly key: ServerKey; readonly generation: string; readonly principal: string };
+/** Whose `initialize` it is. `principal`: empty for the control plane, and where nobody has a process of their own. */
+export type Opening = { readonly key: ServerKey; readonly generation: string; readonly principal: string; readonly isDiscovery: boolean };
+
+/** What is registered of an opening: who may be asked what, and whether it is a client at all. */
+type Joining = { readonly capabilities: ReadonlySet<string>; readonly isDiscovery: boolean };
 
 /** A session and what `initialize` answered; `sessionId` is null when the server itself refused. */
 export type Opened = { readonly sessionId: string | null; readonly answer: Buffer };
@@ -44,24 +47,29 @@ export class StdioHost {
   }
 
   /** Answers an `initialize`: the first use of a server starts it. */
-  async open({ generation, key, principal }: Opening, incoming: Incoming): Promise<Opened | Refusal> {
+  async open({ generation, isDiscovery, key, principal }: Opening, incoming: Incoming): Promise<Opened | Refusal> {
     const spec = await this.#options.specs.get(key, generation);
     if (!isLaunchSpec(spec)) return spec;
     this.#options.pool.retireOthers(key, generation);
     const capabilities = declaredCapabilities(incoming.bytes, incoming.message);
     switch (spec.isolation) {
       case 'session':
-        return this.#openAlone(key, spec, { incoming, capabilities });
+        return this.#openAlone(key, spec, { incoming, capabilities, isDiscovery });
       case 'principal': {
         // Clients that declared different things cannot be told apart by the process: each kind has one.
         const name = `${nameOf(key, spec)}/${principal}/${digestOf(incoming)}`;
         const joined = await this.#joint.join(name, () => this.#startJoint(key, spec, incoming));
-        return 'code' in joined ? joined : this.#register(joined.process, asAnswerTo(incoming, joined.result), capabilities);
+        return 'code' in joined
+          ? joined
+          : this.#register(joined.process, asAnswerTo(incoming, joined.result), { capabilities, isDiscovery });
       }
       case 'shared': {
         const joined = await this.#joint.join(nameOf(key, spec), () => this.#startJoint(key, spec, ownInitialize(this.#options.version)));
         if ('code' in joined) return joined;
-        return this.#register(joined.process, asAnswerTo(incoming, ofShared(joined.result)), NO_CAPABILITIES);
+        return this.#register(joined.process, asAnswerTo(incoming, ofShared(joined.result)), {
+          capabilities: NO_CAPABILITIES,
+          isDiscovery,
+        });
       }
     }
   }
@@ -72,13 +80,15 @@ export class StdioHost {
     if (session === undefined || session.process.state !== 'ready') return null;
     const { organisationId, serverId } = session.process.key;
     if (organisationId !== key.organisationId || serverId !== key.serverId) return null;
-    session.lastUsedAtMs = session.process.lastUsedAtMs = this.#options.clock.nowMs();
+    this.touch(session);
     return session;
   }
 
   /** Marks the end of a request: idleness counts from here. */
   touch(session: Session): void {
-    session.lastUsedAtMs = session.process.lastUsedAtMs = this.#options.clock.nowMs();
+    session.lastUsedAtMs = this.#options.clock.nowMs();
+    if (session.isDiscovery) session.process.readAtMs = session.lastUsedAtMs;
+    else session.process.lastUsedAtMs = session.lastUsedAtMs;
   }
 
   /** Ends a session and what is in flight in it; a process of its own ends with it. */
@@ -88,7 +98,9 @@ export class StdioHost {
     running.sessions.delete(session.id);
     running.exchange.leave(session.id, refusal('session.gone', 'It was ended while this request was being answered.'));
     session.streams.close();
+    if (session.isDiscovery) running.readAtMs = 0;
     if (running.spec.isolation === 'session') this.#options.pool.end(running, 'its session ended');
+    else if (running.sessions.size === 0 && !running.hasClients) this.#options.pool.end(running, 'its lists were read');
   }
 
   /** Ends the process that the sessions of a generation share: its callers go to another host from now on. */
@@ -133,7 +145,7 @@ export class StdioHost {
   async #openAlone(
     key: ServerKey,
     spec: LaunchSpec,
-    { capabilities, incoming }: { incoming: Incoming; capabilities: ReadonlySet<string> },
+    { incoming, ...joining }: Joining & { readonly incoming: Incoming },
   ): Promise<Opened | Refusal> {
     const { pool, startTimeoutMs } = this.#options;
     const started = await pool.start(key, spec);
@@ -144,7 +156,7 @@ export class StdioHost {
       pool.end(started, 'it refused to initialize');
       return { sessionId: null, answer };
     }
-    return this.#register(started, answer, capabilities);
+    return this.#register(started, answer, joining);
   }
 
   /** A process that several sessions will use: the host itself tells it that it is initialised. */
@@ -163,13 +175,15 @@ export class StdioHost {
     return { process: started, result };
   }
 
-  #register(running: ServerProcess, answer: Buffer, capabilities: ReadonlySet<string>): Opened | Refusal {
+  #register(running: ServerProcess, answer: Buffer, { capabilities, isDiscovery }: Joining): Opened | Refusal {
     if (running.state !== 'ready') return refusal('upstream.unreachable', `${titleOf(running.spec)} ended while it was being opened.`);
     const id = randomBytes(SESSION_ID_BYTES).toString('base64url');
-    const lastUsedAtMs = (running.lastUsedAtMs = this.#options.clock.nowMs());
     const streams = new SessionStreams(this.#options.clock);
-    this.#sessions.set(id, { id, process: running, streams, lastUsedAtMs });
+    const session = { id, process: running, streams, isDiscovery, lastUsedAtMs: 0 };
+    this.touch(session);
+    this.#sessions.set(id, session);
     running.sessions.add(id);
+    if (!isDiscovery) running.hasClients = true;
     running.exchange.join({ id, capabilities, pass: (message, kind) => streams.general.append(message, kind) });
     return { sessionId: id, answer };
   }

@@ -70,7 +70,8 @@ export class McpEndpoint {
       return sendRefusal(response, refusal('rpc.invalid', 'Without an Mcp-Session-Id only initialize is answered.'), idTextOf(incoming));
     }
     const principal = header(request, STDIO_HOST.principalHeader) ?? '';
-    return this.#initialize(response, { key, generation, principal }, incoming);
+    const isDiscovery = header(request, STDIO_HOST.discoveryHeader) !== null;
+    return this.#initialize(response, { key, generation, principal, isDiscovery }, incoming);
   }
 
   /** What belongs to no request; with `Last-Event-ID` what came after that event, of whichever stream it was. */

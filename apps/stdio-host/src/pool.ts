@@ -20,6 +20,7 @@ export type PoolOptions = {
   readonly prepare: (key: ServerKey, spec: LaunchSpec) => Promise<OpenCarrier | Refusal>;
   /** Its sessions ended with it. */
   readonly onGone: (process: ServerProcess) => void;
+  readonly onListChanged: (process: ServerProcess) => void;
 };
 
 /** The last failure of a server, for people. */
@@ -94,7 +95,7 @@ export class ProcessPool {
       if (running.state !== 'ready') continue;
       if (nowMs - running.startedAtMs >= this.#options.lifetimeMs) running.retiredAtMs ??= nowMs;
       const idle = running.exchange.inFlight === 0;
-      const unused = idle && nowMs - running.lastUsedAtMs >= this.#options.idleMs;
+      const unused = idle && nowMs - Math.max(running.lastUsedAtMs, running.readAtMs) >= this.#options.idleMs;
       const retired = running.retiredAtMs !== null && (idle || nowMs - running.retiredAtMs >= RETIRED_MS);
       if (unused || retired) this.end(running, unused ? 'idle' : 'its lifetime is over, or a newer generation took its place');
     }
@@ -115,12 +116,9 @@ export class ProcessPool {
   }
 
   #run(key: ServerKey, spec: LaunchSpec, open: OpenCarrier): ServerProcess {
-    const { clock, events, log, onGone } = this.#options;
+    const { clock, events, log, onGone, onListChanged } = this.#options;
     const started = new ServerProcess({
-      key,
-      spec,
-      open,
-      clock,
+      ...{ key, spec, open, clock, onListChanged },
       onGone: (running, crash) => {
         this.#processes.delete(running);
         if (running.wasKilled) events.killed();

@@ -5,13 +5,16 @@ import { createListeningServer, isLoopbackName, makeHostCheck, mayReadMetrics, t
 import type { Metrics } from '@patchbay/telemetry';
 import type { Log } from './log.ts';
 import { sendJson, sendRefusal } from './http/answers.ts';
+import { EventResponse } from './http/event-response.ts';
 import type { McpEndpoint } from './mcp-endpoint.ts';
+import type { ListChanges } from './streams/list-changes.ts';
 
 export type ServerOptions = {
   readonly listener: PrivateListener;
   /** Whether this is what callers must present; compares in constant time. */
   readonly knows: (secret: string) => boolean;
   readonly endpoint: McpEndpoint;
+  readonly listChanges: Pick<ListChanges, 'attach' | 'detach'>;
   readonly metrics: Pick<Metrics, 'render'>;
   /** Told to stop: nothing new is taken. */
   readonly isStopping: () => boolean;
@@ -43,9 +46,18 @@ async function route(options: ServerOptions, request: IncomingMessage, response:
   if (!options.knows(bearer ?? '')) return sendRefusal(response, refusal('auth.invalid_token'));
   const ofStatus = STATUS_PATH.exec(path);
   if (ofStatus !== null && request.method === 'GET') return sendJson(response, 200, JSON.stringify(options.status(ofStatus[1] ?? null)));
+  if (path === STDIO_HOST.listChangesPath && request.method === 'GET') return tellOfLists(options, request, response);
   const [, organisationId, serverId] = MCP_PATH.exec(path) ?? [];
   if (organisationId === undefined || serverId === undefined) return sendRefusal(response, refusal('http.not_found'));
   return options.endpoint.handle({ request, response, key: { organisationId, serverId } });
+}
+
+function tellOfLists({ isStopping, listChanges }: ServerOptions, { headers }: IncomingMessage, response: ServerResponse): void {
+  if (isStopping()) return sendRefusal(response, refusal('stdio.stopping'));
+  const reader = new EventResponse(response);
+  const lastEventId = headers['last-event-id'];
+  response.on('close', () => listChanges.detach(reader));
+  listChanges.attach(reader, typeof lastEventId === 'string' ? lastEventId : null);
 }
 
 /** What needs no secret, because it names nothing but servers. False: something else was asked for. */

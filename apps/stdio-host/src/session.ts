@@ -6,5 +6,7 @@ export type Session = {
   readonly id: string;
   readonly process: ServerProcess;
   readonly streams: SessionStreams;
+  /** The control plane's, which reads lists. */
+  readonly isDiscovery: boolean;
   lastUsedAtMs: number;
 };

@@ -98,9 +98,17 @@ export const STDIO_HOST = {
    * apart that has a process for each.
    */
   placementKey: (organisationId: string, serverId: string, owner = '') => `${organisationId}/${serverId}/${owner}`,
+  /** On the control plane's `initialize`: the session reads lists, is no use of the server, and what the server tells in it is no news. */
+  discoveryHeader: 'patchbay-discovery',
+  /** GET, same secret: an event stream of StdioListChange, numbered; with `Last-Event-ID` what came after that event. */
+  listChangesPath: '/list-changes',
   /** GET, same secret: what runs now → StdioHostStatus; `?server=` (an id) asks for the processes of one server alone. */
   statusPath: '/status',
 } as const;
+
+/** A process of this stdio server has said that a list of its changed. */
+export const StdioListChange = z.object({ organisationId: OrganisationId, serverId: ServerId });
+export type StdioListChange = z.infer<typeof StdioListChange>;
 
 /** What one process may use with all that it starts; `kernel`: cannot be exceeded, `watched`: who exceeds it is ended. */
 export const StdioLimits = z.object({

@@ -261,7 +261,7 @@ export async function until<T>(look: () => Promise<T | null | undefined | false>
   throw new Error(`waited in vain for ${what}`);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -9,7 +9,10 @@ import type { Reply } from './reply.ts';
 function exchange(isolation: Isolation = 'session') {
   const sent: Record<string, unknown>[] = [];
   const send = (line: Buffer | string) => sent.push(JSON.parse(line.toString()) as Record<string, unknown>) > 0;
-  return { sent, on: new Exchange({ isolation, title: 'Stdio server "x"', send, tail: new OutputTail({}) }) };
+  return {
+    sent,
+    on: new Exchange({ isolation, title: 'Stdio server "x"', send, tail: new OutputTail({}), onListChanged: () => undefined }),
+  };
 }
 
 function incoming(message: object): Incoming {

@@ -17,6 +17,8 @@ export type ExchangeOptions = {
   readonly title: string;
   readonly send: (line: Buffer | string) => boolean;
   readonly tail: OutputTail;
+  /** The server says that a list of its changed. */
+  readonly onListChanged: () => void;
 };
 
 /** A server is trusted less than a caller in what it may cost, but its lists are legitimately large. */
@@ -217,8 +219,9 @@ export class Exchange {
       if (requestId !== null) this.#asked.withdraw(requestId)?.pass(toOneLine(line), 'passing');
       return;
     }
+    if (method.endsWith('/list_changed')) this.#options.onListChanged();
     // Of a process that different people share, only what is true for all of them leaves it.
-    if (this.#options.isolation === 'shared' && !method.endsWith('/list_changed')) return;
+    else if (this.#options.isolation === 'shared') return;
     const [flight, ...others] = method === 'notifications/message' ? this.#flights.list() : [];
     // A log message names no request: it belongs to the one that is alone.
     if (flight !== undefined && others.length === 0) return flight.reply.pass(toOneLine(line), 'passing');

@@ -15,6 +15,8 @@ export type ServerProcessOptions = {
   readonly clock: { nowMs(): number };
   /** Once; `crash` tells whether nobody had asked it to stop, and in which state it was. */
   readonly onGone: (process: ServerProcess, crash: 'starting' | 'ready' | null) => void;
+  /** It told its clients that a list of its changed. */
+  readonly onListChanged: (process: ServerProcess) => void;
 };
 
 /** What programs write that find no network. */
@@ -30,7 +32,12 @@ export class ServerProcess {
   readonly exchange: Exchange;
   readonly startedAtMs: number;
   readonly sessions = new Set<string>();
+  /** By a client: that its lists are read is no use of it. */
   lastUsedAtMs: number;
+  /** When it was last asked for its lists, while that goes on; else 0. */
+  readAtMs = 0;
+  /** Whether it has ever served anybody but the control plane. */
+  hasClients = false;
   state: 'starting' | 'ready' | 'stopping' | 'gone' = 'starting';
   /** Once it is gone: whether we had to kill it, and how it came about. */
   wasKilled = false;
@@ -41,7 +48,7 @@ export class ServerProcess {
   readonly #onGone: ServerProcessOptions['onGone'];
   #startFailure: string | null = null;
 
-  constructor({ key, spec, open, clock, onGone }: ServerProcessOptions) {
+  constructor({ key, spec, open, clock, onGone, onListChanged }: ServerProcessOptions) {
     this.key = key;
     this.spec = spec;
     this.#onGone = onGone;
@@ -52,6 +59,8 @@ export class ServerProcess {
       title: titleOf(spec),
       tail: this.tail,
       send: (line) => this.#carrier.send(line),
+      // What it says to the control plane alone would only have its lists read again.
+      onListChanged: () => this.hasClients && onListChanged(this),
     });
     this.#carrier = open({
       tail: this.tail,

@@ -1,6 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import { CataloguePartHeader, type Catalogue, type CatalogueEntryKind, type ServerId } from '@patchbay/contracts';
 import type { z } from 'zod';
+import { contractKey } from './conditional.ts';
 import type { Discovered } from './discover.ts';
+import type { FoundEntry } from './entries.ts';
 
 /** A catalogue as it travels to pods: a header line, then the server's own definitions end to end. The same offer gives the same bytes. */
 export function encodeCataloguePart(serverId: ServerId, found: Discovered): Buffer {
@@ -33,6 +36,13 @@ export function readCatalogueHeader(bytes: Uint8Array): { readonly header: Catal
   const part = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = part.indexOf(0x0a);
   return { header: CataloguePartHeader.parse(JSON.parse(part.toString('utf8', 0, end))), definitions: part.subarray(end + 1) };
+}
+
+/** What of a part depends on the client, and how; nothing when the server called itself otherwise then. */
+export function needsIn(bytes: Uint8Array, serverInfo: Discovered['serverInfo']): ReadonlyMap<string, FoundEntry['needs']> {
+  const { header } = readCatalogueHeader(bytes);
+  if (!isDeepStrictEqual(header.serverInfo, serverInfo)) return new Map();
+  return new Map(header.entries.flatMap((entry) => (entry.needs.length === 0 ? [] : [[contractKey(entry), entry.needs]])));
 }
 
 const EMPTY: Catalogue['observed'] = { tools: [], prompts: [], resources: [], resourceTemplates: [] };

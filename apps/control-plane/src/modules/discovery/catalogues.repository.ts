@@ -25,6 +25,15 @@ export async function serverToAsk(tx: Tx, organisationId: OrganisationId, server
   return { server, secrets, found: catalogue };
 }
 
+/** The part that was found last for this generation of the server; null: there is none. */
+export async function observedPart(tx: Tx, { generation, id, organisationId }: Server): Promise<Uint8Array | null> {
+  const row = await tx.serverCatalogue.findUnique({
+    where: { organisationId_serverId: { organisationId, serverId: id } },
+    select: { generation: true, observed: true },
+  });
+  return row?.generation === generation ? row.observed : null;
+}
+
 /** `isSilent`: the last attempt failed. */
 export type StandingCatalogue = { readonly acceptedPart: string | null; readonly isSilent: boolean };
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type OfferTo, withConditional } from './conditional.ts';
+import { contractKey, type KnownNeeds, type OfferTo, withConditional } from './conditional.ts';
 import type { FoundEntry } from './entries.ts';
 import { LIMITS } from './limits.ts';
 
@@ -17,12 +17,13 @@ function server(rules: Record<string, (declared: Record<string, unknown>) => boo
   };
 }
 
+const NOTHING: KnownNeeds = async () => new Map();
 const needsOf = (entries: readonly FoundEntry[]): unknown => Object.fromEntries(entries.map(({ name, needs }) => [name, needs]));
 
 test('a server that offers everybody the same is asked once more and no further', async () => {
   const { asked, offerTo } = server({ a: () => true });
   const plain = [tool('a')];
-  expect(await withConditional(plain, offerTo)).toBe(plain);
+  expect(await withConditional(plain, offerTo, NOTHING)).toBe(plain);
   expect(asked).toHaveLength(1);
 });
 
@@ -34,7 +35,7 @@ test('what only some clients are shown is kept with what shows it, behind what a
     both: ({ roots, sampling }) => roots !== undefined && sampling !== undefined,
     a: () => true,
   });
-  expect(needsOf(await withConditional([tool('a')], offerTo))).toEqual({
+  expect(needsOf(await withConditional([tool('a')], offerTo, NOTHING))).toEqual({
     a: [],
     ask: [['elicitation.form'], ['elicitation.url']],
     link: [['elicitation.url']],
@@ -49,16 +50,27 @@ test('what has come up between two looks is offered to everybody', async () => {
     looks += 1;
     return looks === 1 ? [tool('a'), tool('new')] : [tool('a'), tool('new'), tool('later')];
   };
-  expect(needsOf(await withConditional([tool('a')], offerTo))).toEqual({ a: [], new: [] });
+  expect(needsOf(await withConditional([tool('a')], offerTo, NOTHING))).toEqual({ a: [], new: [] });
 });
 
 test('a server that does not speak to such clients offers what it offers to all', async () => {
   const plain = [tool('a')];
-  expect(await withConditional(plain, async () => null)).toBe(plain);
+  expect(await withConditional(plain, async () => null, NOTHING)).toBe(plain);
 });
 
 test('both together stay within the limits of one catalogue', async () => {
   const plain = Array.from({ length: LIMITS.entries - 1 }, (_, index) => tool(`t${index}`));
   const { offerTo } = server({ x: ({ roots }) => roots !== undefined, y: ({ roots }) => roots !== undefined });
-  expect((await withConditional(plain, offerTo)).slice(-2).map(({ name }) => name)).toEqual([`t${LIMITS.entries - 2}`, 'x']);
+  expect((await withConditional(plain, offerTo, NOTHING)).slice(-2).map(({ name }) => name)).toEqual([`t${LIMITS.entries - 2}`, 'x']);
+});
+
+test('what was found to depend on the client before is not found out again, until something of it is new', async () => {
+  const rules = { a: () => true, think: ({ sampling }: Record<string, unknown>) => sampling !== undefined };
+  const known: KnownNeeds = async () => new Map([[contractKey(tool('think')), [['sampling']]]]);
+  const same = server(rules);
+  expect(needsOf(await withConditional([tool('a')], same.offerTo, known))).toEqual({ a: [], think: [['sampling']] });
+  expect(same.asked).toHaveLength(1);
+  const grown = server({ ...rules, root: ({ roots }) => roots !== undefined });
+  expect(needsOf(await withConditional([tool('a')], grown.offerTo, known))).toMatchObject({ think: [['sampling']], root: [['roots']] });
+  expect(grown.asked).toHaveLength(6);
 });

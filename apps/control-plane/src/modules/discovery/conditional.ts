@@ -18,14 +18,29 @@ const EVERYTHING = { elicitation: { form: {}, url: {} }, roots: {}, sampling: { 
 /** What the server offers a client that declares these; null when it does not say. */
 export type OfferTo = (capabilities: object) => Promise<readonly FoundEntry[] | null>;
 
+/** What an earlier look found that entries need, by `contractKey`. Asked only when there is something to know. */
+export type KnownNeeds = () => Promise<ReadonlyMap<string, FoundEntry['needs']>>;
+
+/** The same for an entry on which callers rely for the same. */
+export function contractKey({ contractHash, kind, name }: Pick<FoundEntry, 'contractHash' | 'kind' | 'name'>): string {
+  return `${kind} ${contractHash} ${name}`;
+}
+
 /**
  * Adds what the server offers only to clients that declare something, with what that is: asked once more as a client that can do everything,
- * and, only when that shows more, once for each capability alone. What none of them shows alone needs all.
+ * and, only when that shows something that is not known yet, once for each capability alone. What none of them shows alone needs all.
  */
-export async function withConditional(plain: readonly FoundEntry[], offerTo: OfferTo): Promise<readonly FoundEntry[]> {
+export async function withConditional(
+  plain: readonly FoundEntry[],
+  offerTo: OfferTo,
+  knownNeeds: KnownNeeds,
+): Promise<readonly FoundEntry[]> {
   const has = new Set(plain.map(keyOf));
   const more = ((await offerTo(EVERYTHING)) ?? []).filter((entry) => !has.has(keyOf(entry)));
   if (more.length === 0) return plain;
+  const known = await knownNeeds();
+  const familiar = more.map((entry) => ({ ...entry, needs: known.get(contractKey(entry)) ?? [] }));
+  if (familiar.every(({ needs }) => needs.length > 0)) return [...plain, ...withinLimits(plain, familiar)];
   const shownTo = async (declared: object): Promise<ReadonlySet<string>> => new Set((await offerTo(declared))?.map(keyOf) ?? []);
   const shownBy = new Map<Unit, ReadonlySet<string>>();
   for (const unit of UNITS) shownBy.set(unit, await shownTo(CLIENT_CAPABILITIES[unit]));

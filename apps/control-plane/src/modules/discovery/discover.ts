@@ -10,7 +10,7 @@ import {
   type Era,
   isObject,
 } from '@patchbay/mcp-wire';
-import { withConditional } from './conditional.ts';
+import { type KnownNeeds, withConditional } from './conditional.ts';
 import { Conversation, expectResult, noMessage, type NoMessage, type RpcAnswer } from './conversation.ts';
 import { EntryCollector, type FoundEntry } from './entries.ts';
 import { DiscoveryFailed, quoted } from './failed.ts';
@@ -41,6 +41,8 @@ export type DiscoverInput = {
   readonly requestMs: number;
   /** Why the server need not be asked whether it is of the modern era; null: it must be. */
   readonly legacyBy: LegacyBy | null;
+  /** What offers of the server were found to need of a client, while it says it is the same; null: its offers cannot depend on one. */
+  readonly knownNeeds: ((serverInfo: Discovered['serverInfo']) => ReturnType<KnownNeeds>) | null;
   /** Told what everybody is offered, before the server is asked what it offers to some. */
   readonly onPlain?: (plain: Discovered) => Promise<void>;
 };
@@ -67,7 +69,7 @@ const LISTS: readonly { kind: CatalogueEntryKind; capability: string; method: st
  * Asks a server for all it offers, as a client without capabilities; a legacy one, which may show more to others, again as such. Throws
  * DiscoveryFailed or whatever the transport threw, but not for the sake of what only some clients are shown.
  */
-export async function discover({ transport, requestMs, legacyBy, onPlain }: DiscoverInput): Promise<Discovered> {
+export async function discover({ knownNeeds, legacyBy, onPlain, requestMs, transport }: DiscoverInput): Promise<Discovered> {
   const talk = new Conversation(transport, requestMs);
   const known = legacyBy === null ? null : await openKnownLegacy(talk, legacyBy);
   const opened = known ?? (await probeModern(talk)) ?? (await openLegacy(talk));
@@ -76,9 +78,10 @@ export async function discover({ transport, requestMs, legacyBy, onPlain }: Disc
   const said = { era, protocolVersion, serverInfo, capabilities, instructions, wasProbed: known === null };
   const plain = { ...said, entries: collector.entries, ttlMs: collector.ttlMs, notice: collector.notice() };
   // Beyond where a list was cut nothing can be compared.
-  if (era === 'modern' || collector.isCut) return plain;
+  if (era === 'modern' || collector.isCut || knownNeeds === null) return plain;
   await onPlain?.(plain);
-  return { ...plain, entries: await withConditional(plain.entries, (declared) => offerTo(talk, declared)) };
+  const offer = (declared: object) => offerTo(talk, declared);
+  return { ...plain, entries: await withConditional(plain.entries, offer, () => knownNeeds(serverInfo)) };
 }
 
 /** Ends what was opened. */

@@ -155,7 +155,8 @@ export class DiscoveryQueue {
     else if (name === 'maintain') await this.maintenance.run();
     else {
       const { organisationId, serverId } = DiscoverJob.parse(data);
-      return this.discovery.discover(organisationId, serverId, { isDoubted: name === 'probe' });
+      const outcome = await this.discovery.discover(organisationId, serverId, { isDoubted: name === 'probe' });
+      return outcome !== 'failed';
     }
     return true;
   }

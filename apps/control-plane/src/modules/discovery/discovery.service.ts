@@ -6,8 +6,9 @@ import { Meters, type Discovery } from '../../ops/meters.ts';
 import { type Server } from '../../prisma/index.ts';
 import { Changes, hashPart } from '../snapshot/index.ts';
 import { claimBareNames } from './bare-names.repository.ts';
-import { encodeCataloguePart } from './catalogue-part.ts';
-import { lockedCatalogue, serverToAsk, type ServerToAsk, writeCatalogue } from './catalogues.repository.ts';
+import { encodeCataloguePart, needsIn } from './catalogue-part.ts';
+import { lockedCatalogue, observedPart, serverToAsk, type ServerToAsk, writeCatalogue } from './catalogues.repository.ts';
+import type { KnownNeeds } from './conditional.ts';
 import { discover, type Discovered, type LegacyBy } from './discover.ts';
 import { wordsFor } from './failed.ts';
 import { LISTENED, type ListenedList } from './listen.ts';
@@ -36,19 +37,20 @@ export class DiscoveryService {
     return probedAt === null || this.platform.clock.now().getTime() - probedAt.getTime() > PROBED_LATELY_MS;
   }
 
-  /** One attempt; `isDoubted`: what was found of its era is not gone by. False when the server could not be asked, which is kept in words. A server that is gone or has changed meanwhile is left alone. */
-  async discover(organisationId: OrganisationId, serverId: ServerId, { isDoubted } = { isDoubted: false }): Promise<boolean> {
+  /** One attempt; `isDoubted`: what was found of its era is not gone by. `failed`: the server could not be asked, which is kept in words. A server that is gone or has changed meanwhile is left alone. */
+  async discover(organisationId: OrganisationId, serverId: ServerId, { isDoubted } = { isDoubted: false }): Promise<Discovery> {
     const asked = await this.platform.database.withOrganisation(organisationId, (tx) => serverToAsk(tx, organisationId, serverId));
     if (asked === null) {
       this.meters.discovered('gone');
-      return true;
+      return 'gone';
     }
     const { server, secrets } = asked;
     const attemptedAt = this.platform.clock.now();
     try {
       const transport = await this.transports.to(server, secrets);
       const known = legacyBy(asked, attemptedAt);
-      const input = { transport, requestMs: server.requestMs, legacyBy: isDoubted && known === 'lately' ? null : known };
+      const knownNeeds = isAskedByHost(server) ? null : (info: Discovered['serverInfo']) => this.#knownNeeds(server, info);
+      const input = { transport, requestMs: server.requestMs, legacyBy: isDoubted && known === 'lately' ? null : known, knownNeeds };
       // Whoever waits for a new or changed server waits no longer than for what everybody is offered.
       let early: Discovery | null = null;
       const onPlain = async (plain: Discovered): Promise<void> => void (early = await this.#accept(server, plain, attemptedAt));
@@ -58,14 +60,20 @@ export class DiscoveryService {
       const outcome = last === 'unchanged' ? (early ?? last) : last;
       this.meters.discovered(outcome);
       if (outcome === 'changed') this.found(serverId);
-      return true;
+      return outcome;
     } catch (error) {
       const words = wordsFor(error);
       this.platform.logger.warn({ organisationId, serverId, err: error }, 'discovery failed');
       this.meters.discovered('failed');
       await this.#keepFailure(server, words, attemptedAt);
-      return false;
+      return 'failed';
     }
+  }
+
+  /** Found out anew with each generation, and when the server itself is another. */
+  async #knownNeeds(server: Server, serverInfo: Discovered['serverInfo']): ReturnType<KnownNeeds> {
+    const part = await this.platform.database.withOrganisation(server.organisationId as OrganisationId, (tx) => observedPart(tx, server));
+    return part === null ? new Map() : needsIn(part, serverInfo);
   }
 
   async #accept(server: Server, discovered: Discovered, attemptedAt: Date): Promise<Discovery> {
@@ -111,6 +119,11 @@ const attemptedWith = ({ generation }: Server, attemptedAt: Date) => ({ generati
 const ERA_KEPT_MS = 86_400_000;
 /** Many pods may doubt one server at once, and one that contradicts itself is asked no more often. */
 const PROBED_LATELY_MS = 30_000;
+
+/** What all share is initialised by its host, without capabilities of a client. */
+function isAskedByHost({ isolation, kind }: Server): boolean {
+  return kind !== 'streamable-http' && isolation === 'shared';
+}
 
 function legacyBy({ found, server }: ServerToAsk, now: Date): LegacyBy | null {
   if (server.kind !== 'streamable-http') return 'host';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { OrganisationId, ServerId } from '@patchbay/contracts';
 import { Bounded } from '../../common/bounded.ts';
-import { Meters } from '../../ops/meters.ts';
+import { type Discovery, Meters } from '../../ops/meters.ts';
 import { Platform } from '../../platform.ts';
 import type { Listenable } from '../../prisma/index.ts';
 import { serverToAsk } from './catalogues.repository.ts';
@@ -10,6 +10,8 @@ import { DiscoveryFailed } from './failed.ts';
 import { listen, LISTENED, type ListenedList } from './listen.ts';
 import { ListenerLeases, shardOf } from './listener-leases.ts';
 import { ServerListener } from './server-listener.ts';
+import { StdioChanges } from './stdio-changes.ts';
+import { StdioHostListener, type StdioHostListenerDeps } from './stdio-host-listener.ts';
 import { Transports } from './transports.ts';
 
 const LOOK_EVERY_MS = 2_000;
@@ -28,6 +30,9 @@ export class Listeners {
   readonly #stopping = new Set<Promise<void>>();
   readonly #relists = new Bounded({ atOnceMax: RELISTS_AT_ONCE, waitingMax: Number.POSITIVE_INFINITY });
   readonly #leases: ListenerLeases;
+  readonly #stdioHosts: StdioHostListener[] = [];
+  readonly #stdioChanges: StdioChanges;
+  #shards: ReadonlySet<number> = new Set();
   #timer: NodeJS.Timeout | null = null;
   #looking: Promise<void> = Promise.resolve();
   #isWaiting = false;
@@ -43,6 +48,10 @@ export class Listeners {
       databaseUrl: platform.config.databaseUrl.reveal(),
       onError: (error) => platform.logger.warn({ err: error }, 'the connection that holds the listeners was lost'),
     });
+    this.#stdioChanges = new StdioChanges({
+      relist: (organisationId, serverId) => this.#relist(organisationId, serverId),
+      isOurs: (serverId) => this.#shards.has(shardOf(serverId)),
+    });
     meters.watchListeners(() => [...this.#listening.values()].map(({ isHeard }) => isHeard));
   }
 
@@ -50,6 +59,7 @@ export class Listeners {
   start(): void {
     this.#timer = setInterval(() => this.#lookSoon(), LOOK_EVERY_MS);
     this.#timer.unref();
+    for (const [index, open] of this.transports.listChanges().entries()) this.#stdioHosts.push(this.#listenToHost(index, open));
     // What a new server changes right after it was found is not to wait for the next look.
     this.discovery.found = (serverId) => {
       if (!this.#listening.has(serverId)) this.#lookSoon();
@@ -62,7 +72,7 @@ export class Listeners {
     if (this.#timer !== null) clearInterval(this.#timer);
     await this.#looking;
     this.#keepOnly(new Map());
-    await Promise.all(this.#stopping);
+    await Promise.all([...this.#stopping, ...this.#stdioHosts.map((listener) => listener.stop()), this.#stdioChanges.stop()]);
     await this.#leases.release();
   }
 
@@ -78,14 +88,16 @@ export class Listeners {
 
   async #look(): Promise<void> {
     try {
-      const shards = await this.#leases.renew();
+      this.#shards = await this.#leases.renew();
+      this.#stdioChanges.lookAgain();
       const found = await this.platform.lookups.serversToListenTo();
-      const ours = found.filter(({ serverId }) => shards.has(shardOf(serverId)));
+      const ours = found.filter(({ serverId }) => this.#shards.has(shardOf(serverId)));
       const wanted = new Map(ours.map((server) => [server.serverId as string, server]));
       this.#keepOnly(wanted);
       for (const server of wanted.values()) if (!this.#listening.has(server.serverId)) this.#listenTo(server);
     } catch (error) {
       this.platform.logger.warn({ err: error }, 'whom to listen to cannot be found out; nobody is meanwhile');
+      this.#shards = new Set();
       this.#keepOnly(new Map());
     }
   }
@@ -112,17 +124,29 @@ export class Listeners {
       listening.isHeard = outcome === 'listening';
       if (outcome !== 'listening') this.platform.logger.info({ organisationId, serverId, outcome, err: error }, 'a server is not heard');
     };
-    const relist = (): Promise<boolean> => this.#relist(organisationId, serverId);
+    const relist = (): Promise<Discovery> => this.#relist(organisationId, serverId);
     const listening: Listening = { key: keyOf(server), isHeard: false, listener: new ServerListener({ open, relist, heard }) };
     this.#listening.set(serverId, listening);
   }
 
-  async #relist(organisationId: OrganisationId, serverId: ServerId): Promise<boolean> {
+  #listenToHost(index: number, open: StdioHostListenerDeps['open']): StdioHostListener {
+    let wasHeard = true;
+    return new StdioHostListener({
+      open,
+      changed: (change) => this.#stdioChanges.changed(change),
+      heard: (isHeard, error) => {
+        if (!isHeard && wasHeard) this.platform.logger.info({ stdioHost: index, err: error }, 'a stdio host is not heard');
+        wasHeard = isHeard;
+      },
+    });
+  }
+
+  async #relist(organisationId: OrganisationId, serverId: ServerId): Promise<Discovery> {
     try {
-      return (await this.#relists.run(() => this.discovery.discover(organisationId, serverId))) ?? false;
+      return (await this.#relists.run(() => this.discovery.discover(organisationId, serverId))) ?? 'failed';
     } catch (error) {
       this.platform.logger.warn({ organisationId, serverId, err: error }, 'changed lists could not be read');
-      return false;
+      return 'failed';
     }
   }
 

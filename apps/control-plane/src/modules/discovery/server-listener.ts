@@ -1,21 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ListenedList, ListensToNobody } from './listen.ts';
+import { Relister, type RelisterDeps } from './relister.ts';
 
 export type ServerListenerDeps = {
   /** One stream: null once it is heard, then the lists that changed. */
   readonly open: (signal: AbortSignal) => AsyncIterable<ListenedList | null>;
-  /** Asks the server for its lists; false when they could not be had. Must not throw. */
-  readonly relist: () => Promise<boolean>;
+  /** Asks the server for its lists. Must not throw. */
+  readonly relist: RelisterDeps['relist'];
   /** That a stream stands, or that none could be opened. */
   readonly heard: (outcome: 'listening' | 'lost' | 'nobody', error: unknown) => void;
   readonly random?: () => number;
   readonly nowMs?: () => number;
 };
 
-/** A storm of changes is one look each quarter of a second, the first at once. */
-const LOOK_EVERY_MS = 250;
-const LOOK_AGAIN_MS = 5_000;
-const LOOKS_FAILED_MAX = 3;
 const BACK_AFTER_MS = 1_000;
 const BACK_AFTER_MS_MAX = 60_000;
 /** A stream that ends sooner is as good as none: each has the lists read anew. */
@@ -24,24 +21,24 @@ const NOBODY_FOR_MS = 15 * 60_000;
 
 /**
  * Listens to one server for as long as it is wanted and has its lists read again when they change: after each change, and each time it
- * listens anew, for nobody told what changed meanwhile. Never reads them twice at once.
+ * listens anew, for nobody told what changed meanwhile.
  */
 export class ServerListener {
   readonly #deps: ServerListenerDeps;
   readonly #stop = new AbortController();
   readonly #ended: Promise<unknown>;
-  #changed = false;
-  #looks: Promise<void> | null = null;
+  readonly #relister: Relister;
 
   constructor(deps: ServerListenerDeps) {
     this.#deps = deps;
+    this.#relister = new Relister(deps);
     this.#ended = this.#run();
   }
 
   /** Resolves when nothing of it is under way. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    await Promise.all([this.#ended, this.#looks]);
+    await Promise.all([this.#ended, this.#relister.stop()]);
   }
 
   async #run(): Promise<void> {
@@ -67,27 +64,11 @@ export class ServerListener {
           stoodAtMs ??= nowMs();
           heard('listening', null);
         }
-        this.#look();
+        this.#relister.changed();
       }
       return ended(null);
     } catch (error) {
       return ended(error);
-    }
-  }
-
-  #look(): void {
-    this.#changed = true;
-    this.#looks ??= this.#lookWhileChanged().finally(() => (this.#looks = null));
-  }
-
-  async #lookWhileChanged(): Promise<void> {
-    for (let failures = 0; this.#changed && !this.#isStopped; ) {
-      this.#changed = false;
-      const nextAt = performance.now() + LOOK_EVERY_MS;
-      const found = await this.#deps.relist();
-      failures = found ? 0 : failures + 1;
-      if (failures > 0 && failures < LOOKS_FAILED_MAX) this.#changed = true;
-      await this.#pause(found ? Math.max(0, nextAt - performance.now()) : LOOK_AGAIN_MS);
     }
   }
 

@@ -42,7 +42,7 @@ async function fakeHost(): Promise<FakeHost> {
 
 /** Which of the fakes was chosen: the one that an ordinary request then reaches. */
 async function chosen(server: typeof SERVER | (Omit<typeof SERVER, 'isolation'> & { isolation: 'session' }) = SERVER): Promise<number> {
-  const internal = await hosts.hostFor(server);
+  const { internal } = await hosts.hostFor(server);
   await internal.request('/marker');
   const index = fakes.findIndex(({ asked }) => asked.includes('/marker Bearer word'));
   for (const fake of fakes) fake.asked = [];

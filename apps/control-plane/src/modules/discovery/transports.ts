@@ -42,6 +42,11 @@ export class Transports implements OnApplicationShutdown {
     return serverProcesses(server, await this.#stdioHosts.statusesOf(server));
   }
 
+  /** What each host tells of changed lists. */
+  listChanges(): ReturnType<StdioHosts['listChanges']> {
+    return this.#stdioHosts.listChanges();
+  }
+
   async onApplicationShutdown(): Promise<void> {
     await this.#stdioHosts.close();
   }
@@ -50,11 +55,11 @@ export class Transports implements OnApplicationShutdown {
     const { organisationId, id, generation } = server;
     const host = await this.#stdioHosts.hostFor(server);
     return ({ method, headers, body, signal, timeoutMs }) =>
-      host.request(
+      (method === 'GET' ? host.streams : host.internal).request(
         STDIO_HOST.path(organisationId, id),
         {
           method,
-          headers: { ...headers, [STDIO_HOST.generationHeader]: generation },
+          headers: { ...headers, [STDIO_HOST.generationHeader]: generation, [STDIO_HOST.discoveryHeader]: '1' },
           ...(body === undefined ? {} : { body }),
           ...(signal && { signal }),
         },
