@@ -34,16 +34,20 @@ async function discovered(slug: string, url: string): Promise<Awaited<ReturnType
 /** A part of the present snapshot, as a gateway gets it. */
 async function partOf(kind: string, slug: string | null): Promise<string> {
   const id = slug === null ? null : (await api('GET', `/servers/${slug}`)).body.id;
-  const { organisationId } = (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0];
-  const { text: jws } = await installation.internal(INTERNAL_PATHS.manifest(organisationId));
-  const { parts } = JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as {
-    parts: { kind: string; key: string; hash: string }[];
-  };
+  const { organisationId, parts } = await manifest();
   const { hash } = parts.find((part) => part.kind === kind && (id === null || part.key === id)) ?? { hash: 'none' };
   return (await installation.internal(INTERNAL_PATHS.part(organisationId, hash))).text;
 }
 
-const serverPartOf = async (slug: string): Promise<{ silentSince?: string; catalogueMode?: string; clientProfile?: object }> =>
+async function manifest(): Promise<{ organisationId: string; needs: string[]; parts: { kind: string; key: string; hash: string }[] }> {
+  const { organisationId } = (await installation.internal(INTERNAL_PATHS.revisions)).body.organisations[0];
+  const { text: jws } = await installation.internal(INTERNAL_PATHS.manifest(organisationId));
+  return JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString());
+}
+
+const serverPartOf = async (
+  slug: string,
+): Promise<{ silentSince?: string; catalogueMode?: string; sampling?: string; clientProfile?: object }> =>
   JSON.parse(await partOf('server', slug));
 const cataloguePart = async (slug: string): Promise<{ leftOut?: string }> =>
   JSON.parse((await partOf('catalogue', slug)).split('\n')[0] ?? '');
@@ -361,6 +365,18 @@ test('whose lists a server makes is set with it, shown, and told to gateways', a
   expect((await api('PATCH', '/servers/moving', { catalogueMode: 'shared' })).body.catalogueMode).toBe('shared');
   expect((await serverPartOf('moving')).catalogueMode).toBeUndefined();
   expect((await api('PATCH', '/servers/moving', { catalogueMode: 'other' })).status).toBe(400);
+});
+
+test('whether a server may ask for completions is set with it, shown, and told to gateways, none of which may not know it', async () => {
+  const url = await legacy((_cursor, id) => `{"jsonrpc":"2.0","id":${id},"result":{"tools":[]}}`);
+  await register('thrifty', url);
+  expect((await api('GET', '/servers/thrifty')).body.sampling).toBe('relayed');
+  expect((await serverPartOf('thrifty')).sampling).toBeUndefined();
+  expect((await manifest()).needs).not.toContain('sampling');
+  expect((await api('PATCH', '/servers/thrifty', { sampling: 'refused' })).body.sampling).toBe('refused');
+  expect((await serverPartOf('thrifty')).sampling).toBe('refused');
+  expect((await manifest()).needs).toContain('sampling');
+  expect((await api('PATCH', '/servers/thrifty', { sampling: 'sometimes' })).status).toBe(400);
 });
 
 test('what the clients of an endpoint can take is set with it, shown, and told to gateways; nothing of it is left in the parts of others', async () => {

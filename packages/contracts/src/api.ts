@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ClientProfile } from './directory.ts';
 import { GrantId, OrganisationSlug, ServerId, ServerSlug, TokenId, UserId } from './ids.ts';
-import { CatalogueMode, EgressTarget, GrantSubject, GrantedTools, Isolation, ServerTimeouts } from './snapshot.ts';
+import { CatalogueMode, EgressTarget, GrantSubject, GrantedTools, Isolation, Sampling, ServerTimeouts } from './snapshot.ts';
 import { text } from './text.ts';
 
 /** RFC 9457 problem document. `code` is stable; `errors` points at fields (JSON Pointer) of the request's body. */
@@ -104,6 +104,7 @@ const common = {
   tags: z.array(text.min(1).max(64)).max(32).default([]),
   timeouts: ServerTimeouts.partial().default({}),
   catalogueMode: CatalogueMode.default('shared'),
+  sampling: Sampling.default('relayed'),
   /** Of the clients that the server's own endpoint is for. */
   clientProfile: ClientProfile.default({}),
 };
@@ -136,6 +137,7 @@ export const ServerChange = z.strictObject({
   tags: z.array(text.min(1).max(64)).max(32).optional(),
   timeouts: ServerTimeouts.partial().optional(),
   catalogueMode: CatalogueMode.optional(),
+  sampling: Sampling.optional(),
   /** As a whole: a member left out has no bound. */
   clientProfile: ClientProfile.optional(),
   url: z.union([httpUrl, socketUrl]).optional(),
@@ -155,6 +157,7 @@ const serverView = {
   tags: z.array(z.string()),
   timeouts: ServerTimeouts,
   catalogueMode: CatalogueMode,
+  sampling: Sampling,
   clientProfile: ClientProfile,
   /** The endpoint on the gateway. */
   mcpUrl: z.string(),
@@ -283,17 +286,3 @@ export type Token = z.infer<typeof Token>;
 /** The answer to minting: the only time the token itself is shown. */
 export const MintedToken = Token.extend({ token: z.string() });
 export type MintedToken = z.infer<typeof MintedToken>;
-
-/** Scopes of an API token. */
-export const ApiScope = z.enum([
-  'servers:read',
-  'servers:write',
-  'grants:read',
-  'grants:write',
-  'limits:read',
-  'limits:write',
-  'tokens:read',
-  'tokens:mint',
-  'organisations:write',
-]);
-export type ApiScope = z.infer<typeof ApiScope>;

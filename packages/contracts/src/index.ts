@@ -1,3 +1,4 @@
+export * from './api-scope.ts';
 export * from './api.ts';
 export * from './bootstrap-file.ts';
 export * from './directory.ts';

@@ -22,7 +22,7 @@ export const PartKind = z.enum(['organisation', 'server', 'catalogue', 'grants',
 export type PartKind = z.infer<typeof PartKind>;
 
 /** What a reader of this version can do with a manifest beyond its first form. A manifest may demand some of it by name. */
-export const MANIFEST_FEATURES: readonly string[] = ['limits', 'revocations'];
+export const MANIFEST_FEATURES: readonly string[] = ['limits', 'revocations', 'sampling'];
 
 /** What a pod must forget, whatever it has cached. Rides on the organisation's revision. */
 export const Invalidation = z.discriminatedUnion('kind', [
@@ -99,6 +99,10 @@ export type Isolation = z.infer<typeof Isolation>;
 export const CatalogueMode = z.enum(['shared', 'live']);
 export type CatalogueMode = z.infer<typeof CatalogueMode>;
 
+/** Whether a server may ask its clients for completions, which spends their money; `refused`: nobody is asked. */
+export const Sampling = z.enum(['relayed', 'refused']);
+export type Sampling = z.infer<typeof Sampling>;
+
 export const ServerTimeouts = z.object({
   /** Until the TCP (and TLS) connection stands. */
   connectMs: z.number().int().min(100).max(60_000),
@@ -126,6 +130,8 @@ export const ServerPart = z.object({
   barePrompts: z.array(z.string()),
   /** Left out where it is `shared`. */
   catalogueMode: CatalogueMode.default('shared'),
+  /** Left out where it is `relayed`; a manifest with one that is `refused` needs a reader that knows `sampling`. */
+  sampling: Sampling.default('relayed'),
   /** When the server last told what it offers, if asking it has failed since; left out while it answers. ISO 8601. */
   silentSince: z.string().nullable().default(null),
   /** Of the server's own endpoint; left out where its clients take anything. */

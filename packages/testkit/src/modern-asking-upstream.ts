@@ -54,6 +54,10 @@ const TOOLS: Readonly<Record<string, AskingTool>> = {
       return inputRequired({ inputRequests: { name: form('Who?'), said: sampling(), roots: inputRequired.listRoots() } });
     return text({ name: name.content, said: said.result.content, roots });
   },
+  ask_completion: ({ mcpReq }) => {
+    const said = inputResponse(mcpReq.inputResponses, 'said');
+    return said.kind === 'sampling' ? text(said.result.content) : inputRequired({ inputRequests: { said: sampling() } });
+  },
   ask_twice: ({ mcpReq }) => {
     const answer = inputResponse(mcpReq.inputResponses, 'name');
     const state = mcpReq.requestState<string>();

@@ -3,6 +3,7 @@ import type { CallContext } from '../pipeline/context.ts';
 import type { Bridge } from '../upstream/bridge/bridge.ts';
 import type { UpstreamTarget } from '../upstream/bridge/make-bridge.ts';
 import { exposedEventId, exposeRequest, exposeWithdrawal } from '../upstream/bridge/server-requests.ts';
+import { withoutContext } from '../upstream/sampling.ts';
 import { type Expose, exposeInputRequests, exposeUris } from './expose-uris.ts';
 
 /** The bridge of a call on the aggregated endpoint, where a server's URIs have other names; on its own endpoint the bridge as it is. */
@@ -16,7 +17,9 @@ export function exposeOnAggregate(ctx: CallContext, target: UpstreamTarget, brid
     eventId: bridge.eventId === null ? null : (id) => exposedEventId(target.server.slug, id),
     request(bytes, message) {
       const asked = bridge.request(bytes, message);
-      return asked === null ? null : exposeUris(exposeRequest(asked, message, target.server.slug), message, expose);
+      if (asked === null) return null;
+      const exposed = exposeUris(exposeRequest(asked, message, target.server.slug), message, expose);
+      return ctx.session === null ? exposed : withoutContext(exposed, message, ctx.session);
     },
     answer(bytes, message) {
       const answer = bridge.answer(bytes, message);

@@ -1,4 +1,4 @@
-import type { ServerId } from '@patchbay/contracts';
+import type { Sampling, ServerId } from '@patchbay/contracts';
 import type { SseEvent } from '@patchbay/mcp-wire';
 import { decide } from '@patchbay/policy';
 import type { ClientSession } from '../sessions/client-session.ts';
@@ -9,7 +9,7 @@ import type { ClientStream, EventPosition } from '../streams/client-stream.ts';
 import { ServerStream, type StreamPlace } from '../streams/server-stream.ts';
 import type { StreamOwner, Subscribed } from '../streams/stream-owner.ts';
 import type { StreamShares } from '../streams/stream-shares.ts';
-import { type StreamView, withoutOurPages } from '../streams/stream-view.ts';
+import { type Guard, guarded, type StreamView } from '../streams/stream-view.ts';
 import type { UpstreamStreamRequest } from '../streams/upstream-stream.ts';
 import { edgeEra } from '../upstream/edge-era.ts';
 import { streamHeaders } from '../upstream/headers.ts';
@@ -136,7 +136,7 @@ export class SessionStreams {
     const giveBack = this.#deps.shares.take(this.#input.session.organisationId);
     if (giveBack === null) return null;
     const { positions, stream: client } = this.#input;
-    const view = this.#withoutSubscribed(id, withoutOurPages(exposeStream({ slug }), this.#deps.ownOrigin));
+    const view = this.#withoutSubscribed(id, guarded(exposeStream({ slug }), this.#guardOf(id)));
     const carrying = { stream: client, view, answer: (response: string) => void this.#answer(id, response) };
     const stream = new ServerStream({
       locate: (useless) => this.#locate(id, useless).catch(() => 'later'),
@@ -148,6 +148,13 @@ export class SessionStreams {
     });
     this.#used.set(id, { opening, stream, giveBack });
     return stream;
+  }
+
+  #guardOf(id: ServerId): Guard {
+    const { owner, session } = this.#input;
+    const { ownOrigin, snapshots } = this.#deps;
+    const sampling = (): Sampling => snapshots.current(owner.organisationSlug)?.serversById.get(id)?.sampling ?? 'refused';
+    return { ownOrigin, session, sampling };
   }
 
   /** Where the client stands when it has this event. */

@@ -1,5 +1,6 @@
 import { isObject } from '@patchbay/mcp-wire';
 import type { CallContext } from '../pipeline/context.ts';
+import type { CompiledServer } from '../snapshot/compiled.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -22,6 +23,11 @@ export function declaredCapabilities({ body, era, message, session }: CallContex
 }
 
 const NONE: readonly string[] = [];
+
+/** What of it a server may know. */
+export function offerable(declared: readonly string[], { sampling }: Pick<CompiledServer, 'sampling'>): readonly string[] {
+  return sampling === 'relayed' ? declared : declared.filter((name) => name !== 'sampling');
+}
 
 /** Whether a client that declared these is offered what needs one of those sets. */
 export function suffices(declared: readonly string[], needs: readonly (readonly string[])[]): boolean {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Refusal, refusal } from '@patchbay/errors';
-import { sliceMember, splice } from '@patchbay/mcp-wire';
+import { sliceMember, type Span, splice } from '@patchbay/mcp-wire';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import { respondJson } from '../pipeline/respond.ts';
 import { clientFactsOf } from '../sessions/client-facts.ts';
@@ -10,6 +10,7 @@ import type { CompiledServer } from '../snapshot/compiled.ts';
 import type { Asked } from '../upstream/ask.ts';
 import { closeSession, readSession, sendInitialize } from '../upstream/open-session.ts';
 import { type ReachDeps, reach } from '../upstream/reach.ts';
+import { capabilitiesFor } from '../upstream/sampling.ts';
 import type { SessionRegistry } from '../upstream/session-registry.ts';
 import { readHostRefusal } from '../upstream/upstream-error.ts';
 import type { Upstream } from '../upstream/upstreams.ts';
@@ -47,9 +48,17 @@ export async function openForwarded(deps: ReachDeps, ctx: CallContext, server: C
   const upstream = await reach(deps, ctx, server);
   if ('code' in upstream) return upstream;
   const { id } = message;
+  const said = knownTo(server, body, message.capabilitiesSpan);
   const placing = { owner: randomUUID(), slug: server.slug };
-  const outcome = await openOnOne(upstream.ways, placing, (way) => initializeOver(upstream, way, { body, id }));
+  const outcome = await openOnOne(upstream.ways, placing, (way) => initializeOver(upstream, way, { body: said, id }));
   return 'code' in outcome ? outcome : { asked: outcome.opened, facts, upstream, way: outcome.way };
+}
+
+/** The client's own bytes, unless the server may not know all that it declares. */
+function knownTo({ sampling }: CompiledServer, body: Buffer, span: Span): Buffer {
+  const declared = body.subarray(span.start, span.end);
+  const known = capabilitiesFor(sampling, declared);
+  return known === declared ? body : splice(body, [{ ...span, replacement: known }]);
 }
 
 async function initializeOver(upstream: Upstream, way: Way, request: { body: Buffer; id: string | number }): Promise<Asked | Refusal> {

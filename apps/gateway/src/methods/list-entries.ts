@@ -4,7 +4,7 @@ import { exposeEntry } from '../aggregate/expose-entry.ts';
 import { isPermitted } from '../aggregate/is-permitted.ts';
 import type { CallContext } from '../pipeline/context.ts';
 import type { CompiledEntry, CompiledServer, CompiledSnapshot, EntryKind, ListedEntry } from '../snapshot/compiled.ts';
-import { suffices } from './declared-capabilities.ts';
+import { offerable, suffices } from './declared-capabilities.ts';
 import { listedEntry } from './listed-entry.ts';
 import { needsTaskOfSession } from './needs-task.ts';
 
@@ -62,7 +62,7 @@ function visibleOf(viewer: Viewer, server: CompiledServer, kind: EntryKind): Com
 }
 
 function isVisible({ ctx, declared }: Viewer, server: CompiledServer, entry: CompiledEntry): boolean {
-  if (!suffices(declared, entry.needs) || needsTaskOfSession(ctx, server, entry)) return false;
+  if (!suffices(offerable(declared, server), entry.needs) || needsTaskOfSession(ctx, server, entry)) return false;
   return isPermitted(ctx, server, decidedBy(ctx, server, entry));
 }
 

@@ -7,10 +7,11 @@ import { within } from '../directory/within.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import type { ClientStreams } from '../streams/client-streams.ts';
 import { ForwardedStream } from '../streams/forwarded-stream.ts';
-import { ALL_OF_IT, AS_IT_IS, type StreamView, withoutOurPages } from '../streams/stream-view.ts';
+import { ALL_OF_IT, AS_IT_IS, type Guard, guarded, type StreamView } from '../streams/stream-view.ts';
 import { type StreamOwner, streamOwnerOf, type Subscribed } from '../streams/stream-owner.ts';
 import { SessionSubscriptions, type SessionSubscriptionsDeps } from '../subscriptions/session-subscriptions.ts';
 import { readExposedEventId } from '../upstream/bridge/server-requests.ts';
+import type { CompiledServer } from '../snapshot/compiled.ts';
 import { edgeEra } from '../upstream/edge-era.ts';
 import { streamHeaders } from '../upstream/headers.ts';
 import { refuseBroken, refuseFailure } from '../upstream/judge.ts';
@@ -108,7 +109,7 @@ async function openFor(deps: OpenStreamDeps, ctx: CallContext, parts: Parts): Pr
   if (edgeEra(endpointServer, ctx.session) === 'modern') return openWhenStanding(forwarded, [subscriptions.open()]);
   const upstream = await reach(deps, ctx, endpointServer);
   if ('code' in upstream) return upstream;
-  const view = withoutOurPages(endpointServer.catalogueMode === 'live' ? ALL_OF_IT : AS_IT_IS, deps.ownOrigin);
+  const view = guarded(endpointServer.catalogueMode === 'live' ? ALL_OF_IT : AS_IT_IS, guardOf(deps, ctx, endpointServer));
   return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view, lastEventId: lastEventId ?? null });
 }
 
@@ -137,8 +138,14 @@ async function resumeOnAggregate(deps: OpenStreamDeps, ctx: CallContext, forward
   if (!isPermitted(ctx, server, { kind: 'server', name: server.slug })) return refusal('stream.position');
   const upstream = await reach(deps, ctx, server);
   if ('code' in upstream) return upstream;
-  const view = withoutOurPages(exposeStream(server), deps.ownOrigin);
+  const view = guarded(exposeStream(server), guardOf(deps, ctx, server));
   return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view, lastEventId: position.id });
+}
+
+function guardOf({ ownOrigin, snapshots }: OpenStreamDeps, { session, snapshot }: CallContext, { id }: CompiledServer): Guard {
+  if (session === null) throw new TypeError('a call without a session has no stream');
+  const organisationSlug = snapshot?.organisationSlug ?? '';
+  return { ownOrigin, session, sampling: () => snapshots.current(organisationSlug)?.serversById.get(id)?.sampling ?? 'refused' };
 }
 
 function ownerOf({ principal, session }: CallContext): SessionOwner {

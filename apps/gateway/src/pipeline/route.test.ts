@@ -42,6 +42,7 @@ function server(slug: string, tools: string[]): CompiledServer {
     generation: '1',
     hasCredential: false,
     catalogueMode: 'shared',
+    sampling: 'relayed',
     silentSince: null,
     catalogue,
   };

@@ -117,6 +117,7 @@ function serverOf(serverPart: CompiledPart | undefined, cataloguePart: CompiledP
     generation: part.generation,
     hasCredential: part.hasCredential,
     catalogueMode: part.catalogueMode,
+    sampling: part.sampling,
     ...profileIn(part),
     silentSince: part.silentSince,
     catalogue: cataloguePart?.kind === 'catalogue' ? introduced(cataloguePart.catalogue, part.slug) : null,

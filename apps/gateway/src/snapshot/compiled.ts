@@ -6,6 +6,7 @@ import type {
   OrganisationId,
   Revision,
   ServerId,
+  Sampling,
   ServerTimeouts,
 } from '@patchbay/contracts';
 import type { Era } from '@patchbay/mcp-wire';
@@ -57,6 +58,8 @@ export type CompiledServer = {
   readonly hasCredential: boolean;
   /** `live`: its lists are made for each caller's own session. */
   readonly catalogueMode: CatalogueMode;
+  /** Whether it may ask its clients for completions. */
+  readonly sampling: Sampling;
   /** Of its own endpoint. Absent: the clients that this is for take anything. */
   readonly clientProfile?: ClientProfile;
   /** When the server last told what it offers, if asking it has failed since. */

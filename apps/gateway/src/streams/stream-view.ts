@@ -1,6 +1,9 @@
+import type { Sampling } from '@patchbay/contracts';
 import type { ScannedMessage } from '@patchbay/mcp-wire';
+import type { ClientSession } from '../sessions/client-session.ts';
 import { asksForPageOf } from '../upstream/asking/links.ts';
 import type { Refused } from '../upstream/asking/takes-no-requests.ts';
+import { mayAsk, SAMPLING, SAMPLING_REFUSED, withoutContext } from '../upstream/sampling.ts';
 
 /** How an endpoint shows a server's own stream to its client. */
 export type StreamView = {
@@ -21,9 +24,28 @@ export function isOfLists({ kind, method }: Pick<ScannedMessage, 'kind' | 'metho
 
 const OUR_PAGE: Refused = { code: -32602, message: 'Only Patchbay points to its own pages.' };
 
-/** The same without requests that would send the client's user to a page of ours: those are for us alone to point to (security.md §14). */
-export function withoutOurPages(view: StreamView, ownOrigin: string): StreamView {
-  return { ...view, message: (bytes, message) => (asksForPageOf(ownOrigin, bytes, message) ? OUR_PAGE : view.message(bytes, message)) };
+export type Guard = {
+  /** Of the pages that only we may send people to. */
+  readonly ownOrigin: string;
+  readonly session: ClientSession;
+  /** Of the server, now: a stream lasts longer than a setting. */
+  readonly sampling: () => Sampling;
+};
+
+/**
+ * The same without requests that would send the client's user to a page of ours, for those are for us alone to point to (security.md §14),
+ * and without those for completions that the server may not have.
+ */
+export function guarded(view: StreamView, { ownOrigin, sampling, session }: Guard): StreamView {
+  return {
+    ...view,
+    message(bytes, message) {
+      if (asksForPageOf(ownOrigin, bytes, message)) return OUR_PAGE;
+      if (message.method !== SAMPLING) return view.message(bytes, message);
+      const shown = mayAsk(sampling(), message) ? view.message(bytes, message) : SAMPLING_REFUSED;
+      return Buffer.isBuffer(shown) ? withoutContext(shown, message, session) : shown;
+    },
+  };
 }
 
 /** As that, of a server whose lists are this session's own: it alone knows when they change. */

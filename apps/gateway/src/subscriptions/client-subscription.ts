@@ -5,6 +5,7 @@ import type { CallContext } from '../pipeline/context.ts';
 import { type ReachDeps, reach } from '../upstream/reach.ts';
 import type { Plan } from './plan.ts';
 import { subscribeTo, type Subscription } from './subscribe-to.ts';
+import { capabilitiesTextFor } from '../upstream/sampling.ts';
 import { SCAN } from '../upstream/scan-limits.ts';
 
 /** Of the server's side: to be written for the client, and that one of them has ended. */
@@ -48,10 +49,11 @@ export class ClientSubscription {
     const upstream = await reach(deps, ctx, plan.server);
     if ('code' in upstream) return upstream;
     const span = ctx.message?.clientCapabilitiesSpan ?? null;
+    const declared = span === null ? '{}' : ctx.body.toString('utf8', span.start, span.end);
     const subscription = await subscribeTo({
       upstream,
       filter: plan.filter,
-      clientCapabilities: span === null ? '{}' : ctx.body.toString('utf8', span.start, span.end),
+      clientCapabilities: capabilitiesTextFor(plan.server.sampling, declared),
       notified: this.#notify(plan),
       ended: () => this.#listener.ended(),
     });

@@ -120,7 +120,8 @@ export class UpstreamCall {
     const { ctx, owner, target } = this.#input;
     const end = await this.#runDialling(null);
     if (end.kind !== 'input-required' || owner.clientSession === null) return end;
-    const asked = { ctx, session: owner.clientSession, slug: target.server.slug, downstream: this.#downstream };
+    const { sampling, slug } = target.server;
+    const asked = { ctx, session: owner.clientSession, slug, sampling, downstream: this.#downstream };
     this.#rounds = new InputRounds(this.#deps.rounds, asked);
     return this.#rounds.run(end.required, () => this.#runDialling(null));
   }

@@ -11,6 +11,7 @@ import type { Tombstones } from '../sessions/tombstones.ts';
 import { usesServer } from '../sessions/used-servers.ts';
 import type { Declared } from './asking/declared.ts';
 import { closeSession, openSession, type SessionOpening, WITHOUT_CLIENT } from './open-session.ts';
+import { capabilitiesTextFor } from './sampling.ts';
 import type { Upstream } from './upstreams.ts';
 import { type LocatedSession, openOnOne } from './ways.ts';
 
@@ -69,7 +70,7 @@ async function openingFor(states: Pick<SessionStates, 'current'>, { server }: Up
   return {
     logLevel: level,
     subscriptions: subscriptions.filter(({ serverId }) => serverId === server.id).map(({ uri }) => uri),
-    capabilities,
+    capabilities: capabilitiesTextFor(server.sampling, capabilities),
     clientInfo: clientInfo ?? WITHOUT_CLIENT.clientInfo,
     protocolVersion: isLegacyVersion(protocolVersion) ? protocolVersion : WITHOUT_CLIENT.protocolVersion,
   };

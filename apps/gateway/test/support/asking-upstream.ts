@@ -113,6 +113,20 @@ function askingServer({ executed, levels, opened, subscriptions }: State): McpSe
     const greeting = sampled.content.type === 'text' ? sampled.content.text : '?';
     return text(`${greeting} ${String(elicited.content?.['name'])} of ${listed.roots[0]?.uri ?? '?'}`);
   });
+  const completion = {
+    messages: [{ role: 'user' as const, content: { type: 'text' as const, text: 'Greet' } }],
+    includeContext: 'thisServer' as const,
+    maxTokens: 9,
+  };
+  const said = (result: Promise<{ model: string }>): Promise<ReturnType<typeof text>> =>
+    result.then(
+      ({ model }) => text(model),
+      (error: unknown) => text(String(error)),
+    );
+  tool('sample', (extra) => said(extra.sendRequest({ method: 'sampling/createMessage', params: completion }, CreateMessageResultSchema)));
+  tool('sample_elsewhere', () =>
+    said(server.server.request({ method: 'sampling/createMessage', params: completion }, CreateMessageResultSchema)),
+  );
   tool('progress_and_ask', async (extra) => {
     const progressToken = extra._meta?.progressToken;
     const report = async (progress: number): Promise<void> => {

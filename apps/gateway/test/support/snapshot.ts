@@ -31,6 +31,7 @@ export type ServerSpec = {
   /** Tools that everyone may use, and nothing else of it; without: everything. */
   readonly grantedTools?: string[];
   readonly catalogueMode?: 'shared' | 'live';
+  readonly sampling?: 'relayed' | 'refused';
   readonly isDiscovered?: boolean;
   readonly silentSince?: string;
   readonly leftOut?: string;
@@ -113,6 +114,7 @@ function serverOf({ era, slug, url, ...spec }: ServerSpec): CompiledServer {
     generation: spec.generation ?? 'g1',
     hasCredential: spec.hasCredential ?? false,
     catalogueMode: spec.catalogueMode ?? 'shared',
+    sampling: spec.sampling ?? 'relayed',
     silentSince: spec.silentSince ?? null,
     clientProfile: spec.clientProfile ?? {},
     catalogue: spec.isDiscovered === false ? null : catalogue,

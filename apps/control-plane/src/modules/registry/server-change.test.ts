@@ -21,6 +21,7 @@ const server: Server = {
   args: [],
   isolation: 'session',
   catalogueMode: 'shared',
+  sampling: 'relayed',
   nameLengthMax: null,
   namePunctuation: null,
   toolsMax: null,

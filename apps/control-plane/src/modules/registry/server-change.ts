@@ -48,6 +48,7 @@ export function applyChange(
     connectMs: change.timeouts?.connectMs ?? before.connectMs,
     requestMs: change.timeouts?.requestMs ?? before.requestMs,
     catalogueMode: change.catalogueMode ?? before.catalogueMode,
+    sampling: change.sampling ?? before.sampling,
     ...(change.clientProfile === undefined ? {} : profileColumns(change.clientProfile)),
     url: change.url ?? before.url,
     command: change.command ?? before.command,

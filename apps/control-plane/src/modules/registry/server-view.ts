@@ -24,6 +24,7 @@ export function viewServer(row: ServerRow, endpoints: { gatewayUrl: URL; organis
     tags: row.tags,
     timeouts: { connectMs: row.connectMs, requestMs: row.requestMs },
     catalogueMode: row.catalogueMode,
+    sampling: row.sampling,
     clientProfile: profileOf(row) ?? {},
     mcpUrl: `${endpoints.gatewayUrl.href.replace(/\/$/, '')}/${endpoints.organisation}/${row.slug}/mcp`,
     ...statusOf(row),

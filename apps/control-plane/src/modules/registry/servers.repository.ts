@@ -36,6 +36,7 @@ export class ServersRepository {
       connectMs,
       requestMs,
       catalogueMode: input.catalogueMode,
+      sampling: input.sampling,
       ...profileColumns(input.clientProfile),
     };
     const own =

@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import type {
-  EgressOpening,
-  GrantsPart,
-  Manifest,
-  OrganisationId,
-  OrganisationPart,
-  OrganisationSlug,
-  PartHash,
-  PartKind,
-  ServerPart,
+import {
+  type EgressOpening,
+  type GrantsPart,
+  MANIFEST_FEATURES,
+  type Manifest,
+  type OrganisationId,
+  type OrganisationPart,
+  type OrganisationSlug,
+  type PartHash,
+  type PartKind,
+  type ServerPart,
 } from '@patchbay/contracts';
 import type { z } from 'zod';
 import type { Grant } from '../../prisma/index.ts';
@@ -27,6 +28,8 @@ export type BuiltPart = {
   readonly hash: PartHash;
   readonly length: number;
   readonly bytes: Buffer | null;
+  /** What a reader must know to enforce it, where its kind does not say that. */
+  readonly needs?: string;
 };
 
 /** The parts of a snapshot. The same rows give the same bytes, so that an unchanged part keeps its hash. */
@@ -45,7 +48,12 @@ export function buildParts(
   };
   return [
     jsonPart('organisation', organisation.id, settings),
-    ...rows.servers.map((server) => jsonPart('server', server.id, serverPart(server, rows))),
+    ...rows.servers.map(
+      (server): BuiltPart => ({
+        ...jsonPart('server', server.id, serverPart(server, rows)),
+        ...(server.sampling === 'refused' ? { needs: 'sampling' } : {}),
+      }),
+    ),
     ...rows.catalogues.map(
       ({ serverId, hash, length }): BuiltPart => ({ kind: 'catalogue', key: serverId, hash: hash as PartHash, length, bytes: null }),
     ),
@@ -57,7 +65,7 @@ export function buildParts(
 
 /** What a reader must know to enforce these parts: one that does not know of them would let pass what they refuse. */
 export function needsOf(parts: readonly BuiltPart[]): string[] {
-  return ['limits', 'revocations'].filter((feature) => parts.some(({ kind }) => kind === feature));
+  return MANIFEST_FEATURES.filter((feature) => parts.some(({ kind, needs }) => kind === feature || needs === feature));
 }
 
 /** A part's line in the manifest. */
@@ -80,6 +88,7 @@ function serverPart(server: TenantRows['servers'][number], { bareNames, catalogu
     bareTools: held('tool'),
     barePrompts: held('prompt'),
     ...(server.catalogueMode === 'shared' ? {} : { catalogueMode: server.catalogueMode }),
+    ...(server.sampling === 'relayed' ? {} : { sampling: server.sampling }),
     ...(silentSince === null ? {} : { silentSince: silentSince.toISOString() }),
     clientProfile: profileOf(server),
   };

@@ -13,6 +13,7 @@ import type { GeneralStreams } from './general-streams.ts';
 import type { HeldStreamDeps } from './held-stream.ts';
 import type { HeldStreams } from './held-streams.ts';
 import { leadsTo, linksOf, URL_ELICITATION_REQUIRED } from './links.ts';
+import { mayAsk, SAMPLING_REFUSED } from '../sampling.ts';
 import { isQuestionMethod, type Question, toQuestion } from './question.ts';
 import type { Refused } from './takes-no-requests.ts';
 import type { ParkedCall, RequestStates, WaitingQuestion } from './request-state.ts';
@@ -107,6 +108,8 @@ export class Asking {
   /** Takes a request of the server: what it is told at once, or null: `onQuiet` is called with all that it asked, once it is quiet. */
   take(bytes: Buffer, message: ScannedMessage, onQuiet: (questions: readonly Question[]) => void): Refused | null {
     if (!this.canAsk || !isQuestionMethod(message.method)) return UNKNOWN;
+    // Whatever it was opened with: its admin may have said so since.
+    if (!mayAsk(this.#input.target.server.sampling, message)) return SAMPLING_REFUSED;
     const { paramsSpan } = message;
     const params: unknown = paramsSpan === null ? {} : JSON.parse(bytes.toString('utf8', paramsSpan.start, paramsSpan.end));
     const lacking = lackingFor(this.declared, message.method, params);
@@ -116,7 +119,7 @@ export class Asking {
     }
     if (isObject(params) && typeof params['url'] === 'string' && leadsTo(this.#deps.ownOrigin, params['url']))
       return { code: -32602, message: 'Only Patchbay points to its own pages.' };
-    const question = toQuestion(bytes, message, this.#attribution());
+    const question = toQuestion(bytes, message, { attribution: this.#attribution(), capabilities: this.declared.capabilities });
     if (question === null) return { code: -32602, message: 'The parameters are no object.' };
     this.#gathering ??= new Gathering((questions) => {
       this.#gathering = null;

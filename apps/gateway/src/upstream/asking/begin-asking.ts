@@ -16,7 +16,7 @@ export type Begun = Asking | { readonly answer: Buffer };
 export function beginAsking(deps: AskingDeps, ctx: CallContext, target: UpstreamTarget): Begun | Refusal {
   const { message } = ctx;
   if (message === null) return refusal('internal');
-  const declared = declaredBy(ctx.body, message);
+  const declared = declaredBy(ctx.body, message, target.server.sampling);
   if ('code' in declared) return declared;
   for (const member of ['inputResponses', 'requestState'] as const)
     if (message.wrongTypes.includes(member)) return refusal('rpc.params', `params.${member} has the wrong type.`);

@@ -10,7 +10,7 @@ function declared(capabilities: object, logLevel?: string): Declared {
   const body = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 't', _meta } }));
   const scanned = scanMessage(body);
   if (!scanned.ok) throw new Error(scanned.refusal.code);
-  const read = declaredBy(body, scanned.message);
+  const read = declaredBy(body, scanned.message, 'relayed');
   if ('code' in read) throw new Error(read.code);
   return read;
 }

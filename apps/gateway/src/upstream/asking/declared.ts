@@ -1,8 +1,10 @@
 import { isObject } from '@patchbay/mcp-wire';
 import { createHash } from 'node:crypto';
+import type { Sampling } from '@patchbay/contracts';
 import { type Refusal, refusal } from '@patchbay/errors';
 import type { ScannedMessage } from '@patchbay/mcp-wire';
 import { LRUCache } from 'lru-cache';
+import { capabilitiesTextFor } from '../sampling.ts';
 import { canonicalJson } from './canonical-json.ts';
 
 /** What a modern client declared with its request, as far as a session with a legacy server is opened with it. */
@@ -31,10 +33,11 @@ const DIGEST_CHARACTERS = 22;
 /** By the bytes that were sent: a client says the same with each request. */
 const known = new LRUCache<string, Declared>({ max: KNOWN_MAX });
 
-/** Never more than what was declared. A refusal for a log level that there is not. */
-export function declaredBy(body: Buffer, { clientCapabilitiesSpan, logLevel }: ScannedMessage): Declared | Refusal {
+/** What the client declared, as far as its server may know; never more. A refusal for a log level that there is not. */
+export function declaredBy(body: Buffer, { clientCapabilitiesSpan, logLevel }: ScannedMessage, sampling: Sampling): Declared | Refusal {
   if (logLevel !== null && !LOG_LEVELS.has(logLevel)) return refusal('rpc.params', 'params._meta.logLevel is not a log level.');
-  const text = clientCapabilitiesSpan === null ? '{}' : body.toString('utf8', clientCapabilitiesSpan.start, clientCapabilitiesSpan.end);
+  const said = clientCapabilitiesSpan === null ? '{}' : body.toString('utf8', clientCapabilitiesSpan.start, clientCapabilitiesSpan.end);
+  const text = capabilitiesTextFor(sampling, said);
   if (text === '{}' && logLevel === null) return NOTHING_DECLARED;
   const key = `${logLevel ?? ''} ${text}`;
   const before = known.get(key);

@@ -7,7 +7,7 @@ function asked(text: string, attribution: string | null = null): Question | null
   const bytes = Buffer.from(text);
   const scanned = scanMessage(bytes);
   if (!scanned.ok) throw new Error(scanned.refusal.code);
-  return toQuestion(bytes, scanned.message, attribution);
+  return toQuestion(bytes, scanned.message, { attribution, capabilities: '{"sampling":{}}' });
 }
 
 it('keeps what the server wrote, number by number, but for what belongs to a request of its own', () => {
@@ -20,6 +20,11 @@ it('keeps what the server wrote, number by number, but for what belongs to a req
     request:
       '{"method":"elicitation/create","params":{"message":"Which?","requestedSchema":{"maximum":9007199254740993},"_meta":{"x":2.0}}}',
   });
+});
+
+it('is not for the context of other servers where its client gives none (trap 26)', () => {
+  const request = '{"jsonrpc":"2.0","id":0,"method":"sampling/createMessage","params":{"includeContext":"allServers","maxTokens":1}}';
+  expect(asked(request)?.request).toBe('{"method":"sampling/createMessage","params":{"includeContext":"none","maxTokens":1}}');
 });
 
 it('keeps the type of its id, zero and text included (trap 8)', () => {

@@ -1,4 +1,5 @@
-import { memberOf, type ScannedMessage, sliceMember, sliceObject, splice, withoutMembers } from '@patchbay/mcp-wire';
+import { memberOf, MODERN_VERSION, type ScannedMessage, sliceMember, sliceObject, splice, withoutMembers } from '@patchbay/mcp-wire';
+import { paramsWithoutContext, SAMPLING } from '../sampling.ts';
 
 /** What a legacy server asks its client for, as an input request of revision 2026-07-28. */
 export type Question = {
@@ -25,17 +26,29 @@ export function isQuestionMethod(method: string): method is QuestionMethod {
   return QUESTION_METHODS.some((each) => each === method);
 }
 
-/** `attribution`: said before the message of an elicitation, where the endpoint does not say by itself which server asks. */
-export function toQuestion(bytes: Buffer, { id, idSpan, method, paramsSpan }: ScannedMessage, attribution: string | null): Question | null {
+export type Wording = {
+  /** Said before the message of an elicitation where the endpoint does not say by itself which server asks; else null. */
+  readonly attribution: string | null;
+  /** What the client declared. */
+  readonly capabilities: string;
+};
+
+export function toQuestion(bytes: Buffer, { id, idSpan, method, paramsSpan }: ScannedMessage, wording: Wording): Question | null {
   if (id === null || idSpan === null || !isQuestionMethod(method)) return null;
   const params = paramsSpan === null ? null : questionParams(bytes.subarray(paramsSpan.start, paramsSpan.end));
-  const said = params === null || attribution === null || method !== 'elicitation/create' ? params : attributed(params, attribution);
+  const said = params === null ? null : worded(method, params, wording);
   return {
     key: String(id),
     id: bytes.toString('utf8', idSpan.start, idSpan.end),
     method,
     request: `{"method":"${method}"${said === null ? '' : `,"params":${said.toString('utf8')}`}}`,
   };
+}
+
+function worded(method: QuestionMethod, params: Buffer, { attribution, capabilities }: Wording): Buffer {
+  if (method === SAMPLING)
+    return paramsWithoutContext(params, { capabilities, protocolVersion: MODERN_VERSION, serverId: attribution === null ? '' : null });
+  return method === 'elicitation/create' && attribution !== null ? attributed(params, attribution) : params;
 }
 
 function questionParams(params: Buffer): Buffer | null {

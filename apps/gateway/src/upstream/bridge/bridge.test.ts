@@ -6,8 +6,8 @@ import { carryNotification } from './notifications.ts';
 import { envelopeOf } from './envelope.ts';
 import { legacyToModernRequest, modernToLegacyRequest, sameEraRequest } from './request-edits.ts';
 
-const NO_CHANGES = { id: null, name: null, traceparent: null };
-const TO_MODERN = { ...NO_CHANGES, envelope: envelopeOf(null), continuation: null };
+const NO_CHANGES = { id: null, name: null, traceparent: null, capabilities: null };
+const TO_MODERN = { ...NO_CHANGES, envelope: envelopeOf(null, { level: null, sampling: 'relayed' }), continuation: null };
 const ENVELOPE = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientCapabilities': { sampling: {} },
@@ -35,7 +35,7 @@ describe('a request', () => {
   });
 
   it('changes exactly name, id, progress token and traceparent, wherever they stand', () => {
-    const changes = { id: 'pb-1', name: 'own', traceparent: '00-b' };
+    const changes = { ...NO_CHANGES, id: 'pb-1', name: 'own', traceparent: '00-b' };
     const orders = [
       { name: 'exposed', _meta: { traceparent: '00-a', progressToken: 1, other: 'id' }, arguments: { name: 'exposed', id: 1 } },
       { _meta: { progressToken: 'x', traceparent: '00-a' }, arguments: {}, name: 'exposed' },
@@ -54,7 +54,7 @@ describe('a request', () => {
 
   it('never gains a progress token or traceparent that the client did not send', () => {
     const { bytes, message } = request({ name: 't' });
-    expect(parse(sameEraRequest(bytes, message, { id: 'pb-1', name: null, traceparent: '00-b' }))).toEqual({
+    expect(parse(sameEraRequest(bytes, message, { ...NO_CHANGES, id: 'pb-1', traceparent: '00-b' }))).toEqual({
       jsonrpc: '2.0',
       id: 'pb-1',
       method: 'tools/call',

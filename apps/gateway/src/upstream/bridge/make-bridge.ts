@@ -1,4 +1,5 @@
 import type { Era, MessageId, ScannedMessage } from '@patchbay/mcp-wire';
+import type { Sampling } from '@patchbay/contracts';
 import type { CallContext, Target } from '../../pipeline/context.ts';
 import type { CompiledCatalogue } from '../../snapshot/compiled.ts';
 import { legacyToModernAnswer, modernToLegacyAnswer, sameEraAnswer } from './answers.ts';
@@ -7,6 +8,7 @@ import { asksForPageOf } from '../asking/links.ts';
 import { envelopeOf } from './envelope.ts';
 import { carryNotification } from './notifications.ts';
 import type { Continuation } from '../rounds/input-rounds.ts';
+import { capabilitiesFor, mayAsk, samplingAsked, withoutContext } from '../sampling.ts';
 import { legacyToModernRequest, modernToLegacyRequest, sameEraRequest } from './request-edits.ts';
 
 /** A call's upstream target. */
@@ -30,45 +32,44 @@ export type BridgeInput = Edge & {
 };
 
 /** A session of the client's own with a legacy server: what the server asks and where its events stand means the same to both. */
-function unchanged(ownOrigin: string): Pick<Bridge, 'request' | 'eventId'> {
-  // Pages of ours are for us alone to point to (security.md §14).
-  return { request: (bytes, message) => (asksForPageOf(ownOrigin, bytes, message) ? null : bytes), eventId: (id) => id };
+function unchanged({ ctx: { endpointServer, session }, ownOrigin, target: { server } }: BridgeInput): Pick<Bridge, 'request' | 'eventId'> {
+  return {
+    request(bytes, message) {
+      // Pages of ours are for us alone to point to (security.md §14).
+      if (asksForPageOf(ownOrigin, bytes, message) || !mayAsk(server.sampling, message)) return null;
+      // At the aggregated endpoint that is seen to where ids are exposed.
+      return session === null || endpointServer === null ? bytes : withoutContext(bytes, message, session);
+    },
+    eventId: (id) => id,
+  };
 }
 
 const NOT_OFFERED: Pick<Bridge, 'request' | 'eventId'> = { request: () => null, eventId: null };
 
 /** Chooses by the pair of eras: client → upstream (protocol.md §2.2). Same era: byte for byte, but for what must differ. */
-export function makeBridge({
-  continuation,
-  ctx,
-  isExclusive,
-  level,
-  message,
-  nextId,
-  ownOrigin,
-  target,
-  upstreamEra,
-}: BridgeInput): Bridge {
-  const { catalogue, slug } = target.server;
+export function makeBridge(input: BridgeInput): Bridge {
+  const { continuation, ctx, isExclusive, level, message, nextId, target, upstreamEra } = input;
+  const { catalogue, sampling, slug } = target.server;
   // A call that is sent again with answers is a new request (revision 2026-07-28, basic/patterns/mrtr).
   const newId: MessageId | null = isExclusive && continuation === null ? null : nextId();
-  const changes = { id: newId, name: target.upstreamName, traceparent: ctx.traceparent };
+  const capabilities = sampling === 'relayed' ? null : keptFrom(ctx, message, sampling);
+  const changes = { id: newId, name: target.upstreamName, traceparent: ctx.traceparent, capabilities };
   const answerChanges = { id: newId === null ? null : textOf(ctx, message.idSpan), method: message.method, slug };
   const token = newId === null ? null : { upstream: newId, client: textOf(ctx, message.progressTokenSpan) };
   const wantsLogs = (ctx.era === 'legacy' ? level : message.logLevel) !== null;
   const rules = { token, crossesEras: ctx.era !== upstreamEra, isLive: isLiveFor(ctx, target), wantsLogs };
-  const asIs = upstreamEra === 'legacy' && !rules.crossesEras && isExclusive ? unchanged(ownOrigin) : NOT_OFFERED;
+  const asIs = upstreamEra === 'legacy' && !rules.crossesEras && isExclusive ? unchanged(input) : NOT_OFFERED;
   const way = {
     ...asIs,
     upstreamId: newId ?? message.id ?? 0,
-    isVerbatim: !rules.crossesEras && newId === null,
+    isVerbatim: !rules.crossesEras && newId === null && sampling === 'relayed',
     notification: (bytes: Buffer, notification: ScannedMessage) => carryNotification(bytes, notification, rules),
   };
   if (!rules.crossesEras) {
     return {
       ...way,
       body: sameEraRequest(ctx.body, message, changes),
-      answer: (bytes, answered) => sameEraAnswer(bytes, answered, answerChanges),
+      answer: (bytes, answered) => samplingAsked(sampling, bytes, slug) ?? sameEraAnswer(bytes, answered, answerChanges),
     };
   }
   if (upstreamEra === 'legacy') {
@@ -81,9 +82,13 @@ export function makeBridge({
   }
   return {
     ...way,
-    body: legacyToModernRequest(ctx.body, message, { ...changes, envelope: envelopeOf(ctx.session, level), continuation }),
+    body: legacyToModernRequest(ctx.body, message, { ...changes, envelope: envelopeOf(ctx.session, { level, sampling }), continuation }),
     answer: (bytes, answered) => modernToLegacyAnswer(bytes, answered, answerChanges),
   };
+}
+
+function keptFrom({ body }: CallContext, { clientCapabilitiesSpan: span }: ScannedMessage, sampling: Sampling): Buffer | null {
+  return span === null ? null : capabilitiesFor(sampling, body.subarray(span.start, span.end));
 }
 
 /** On an endpoint of several servers lists are ours. */

@@ -20,6 +20,8 @@ export type RequestChanges = {
   readonly id: MessageId | null;
   /** Overwritten only where the client sent one (architecture.md §4). */
   readonly traceparent: string | null;
+  /** Client capabilities of a modern client, as JSON text, where its server may not know all of them. */
+  readonly capabilities: Buffer | null;
 };
 
 /** The edits that hold for every pair of eras. */
@@ -42,8 +44,10 @@ function objectSpan(bytes: Buffer, { method, nameSpan, refSpan, taskIdSpan, uriS
   return named === null ? null : { start: refSpan.start + named.start, end: refSpan.start + named.end };
 }
 
-function metaValueEdits(message: ScannedMessage, { id, traceparent }: RequestChanges): Edit[] {
+function metaValueEdits(message: ScannedMessage, { capabilities, id, traceparent }: RequestChanges): Edit[] {
   const edits: Edit[] = [];
+  if (capabilities !== null && message.clientCapabilitiesSpan !== null)
+    edits.push({ ...message.clientCapabilitiesSpan, replacement: capabilities });
   if (id !== null && message.progressTokenSpan !== null) edits.push({ ...message.progressTokenSpan, replacement: JSON.stringify(id) });
   if (traceparent !== null && message.traceparentSpan !== null)
     edits.push({ ...message.traceparentSpan, replacement: JSON.stringify(traceparent) });

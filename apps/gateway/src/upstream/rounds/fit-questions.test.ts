@@ -10,7 +10,7 @@ const SESSION = {
   protocolVersion: '2025-11-25',
   capabilities: '{"elicitation":{"form":{},"url":{}}}',
 } as ClientSession;
-const ASKER = { slug: 's', ownOrigin: 'https://patchbay.example', session: SESSION };
+const ASKER = { slug: 's', sampling: 'relayed' as const, ownOrigin: 'https://patchbay.example', session: SESSION };
 const ask = (method: string, params: object | null, key = 'k'): InputRequest => ({
   key,
   method,

@@ -49,6 +49,7 @@ function start(attempts: readonly RelayEnd[], first: InputRequired = ASKED) {
       ctx: { endpointServer: null, message: { id: 7 } } as CallContext,
       session: SESSION,
       slug: 's',
+      sampling: 'relayed',
       downstream: {
         get isGone() {
           return state.isGone;

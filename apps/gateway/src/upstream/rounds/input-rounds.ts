@@ -1,3 +1,4 @@
+import type { Sampling } from '@patchbay/contracts';
 import { type Refusal, refusal } from '@patchbay/errors';
 import { sliceMember } from '@patchbay/mcp-wire';
 import type { Mailboxes, OpenMailbox } from '../../mailbox/mailboxes.ts';
@@ -23,6 +24,7 @@ export type InputRoundsInput = {
   readonly ctx: CallContext;
   readonly session: ClientSession;
   readonly slug: string;
+  readonly sampling: Sampling;
   readonly downstream: Pick<Downstream, 'isGone' | 'keepAlive' | 'sendEvent' | 'sendPosition'>;
 };
 
@@ -114,8 +116,8 @@ export class InputRounds {
       this.#continuation = { inputResponses: null, requestState };
       return this.#pause(Math.min(LATER_MS_MAX, LATER_MS * 2 ** (this.#round - 1)));
     }
-    const { session, slug } = this.#input;
-    const questions = fitQuestions(requests, { ownOrigin: this.#deps.ownOrigin, session, slug });
+    const { sampling, session, slug } = this.#input;
+    const questions = fitQuestions(requests, { ownOrigin: this.#deps.ownOrigin, sampling, session, slug });
     if ('code' in questions) return questions;
     this.#box ??= await this.#deps.mailboxes.open(session.organisationId, (letter) => this.#take(letter));
     const how = await this.#putQuestions(questions, this.#box.address);
