@@ -1,10 +1,9 @@
+import type { Capabilities } from '../snapshot/compiled.ts';
 import { TASKS_EXTENSION } from '../upstream/asking/declared.ts';
 
 /** Server capabilities that Patchbay can deliver today, by name. */
 const DELIVERABLE = ['tools', 'prompts', 'resources', 'completions', 'logging'] as const;
 const LISTED: ReadonlySet<string> = new Set(['tools', 'prompts', 'resources']);
-
-export type Capabilities = Record<string, { listChanged?: true; subscribe?: true } | Readonly<Record<string, unknown>>>;
 
 /**
  * Reduces what an upstream declares to what reaches a client through us: without `subscribe`, which is told where we deliver it

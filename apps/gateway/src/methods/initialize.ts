@@ -4,6 +4,7 @@ import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline
 import { respondResult } from '../pipeline/respond.ts';
 import { clientFactsOf } from '../sessions/client-facts.ts';
 import { bindingOf, type SessionOpener } from '../sessions/session-opener.ts';
+import type { EndpointDescription } from '../snapshot/compiled.ts';
 import { describeEndpoint } from './discover.ts';
 import { notDiscovered } from './list.ts';
 
@@ -23,11 +24,15 @@ export function makeInitialize({ sessionOpener }: InitializeDeps): Step {
     const { header, recorded } = sessionOpener.mint(bindingOf(ctx), facts, null);
     await recorded;
     const { protocolVersion } = facts;
-    const { capabilities, instructions, serverInfo } = description;
     ctx.response.setHeader('mcp-session-id', header);
-    respondResult(ctx, JSON.stringify({ protocolVersion, capabilities, serverInfo, ...(instructions === null ? {} : { instructions }) }));
+    respondResult(ctx, `{"protocolVersion":"${protocolVersion}",${(description.initialized ??= initializedText(description))}`);
     return ANSWERED;
   };
+}
+
+/** The members after the version, and the end of the result. */
+function initializedText({ capabilities, instructions, serverInfo }: EndpointDescription): string {
+  return JSON.stringify({ capabilities, serverInfo, ...(instructions === null ? {} : { instructions }) }).slice(1);
 }
 
 function missing({ endpointServer }: CallContext): Refusal {

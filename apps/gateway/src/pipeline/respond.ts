@@ -3,21 +3,35 @@ import type { CallContext } from './context.ts';
 
 /** Writes a whole JSON answer in one piece; nothing that upstreams or clients said becomes a header. */
 export function respondJson(ctx: CallContext, status: number, body: string | Buffer): void {
-  const { response } = ctx;
-  response.setHeader('content-type', 'application/json');
-  response.setHeader('content-length', typeof body === 'string' ? Buffer.byteLength(body) : body.length);
-  response.setHeader('cache-control', 'no-store');
-  response.setHeader('x-content-type-options', 'nosniff');
-  response.statusCode = status;
-  response.end(body);
+  head(ctx, status, typeof body === 'string' ? Buffer.byteLength(body) : body.length);
+  ctx.response.end(body);
 }
 
-/** Answers a JSON-RPC request with a result that stands ready as bytes; the id is spliced in, its type kept. */
+function head({ response }: CallContext, status: number, length: number): void {
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': length,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  });
+}
+
+/**
+ * Answers a JSON-RPC request with a result that stands ready; the id is spliced in, its type kept. Bytes are written as they are: a copy of
+ * a long list for each caller costs more than everything else about it.
+ */
 export function respondResult(ctx: CallContext, result: Buffer | string): void {
-  const head = Buffer.from(`{"jsonrpc":"2.0","id":${JSON.stringify(ctx.message?.id ?? null)},"result":`);
-  const body = Buffer.concat([head, typeof result === 'string' ? Buffer.from(result) : result, CLOSE]);
-  if (prefersEvents(ctx)) respondEvent(ctx, body);
-  else respondJson(ctx, 200, body);
+  const before = `{"jsonrpc":"2.0","id":${JSON.stringify(ctx.message?.id ?? null)},"result":`;
+  if (prefersEvents(ctx)) {
+    respondEvent(ctx, Buffer.concat([Buffer.from(before), Buffer.from(result), CLOSE]));
+  } else if (typeof result === 'string') {
+    respondJson(ctx, 200, `${before}${result}}`);
+  } else {
+    head(ctx, 200, Buffer.byteLength(before) + result.length + CLOSE.length);
+    ctx.response.write(before);
+    ctx.response.write(result);
+    ctx.response.end(CLOSE);
+  }
 }
 
 /** A client with sessions that names event streams first is answered on one, as servers of its revisions do. */
@@ -26,10 +40,11 @@ function prefersEvents({ era, request }: CallContext): boolean {
 }
 
 function respondEvent({ response }: CallContext, data: Buffer): void {
-  response.statusCode = 200;
-  response.setHeader('content-type', 'text/event-stream');
-  response.setHeader('cache-control', 'no-cache, no-transform');
-  response.setHeader('x-content-type-options', 'nosniff');
+  response.writeHead(200, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-cache, no-transform',
+    'x-content-type-options': 'nosniff',
+  });
   response.end(encodeSseEvent({ event: 'message', data }));
 }
 

@@ -76,6 +76,7 @@ function snapshotWith(grants: GrantsPart['grants']): CompiledSnapshot {
     templateOwners: new Map(),
     revokedTokens: new Set(),
     listCache: new Map(),
+    descriptions: new Map(),
   };
 }
 

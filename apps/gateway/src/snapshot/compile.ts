@@ -49,6 +49,7 @@ export async function compileSnapshot(manifest: Manifest, bytes: PartBytes, prev
     revokedTokens: new Set([...parts.values()].flatMap((part) => (part.kind === 'revocations' ? part.tokens : []))),
     ...names,
     listCache: new Map(),
+    descriptions: new Map(),
   };
   return { snapshot, parts, servers, grantsKey, names, namesKey };
 }

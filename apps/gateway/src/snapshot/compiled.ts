@@ -71,6 +71,20 @@ export type CompiledServer = {
 /** A server's entry under its name on the aggregated endpoint. */
 export type ExposedEntry = { readonly server: CompiledServer; readonly entry: CompiledEntry; readonly exposedName: string };
 
+/** Server capabilities as we declare them. */
+export type Capabilities = Record<string, { listChanged?: true; subscribe?: true } | Readonly<Record<string, unknown>>>;
+
+/** What an endpoint says of itself, whichever revision asks; with what is said in answers, as JSON, once somebody has asked. */
+export type EndpointDescription = {
+  readonly capabilities: Capabilities;
+  readonly serverInfo: unknown;
+  readonly instructions: string | null;
+  /** The result of `server/discover`. */
+  discovered: string | null;
+  /** What follows the version in the result of `initialize`. */
+  initialized: string | null;
+};
+
 /** A list as one set of permissions sees it, in order. */
 export type ComposedList = {
   readonly entries: readonly ListedEntry[];
@@ -112,4 +126,6 @@ export type CompiledSnapshot = {
   readonly templateOwners: ReadonlyMap<string, readonly CompiledServer[]>;
   /** Composed lists by permission fingerprint; dies with the snapshot. */
   readonly listCache: Map<string, ComposedList>;
+  /** Endpoints as one set of permissions sees them; likewise. */
+  readonly descriptions: Map<string, EndpointDescription>;
 };

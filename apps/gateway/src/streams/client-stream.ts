@@ -46,9 +46,7 @@ export class ClientStream {
   /** Sends the head, so that the client knows at once that its stream stands. */
   begin(): void {
     if (this.isCommitted || this.isGone) return;
-    this.head(200, 'text/event-stream');
-    this.response.setHeader('x-accel-buffering', 'no');
-    this.response.setHeader('cache-control', 'no-cache, no-transform');
+    this.#open();
     this.response.flushHeaders();
   }
 
@@ -98,15 +96,15 @@ export class ClientStream {
     return this.isGone || this.response.write(chunk);
   }
 
-  protected head(status: number, contentType: string): void {
-    this.response.statusCode = status;
-    this.response.setHeader('content-type', contentType);
-    this.response.setHeader('cache-control', 'no-store');
-    this.response.setHeader('x-content-type-options', 'nosniff');
+  /** The head travels with what is written next. */
+  #open(): void {
+    // Set, not only written: whoever refuses later has to see that a stream has begun.
+    this.response.setHeader('content-type', 'text/event-stream');
+    this.response.writeHead(200, EVENT_STREAM);
   }
 
   #send(event: Parameters<typeof encodeSseEvent>[0]): boolean {
-    this.begin();
+    if (!this.isCommitted && !this.isGone) this.#open();
     this.#keepAlive?.refresh();
     return this.write(encodeSseEvent(event));
   }
@@ -118,6 +116,13 @@ export class ClientStream {
     this.#listener.left();
   };
 }
+
+/** Proxies must neither hold back nor change what passes; what upstreams and clients say becomes no header. */
+const EVENT_STREAM = {
+  'cache-control': 'no-cache, no-transform',
+  'x-content-type-options': 'nosniff',
+  'x-accel-buffering': 'no',
+};
 
 function said(position: EventPosition | null): { id?: string; retry?: number } {
   if (position === null) return {};

@@ -9,20 +9,19 @@ export class Downstream extends ClientStream {
       this.end();
       return;
     }
-    this.head(status, 'application/json');
-    this.response.setHeader('content-length', body.length);
+    this.response.writeHead(status, { ...JSON_HEAD, 'content-length': body.length });
     this.release();
     this.response.end(body);
   }
 
   /** Begins an answer of unknown length that is passed on as it comes. */
   beginBody(): void {
-    this.head(200, 'application/json');
+    this.response.writeHead(200, JSON_HEAD);
   }
 
   /** Ends it without an answer: the client has taken its request back. */
   endEmpty(): void {
-    if (!this.isCommitted) this.head(200, 'text/event-stream');
+    this.begin();
     this.end();
   }
 
@@ -32,3 +31,5 @@ export class Downstream extends ClientStream {
     this.response.destroy();
   }
 }
+
+const JSON_HEAD = { 'content-type': 'application/json', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };

@@ -74,6 +74,7 @@ export function snapshotOf(
     ...nameTables(servers.map((server) => ({ server, bareTools: new Set<string>(), barePrompts: new Set<string>() }))),
     revokedTokens: new Set(),
     listCache: new Map(),
+    descriptions: new Map(),
   };
 }
 
