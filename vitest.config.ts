@@ -7,8 +7,8 @@ const ssr = { resolve: { conditions: ['patchbay-source'] } };
 /** Two at least, also on two cores: integration tests mostly wait for processes to start and for time to pass. */
 const maxWorkers = Math.max(2, availableParallelism() - 1);
 
-/** Of the whole platform, and held to what a clock says. */
-const TIMED = ['e2e/**/{changes,chaos,limits}.*e2e.ts'];
+/** Held to what a clock says, most of them of the whole platform. */
+const TIMED = ['e2e/**/{changes,chaos,limits}.*e2e.ts', 'bench/**/*.e2e.ts'];
 
 /** unit: pure and fast, beside the source. integration: real Postgres and real processes, per app. e2e and e2e-timed: the whole platform. */
 export default defineConfig({
@@ -22,7 +22,12 @@ export default defineConfig({
         test: {
           name: 'unit',
           maxWorkers,
-          include: ['{apps,packages}/*/src/**/*.test.ts', 'e2e/simulation/**/*.test.ts', 'e2e/**/*.test.ts', 'scripts/**/*.test.mjs'],
+          include: [
+            '{apps,packages}/*/src/**/*.test.ts',
+            'e2e/simulation/**/*.test.ts',
+            '{bench,e2e}/**/*.test.ts',
+            'scripts/**/*.test.mjs',
+          ],
           // Properties take seconds on a busy machine.
           testTimeout: 20_000,
         },

@@ -42,7 +42,7 @@ class Failure extends Error {}
 /** Folders that hold a package.json of ours. */
 function packageFolders() {
   const inside = (folder) => (existsSync(at(folder)) ? readdirSync(at(folder)).map((name) => `${folder}/${name}`) : []);
-  return ['.', 'e2e', 'tools', ...inside('apps'), ...inside('packages'), ...inside('tools')].filter((folder) =>
+  return ['.', 'bench', 'e2e', 'tools', ...inside('apps'), ...inside('packages'), ...inside('tools')].filter((folder) =>
     existsSync(at(`${folder}/package.json`)),
   );
 }
@@ -264,7 +264,10 @@ const conformance = (args) => onPlatform('e2e/conformance/main.ts', 'conformance
 /** Sends malformed bodies and answers to a gateway of its own; e2e/fuzz/main.ts says what must hold. */
 const fuzz = (args) => onPlatform('e2e/fuzz/main.ts', 'fuzz.e2e', args);
 
-const COMMANDS = { up, test, chaos, conformance, fuzz };
+/** Measures what a gateway costs, beside yardsticks; bench/main.ts says what with. */
+const bench = (args) => onPlatform('bench/main.ts', 'bench/short', args);
+
+const COMMANDS = { up, test, chaos, conformance, fuzz, bench };
 
 async function main() {
   const [command, ...args] = process.argv.slice(2);

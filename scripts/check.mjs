@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const OWN_NODE = join(ROOT, 'node_modules/.bin/node');
 const NODE = existsSync(OWN_NODE) ? OWN_NODE : process.execPath;
-const SOURCES = ['apps', 'packages', 'e2e', 'scripts', 'tools', 'vitest.config.ts'];
+const SOURCES = ['apps', 'packages', 'bench', 'e2e', 'scripts', 'tools', 'vitest.config.ts'];
 
 /** Each check is a program of its own: it exits with 0 when the checkout is in order, and prints what is not. */
 const CHECKS = [

@@ -12,6 +12,9 @@ export const NEEDS = [
   { marker: 'redis', program: 'redis-server', debianPackage: 'redis-server', variable: 'REDIS_URL' },
   // For suites that kill, pause or configure servers of their own.
   { marker: 'redis-server', program: 'redis-server', debianPackage: 'redis-server' },
+  // For the benchmark: an upstream that is never what limits, a yardstick, and the load.
+  { marker: 'nginx', program: 'nginx', debianPackage: 'nginx', file: 'usr/sbin/nginx' },
+  { marker: 'wrk', program: 'wrk', debianPackage: 'wrk' },
   { marker: 'promtool', program: 'promtool', debianPackage: 'prometheus', file: 'usr/bin/promtool' },
   // For suites that run the previous commit's programs beside these. No program: what is missing is the commit.
   { marker: 'history', variable: 'PATCHBAY_PREVIOUS_COMMIT' },
@@ -33,7 +36,7 @@ export function findSuites(root) {
       else if (SUITE.test(entry.name)) suites.push(`${folder}/${entry.name}`);
     }
   };
-  for (const folder of ['apps', 'e2e', 'packages', 'tools']) if (existsSync(join(root, folder))) visit(folder);
+  for (const folder of ['apps', 'bench', 'e2e', 'packages', 'tools']) if (existsSync(join(root, folder))) visit(folder);
   return suites.sort((a, b) => (a < b ? -1 : 1));
 }
 

@@ -11,7 +11,10 @@ const EXACT = /^\d+\.\d+\.\d+(-[\w.]+)?$/;
 
 /** One version of each dependency across the workspace: package.json files name the catalog, only the catalog names versions. */
 function checkVersions(root) {
-  const paths = listFiles(root, '{package.json,{apps,packages}/*/package.json,e2e/package.json,tools/package.json,tools/*/package.json}');
+  const paths = listFiles(
+    root,
+    '{package.json,{apps,packages}/*/package.json,{bench,e2e}/package.json,tools/package.json,tools/*/package.json}',
+  );
   const findings = [];
   for (const path of paths) {
     const manifest = readJson(root, path);

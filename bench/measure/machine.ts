@@ -1,0 +1,54 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+
+/** What figures depend on. */
+export type Machine = {
+  readonly processor: string;
+  readonly cores: number;
+  readonly memoryGb: number;
+  readonly kernel: string;
+  readonly node: string;
+  readonly nginx: string;
+  readonly wrk: string;
+};
+
+const BYTES_PER_GB = 1e9;
+
+export function thisMachine(): Machine {
+  const found = cpus();
+  return {
+    processor: found[0]?.model.trim() ?? 'unknown',
+    cores: found.length,
+    memoryGb: Math.round(totalmem() / BYTES_PER_GB),
+    kernel: release(),
+    node: process.version,
+    nginx: versionIn(said('nginx', '-v')),
+    wrk: versionIn(said('wrk', '-v')),
+  };
+}
+
+/** The commit that is checked out. */
+export function commitOf(root: string): string {
+  return spawnSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).stdout.trim();
+}
+
+function said(program: string, option: string): string {
+  const { stderr, stdout } = spawnSync(program, [option], { encoding: 'utf8' });
+  return `${stdout}${stderr}`;
+}
+
+function versionIn(text: string): string {
+  return /\d+(?:\.\d+)+/.exec(text)?.[0] ?? 'unknown';
+}
+
+/** How busy all processors have been since the machine started, in ticks: of them, how many with something. */
+export type Ticks = { readonly busy: number; readonly all: number };
+
+/** To be compared with a later look. */
+export function ticks(): Ticks {
+  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n', 1);
+  const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, softirq = 0, steal = 0] = line.split(/\s+/).slice(1).map(Number);
+  const busy = user + nice + system + irq + softirq + steal;
+  return { busy, all: busy + idle + wait };
+}

@@ -1,0 +1,33 @@
+import { createServer } from 'node:http';
+import { type Dispatcher, Pool } from 'undici';
+import { endWithStdin } from './end-with-stdin.ts';
+
+// The yardstick for answers that come in pieces: each piece goes down as it comes, and waits where the client does not read.
+const [port, upstreamPort, path = '/'] = process.argv.slice(2);
+const pool = new Pool(`http://127.0.0.1:${upstreamPort}`, { connections: 256 });
+const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+
+createServer({ keepAliveTimeout: 65_000, noDelay: true }, (request, response) => {
+  const received: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => received.push(chunk));
+  request.on('end', () => {
+    const body = Buffer.concat(received);
+    JSON.parse(body.toString());
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart: () => undefined,
+      onResponseStart(_controller, status, { 'content-type': type = 'application/json' }) {
+        response.statusCode = status;
+        response.setHeader('content-type', type);
+      },
+      onResponseData(controller, chunk) {
+        if (response.write(chunk)) return;
+        controller.pause();
+        response.once('drain', () => controller.resume());
+      },
+      onResponseEnd: () => void response.end(),
+      onResponseError: () => void response.destroy(),
+    };
+    pool.dispatch({ method: 'POST', path, headers, body }, handler);
+  });
+}).listen(Number(port), '127.0.0.1', 4_096);
+endWithStdin();
