@@ -4,7 +4,7 @@ import type { HttpMessage } from './http-message.ts';
 export type Caller = { readonly path: string; readonly token: string };
 
 /** The size of a request's and an answer's body in every row that says 1 KB. */
-export const BODY_BYTES = 1_024;
+const BODY_BYTES = 1_024;
 
 /** The id of every request, because nginx answers with a fixed text. */
 const ID = 1;
@@ -54,12 +54,6 @@ export function legacyCall(caller: Caller, session: string, tool: string): HttpM
     const params = { name: tool, arguments: argumentsOf(text) };
     return { method: 'POST', path: caller.path, headers, body: JSON.stringify({ jsonrpc: '2.0', id: ID, method: 'tools/call', params }) };
   });
-}
-
-/** The stream of a session. */
-export function legacyStream(caller: Caller, session: string): HttpMessage {
-  const headers = { accept: 'text/event-stream', ...sessionHeaders(caller, session) };
-  return { method: 'GET', path: caller.path, headers, body: '' };
 }
 
 function sessionHeaders({ token }: Caller, session: string): Record<string, string> {

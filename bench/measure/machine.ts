@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+
 import { cpus, release, totalmem } from 'node:os';
 
 /** What figures depend on. */
@@ -40,15 +40,4 @@ function said(program: string, option: string): string {
 
 function versionIn(text: string): string {
   return /\d+(?:\.\d+)+/.exec(text)?.[0] ?? 'unknown';
-}
-
-/** How busy all processors have been since the machine started, in ticks: of them, how many with something. */
-export type Ticks = { readonly busy: number; readonly all: number };
-
-/** To be compared with a later look. */
-export function ticks(): Ticks {
-  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n', 1);
-  const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, softirq = 0, steal = 0] = line.split(/\s+/).slice(1).map(Number);
-  const busy = user + nice + system + irq + softirq + steal;
-  return { busy, all: busy + idle + wait };
 }

@@ -16,7 +16,7 @@ import { toolDefinition } from './tools.ts';
 export type Part = { readonly row: Manifest['parts'][number]; readonly bytes: Buffer };
 
 /** The generation of every server: none is ever changed. */
-export const GENERATION = 'g1';
+const GENERATION = 'g1';
 
 const TIMEOUTS = { connectMs: 2_000, requestMs: 30_000 };
 const CALLS_MAX = 1_000_000_000;

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Revision, TokenEntry, TokenHash } from '@patchbay/contracts';
 import type { Ports } from '@patchbay/ports';
 import { manifestOf, partsOf } from './documents.ts';
@@ -49,25 +48,4 @@ async function entryOf(
     revoked: false,
   } satisfies TokenEntry;
   return { tokenHash, jws: await signer.sign('tokenEntry', entry) };
-}
-
-/**
- * Fills the directory up to `count` tokens. Nobody presents the further ones, so that nobody would verify them: they all hold one
- * member's entry, which is as long as their own would be and opens nothing under their hashes.
- */
-export async function fillDirectory(
-  organisation: Organisation,
-  count: number,
-  { ports, signer }: { ports: Ports; signer: Signer },
-): Promise<void> {
-  const [first] = organisation.members;
-  if (first === undefined) throw new Error('an organisation without members has no token');
-  const { jws } = await entryOf(organisation, first, signer);
-  for (let left = count - organisation.members.length; left > 0; left -= TOKENS_AT_ONCE) {
-    const some = Array.from({ length: Math.min(left, TOKENS_AT_ONCE) }, () => ({
-      tokenHash: randomBytes(32).toString('hex') as TokenHash,
-      jws,
-    }));
-    await ports.directory.putTokens(organisation.id, organisation.revision as Revision, some);
-  }
 }

@@ -82,7 +82,7 @@ async function callsOf(cast: Cast, kind: string, tool: (k: number) => string): P
 }
 
 /** Each caller, at the own endpoint of a server of this kind. */
-export function callers({ members, servers }: Organisation, kind: string): readonly Caller[] {
+function callers({ members, servers }: Organisation, kind: string): readonly Caller[] {
   const slugs = servers.map(({ slug }) => slug as string).filter((slug) => slug.startsWith(`${kind}-`));
   return members.slice(0, CALLERS).map(({ token }, k) => ({ token, path: `/${ORGANISATION_SLUG}/${slugs[k % slugs.length]}/mcp` }));
 }
@@ -102,7 +102,7 @@ async function sessionCalls(cast: Cast): Promise<readonly HttpMessage[]> {
 }
 
 /** The sealed id that a gateway gives to a client with sessions. */
-export async function openSession(port: number, caller: Caller): Promise<string> {
+async function openSession(port: number, caller: Caller): Promise<string> {
   const answer = await send(port, legacyInitialize(caller));
   const session = answer.headers.get('mcp-session-id');
   if (session === null) throw new Error(`initialize was answered with HTTP ${answer.status}: ${answer.text.slice(0, 600)}`);
@@ -110,7 +110,7 @@ export async function openSession(port: number, caller: Caller): Promise<string>
 }
 
 /** Well-formed, checksum and all, and marked under a key that is nobody's. */
-export function inventedToken(tagKey: Buffer): string {
+function inventedToken(tagKey: Buffer): string {
   return mintToken('pbpat', TokenId.parse(randomUUID()), tagKey);
 }
 

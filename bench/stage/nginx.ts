@@ -12,7 +12,7 @@ export type Nginx = Child & { readonly port: number; readonly pids: readonly num
 /** Where the upstream answers what: a server of each era, and one whose results have a megabyte. */
 export const UPSTREAM_PATHS = { modern: '/modern', legacy: '/legacy', large: '/large' } as const;
 
-export const LARGE_BYTES = 1_048_576;
+const LARGE_BYTES = 1_048_576;
 
 const JSON_TYPE = 'default_type application/json;';
 
