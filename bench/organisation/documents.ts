@@ -9,6 +9,7 @@ import type {
   PartKind,
   ServerPart,
 } from '@patchbay/contracts';
+import type { z } from 'zod';
 import type { Organisation, Server } from './organisation.ts';
 import { toolDefinition } from './tools.ts';
 
@@ -57,7 +58,7 @@ function part(kind: PartKind, key: string, bytes: Buffer): Part {
 
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
-function serverPart({ id, slug, url }: Server): ServerPart {
+function serverPart({ id, slug, url }: Server): z.input<typeof ServerPart> {
   const reached = {
     kind: 'streamable-http',
     url,
@@ -66,7 +67,7 @@ function serverPart({ id, slug, url }: Server): ServerPart {
     generation: GENERATION,
     hasCredential: true,
   } as const;
-  return { format: 1, id, slug, ...reached, bareTools: [], barePrompts: [], catalogueMode: 'shared', silentSince: null };
+  return { format: 1, id, slug, ...reached, bareTools: [], barePrompts: [] };
 }
 
 function cataloguePart({ era, id, slug, tools }: Server): Buffer {
