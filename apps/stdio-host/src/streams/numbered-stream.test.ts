@@ -123,3 +123,14 @@ test('when a session keeps too much, the oldest answers go first', () => {
   streams.sweep();
   expect(all.map(({ number }) => streams.at(`${number}-0`) !== null)).toEqual([...Array(3).fill(false), ...Array(7).fill(true)]);
 });
+
+test('nobody goes on behind a request or an answer that is gone; behind notifications that are, everybody does', () => {
+  const streams = new SessionStreams(clock);
+  const stream = streams.open();
+  for (let count = 0; count < 300; count += 1) stream.append(message('note'), 'passing');
+  expect(streams.at('1-1')).not.toBeNull();
+  for (let count = 0; count < 17; count += 1) stream.append(message('x'.repeat(1024 * 1024)), 'lasting');
+  // Of the seventeen the first two.
+  expect(streams.at('1-302')).not.toBeNull();
+  expect([streams.at('1-1'), streams.at('1-300'), streams.at('1-301')]).toEqual([null, null, null]);
+});

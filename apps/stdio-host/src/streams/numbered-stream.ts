@@ -36,6 +36,8 @@ export class NumberedStream {
   #passingBytes = 0;
   #last = 0;
   #said = 0;
+  /** The last request or answer that is kept no longer. */
+  #lost = 0;
   #listeners: Listener[] = [];
 
   constructor(number: number, clock: { nowMs(): number }) {
@@ -87,6 +89,11 @@ export class NumberedStream {
     if (this.#listeners.length === 0) this.unreadSinceMs ??= this.#clock.nowMs();
   }
 
+  /** Whether nothing that the conversation needs is missing of what came after this number. */
+  goesOnAfter(sequence: number): boolean {
+    return sequence >= this.#lost;
+  }
+
   get isAttended(): boolean {
     return this.#listeners.length > 0;
   }
@@ -109,6 +116,8 @@ export class NumberedStream {
 
   #drop(at: number): void {
     const [dropped] = this.#kept.splice(at, 1);
-    if (dropped !== undefined) this.#count(dropped, -1);
+    if (dropped === undefined) return;
+    this.#count(dropped, -1);
+    if (dropped.kind === 'lasting') this.#lost = Math.max(this.#lost, dropped.sequence);
   }
 }

@@ -29,11 +29,12 @@ export class SessionStreams {
     return stream;
   }
 
-  /** The stream of an event, and the event's own place in it; null when there is none such, or it is kept no longer. */
+  /** The stream of an event, and the event's own place in it; null when there is none such, or what came after is kept no longer. */
   at(lastEventId: string): { readonly stream: NumberedStream; readonly sequence: number } | null {
     const position = parseEventId(lastEventId);
     const stream = position === null ? undefined : this.#streams.get(position.stream);
-    return position === null || stream === undefined ? null : { stream, sequence: position.sequence };
+    if (position === null || stream?.goesOnAfter(position.sequence) !== true) return null;
+    return { stream, sequence: position.sequence };
   }
 
   /** Ends every reader's stream; what is kept can no longer be asked for. */

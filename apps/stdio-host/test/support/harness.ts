@@ -108,7 +108,8 @@ export async function startHost({ cgroups, limits, sandbox, tracer = null, ...ov
     knows: (secret) => secret === SECRET,
     ask: async ({ organisationId, serverId }, generation) => {
       const path = `/internal/v1/orgs/${organisationId}/servers/${serverId}/launch?generation=${generation}`;
-      const answer = await fetch(`${launches.url}${path}`);
+      // What stays open is not the host's.
+      const answer = await fetch(`${launches.url}${path}`, { headers: { connection: 'close' } });
       return { status: answer.status, text: await answer.text() };
     },
     ...(sandbox === undefined ? {} : { sandbox }),
