@@ -14,6 +14,7 @@ import { makeInitialize } from './methods/initialize.ts';
 import { makeInitializeEither } from './methods/initialize-either.ts';
 import { makeInitializeForwarded } from './methods/initialize-forwarded.ts';
 import { makeList } from './methods/list.ts';
+import { LiveLists } from './methods/live-lists.ts';
 import { makeListCursors } from './methods/list-cursors.ts';
 import { makeListen } from './methods/listen.ts';
 import { makeOpenStream } from './methods/open-stream.ts';
@@ -141,7 +142,7 @@ export function makeSteps({
     throttle: { limits },
     route: { taskIds },
     answerEarly: {
-      list: makeList(makeListCursors(sealingKeys)),
+      list: makeList({ cursors: makeListCursors(sealingKeys), lives: new LiveLists({ ...reach, sessions }) }),
       initialize,
       initializeForwarded: makeInitializeForwarded({ ...reach, sessionOpener, sessions }),
       initializeEither: makeInitializeEither({ ...reach, sessionOpener, sessions, initialize }),

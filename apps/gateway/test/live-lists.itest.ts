@@ -6,6 +6,7 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { listen, type Listening } from '@patchbay/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { memoryBus } from '../src/mailbox/memory-ports.fixture.ts';
 import { memoryStore, startGateway, type TestGateway } from './support/gateway.ts';
 import { modernInit } from './support/modern-call.ts';
 import { type RawUpstream, startRawUpstream } from './support/raw-upstream.ts';
@@ -29,8 +30,10 @@ beforeAll(async () => {
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id, result }));
   });
   const server: ServerSpec = { slug: 'live', id: randomUUID(), url: upstream.url, era: 'legacy', tools: ['unlock'], catalogueMode: 'live' };
-  const store = memoryStore();
-  pods = [await startGateway({ servers: [server], store }), await startGateway({ servers: [server], store })];
+  const other: ServerSpec = { slug: 'zoo', id: randomUUID(), url: raw.url, era: 'modern', tools: ['echo'] };
+  const [store, bus] = [memoryStore(), memoryBus()];
+  const servers = [server, other];
+  pods = [await startGateway({ servers, store, bus, pods: 2 }), await startGateway({ servers, store, bus, pods: 2 })];
   narrow = await startGateway({
     servers: [{ slug: 'live', url: raw.url, era: 'modern', tools: ['mine'], catalogueMode: 'live', grantedTools: ['mine', 'shaped'] }],
   });
@@ -60,12 +63,12 @@ function startUnlocking(): Promise<Listening> {
 }
 
 /** Every request on another pod than the one before. */
-async function connect(): Promise<Client> {
+async function connect(slug: string | null = 'live'): Promise<Client> {
   let turn = 0;
-  const first = pods[0]?.url('live') ?? '';
+  const first = pods[0]?.url(slug) ?? '';
   const fetcher = (input: unknown, init?: RequestInit): Promise<Response> => {
     turn += 1;
-    return fetch(String(input).replace(first, pods[turn % 2]?.url('live') ?? ''), init);
+    return fetch(String(input).replace(first, pods[turn % 2]?.url(slug) ?? ''), init);
   };
   const client = new Client({ name: 'test', version: '1' });
   await client.connect(new StreamableHTTPClientTransport(new URL(first), { fetch: fetcher }));
@@ -125,5 +128,55 @@ describe('a server that changes its lists for one session only', () => {
     const { result } = JSON.parse(await ask('legacy'));
     // A client of an earlier revision would reject the whole list for an output that is no object.
     expect(result.tools.map(({ outputSchema }: { outputSchema?: { type: string } }) => outputSchema?.type)).toEqual([undefined, 'object']);
+  });
+});
+
+describe('a server that changes its lists for one session only, together with others', () => {
+  it('is asked on the caller’s own session too, its new tools listed and called under names that any pod knows', async () => {
+    const [client, other] = [await connect(null), await connect(null)];
+    let told = 0;
+    client.setNotificationHandler(ToolListChangedNotificationSchema, () => void (told += 1));
+    await expect.poll(() => pods.reduce((sum, { streams }) => sum + streams.count(), 0)).toBeGreaterThanOrEqual(2);
+    expect(await namesOf(client)).toEqual(['live_unlock', 'zoo_echo']);
+    await client.callTool({ name: 'live_unlock', arguments: {} });
+    await expect.poll(() => told).toBeGreaterThan(0);
+    for (const _pod of pods) {
+      expect(await namesOf(client)).toEqual(['live_unlock', 'live_secret', 'zoo_echo']);
+      expect((await client.callTool({ name: 'live_secret', arguments: {} })).content).toEqual([{ type: 'text', text: 'known' }]);
+    }
+    expect(await namesOf(other)).toEqual(['live_unlock', 'zoo_echo']);
+    await client.close();
+    await other.close();
+  });
+
+  it('is listed without what the caller may not use, what is malformed and what could not be called', async () => {
+    const response = await fetch(narrow.url(null), modernInit('tools/list'));
+    const { result } = (await response.json()) as { result: { tools: { name: string }[]; ttlMs: number } };
+    expect(result.tools).toEqual([
+      { name: 'live_mine', inputSchema: { type: 'object' }, x: 1 },
+      { name: 'live_shaped', inputSchema: { type: 'object' }, outputSchema: { type: 'array' } },
+    ]);
+    expect(result.ttlMs).toBe(0);
+  });
+
+  it('delays the lists of others by no more than a second, and is listed as last known', async () => {
+    const silent = await startRawUpstream(() => undefined);
+    const gateway = await startGateway({
+      servers: [
+        { slug: 'live', url: silent.url, era: 'modern', tools: ['known'], catalogueMode: 'live', requestMs: 2_500 },
+        { slug: 'zoo', url: raw.url, era: 'modern', tools: ['echo'] },
+      ],
+    });
+    const startedAtMs = performance.now();
+    const response = await fetch(gateway.url(null), modernInit('tools/list'));
+    const { result } = (await response.json()) as { result: { tools: { name: string }[]; _meta: Record<string, unknown> } };
+    expect(performance.now() - startedAtMs).toBeLessThan(2_000);
+    // It is not asked again before it has answered, or has had its time.
+    await (await fetch(gateway.url(null), modernInit('tools/list'))).text();
+    expect(silent.seen).toHaveLength(1);
+    expect(result.tools.map(({ name }) => name)).toEqual(['live_known', 'zoo_echo']);
+    expect(result._meta['com.patchbay/servers']).toEqual({ live: { status: 'unreachable' } });
+    await gateway.close();
+    await silent.close();
   });
 });

@@ -1,6 +1,7 @@
 export * from './api-scope.ts';
 export * from './api.ts';
 export * from './bootstrap-file.ts';
+export * from './definition-problem.ts';
 export * from './directory.ts';
 export * from './environment.ts';
 export * from './handshake.ts';

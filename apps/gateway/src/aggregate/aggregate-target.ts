@@ -1,4 +1,5 @@
 import { type Refusal, refusal } from '@patchbay/errors';
+import { exposedName } from '@patchbay/mcp-wire';
 import { methodUnknown, objectOf } from '../pipeline/call-object.ts';
 import type { CallContext, CallObject, Target } from '../pipeline/context.ts';
 import type { ExposedEntry } from '../snapshot/compiled.ts';
@@ -32,7 +33,21 @@ type Names = {
 
 function namedTarget(ctx: CallContext, object: CallObject, { bare, exposed }: Names): Target | Refusal {
   const found = exposed.get(object.name);
-  return found === undefined ? bareTarget(ctx, object, bare.get(object.name) ?? []) : entryTarget(found, object);
+  if (found !== undefined) return entryTarget(found, object);
+  return liveTarget(ctx, object) ?? bareTarget(ctx, object, bare.get(object.name) ?? []);
+}
+
+/**
+ * What a live server offers this caller only that server knows, listed or not: a name of its that no table has is the one that would be
+ * exposed so. No slug has the separator in it, so that this reads no name in two ways.
+ */
+function liveTarget({ snapshot }: CallContext, { kind, name }: CallObject): Target | null {
+  const server = snapshot?.serversBySlug.get(name.slice(0, Math.max(0, name.indexOf('_'))));
+  if (server?.catalogueMode !== 'live' || server.catalogue === null) return null;
+  const own = name.slice(server.slug.length + 1);
+  return own === '' || exposedName(server.slug, own) !== name
+    ? null
+    : { kind: 'upstream', server, object: { kind, name: own }, upstreamName: own };
 }
 
 /**

@@ -128,7 +128,7 @@ export class SessionStreams {
   }
 
   /** null: the organisation has its share. */
-  #streamOf({ opening, server: { id, slug } }: Wanted): ServerStream | null {
+  #streamOf({ opening, server: { catalogueMode, id, slug } }: Wanted): ServerStream | null {
     const known = this.#used.get(id);
     if (known?.opening === opening) return known.stream;
     // The server has lost the session that it was of.
@@ -136,7 +136,7 @@ export class SessionStreams {
     const giveBack = this.#deps.shares.take(this.#input.session.organisationId);
     if (giveBack === null) return null;
     const { positions, stream: client } = this.#input;
-    const view = this.#withoutSubscribed(id, guarded(exposeStream({ slug }), this.#guardOf(id)));
+    const view = this.#withoutSubscribed(id, guarded(exposeStream({ catalogueMode, slug }), this.#guardOf(id)));
     const carrying = { stream: client, view, answer: (response: string) => void this.#answer(id, response) };
     const stream = new ServerStream({
       locate: (useless) => this.#locate(id, useless).catch(() => 'later'),

@@ -1,4 +1,4 @@
-import { exposedUri } from '@patchbay/mcp-wire';
+import { exposedName, exposedUri } from '@patchbay/mcp-wire';
 import { decidedBy } from '../aggregate/app-pages.ts';
 import { exposeEntry } from '../aggregate/expose-entry.ts';
 import { isPermitted } from '../aggregate/is-permitted.ts';
@@ -55,6 +55,40 @@ function visibleNames(viewer: Viewer, snapshot: CompiledSnapshot, kind: 'tool' |
       });
   }
   return visible;
+}
+
+/** What a server says itself that it offers this caller, as the aggregated endpoint lists it; `leftOut`: what has no name there by which it could be called. */
+export function liveEntries(
+  viewer: Viewer,
+  server: CompiledServer,
+  entries: Iterable<CompiledEntry>,
+): { readonly listed: ListedEntry[]; readonly leftOut: string[] } {
+  const [listed, leftOut]: [ListedEntry[], string[]] = [[], []];
+  for (const entry of entries) {
+    if (!isVisible(viewer, server, entry)) continue;
+    const name = liveName(viewer.ctx, server, entry);
+    if (name === null) leftOut.push(entry.name);
+    else
+      listed.push({
+        key: keyOf(server, entry),
+        name,
+        definition: exposeEntry(listedEntry(viewer.ctx, server, entry), server.slug, name),
+      });
+  }
+  return { listed, leftOut };
+}
+
+/** Of what discovery has not seen only names that say by themselves what they stand for: any pod has to know it (`aggregate-target.ts`). */
+function liveName({ snapshot }: CallContext, { catalogue, id, slug }: CompiledServer, { kind, name }: CompiledEntry): string | null {
+  if (kind === 'resource' || kind === 'template') {
+    const exposed = exposedUri(slug, name);
+    const isKnown = (kind === 'resource' ? catalogue?.resources : catalogue?.templates)?.has(name) === true;
+    return exposed === name && !isKnown ? `patchbay+${slug}+${name}` : exposed;
+  }
+  const exposed = exposedName(slug, name);
+  const holder = (kind === 'tool' ? snapshot?.exposedTools : snapshot?.exposedPrompts)?.get(exposed);
+  if (holder === undefined) return exposed === `${slug}_${name}` ? exposed : null;
+  return holder.server.id === id && holder.entry.name === name ? exposed : null;
 }
 
 function visibleOf(viewer: Viewer, server: CompiledServer, kind: EntryKind): CompiledEntry[] {

@@ -5,7 +5,7 @@ import { respondResult } from './respond.ts';
 
 /** The built-in methods that need more than the snapshot. */
 export type AnswerEarlyDeps = {
-  readonly list: (ctx: CallContext, method: ListMethod) => Outcome;
+  readonly list: (ctx: CallContext, method: ListMethod) => Outcome | Promise<Outcome>;
   /** From the snapshot: aggregated endpoint, servers of revision 2026-07-28. */
   readonly initialize: Step;
   /** The one list-or-open method that is not answered from the snapshot: legacy `initialize` on a legacy server's own endpoint. */

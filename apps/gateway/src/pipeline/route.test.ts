@@ -65,6 +65,7 @@ function snapshotWith(grants: GrantsPart['grants']): CompiledSnapshot {
     issuedAtMs: 0,
     egressOpenings: [],
     serversBySlug: new Map([first, second].map((each) => [each.slug, each])),
+    liveServers: [],
     serversById: new Map([first, second].map((each) => [each.id as string, each])),
     limits: null,
     grants: compileGrants([grants]),

@@ -44,6 +44,7 @@ export async function compileSnapshot(manifest: Manifest, bytes: PartBytes, prev
     ...profileIn(organisation),
     serversBySlug: indexBy(sources, ({ server }) => server.slug),
     serversById: indexBy(sources, ({ server }) => server.id),
+    liveServers: liveAmong(sources.map(({ server }) => server)),
     grants,
     limits: limitsOf(parts),
     revokedTokens: new Set([...parts.values()].flatMap((part) => (part.kind === 'revocations' ? part.tokens : []))),
@@ -103,6 +104,11 @@ function serversOf(manifest: Manifest, parts: ReadonlyMap<string, CompiledPart>,
   }
   if (catalogueRows.size > 0) throw new Fault('internal', 'the manifest names a catalogue without its server');
   return servers;
+}
+
+/** Those that make their lists for each session, and are known well enough to be asked. */
+export function liveAmong(servers: readonly CompiledServer[]): readonly CompiledServer[] {
+  return servers.filter(({ catalogue, catalogueMode }) => catalogueMode === 'live' && catalogue !== null);
 }
 
 function serverOf(serverPart: CompiledPart | undefined, cataloguePart: CompiledPart | undefined): ServerSource {

@@ -109,6 +109,8 @@ export type CompiledSnapshot = {
   readonly clientProfile?: ClientProfile;
   readonly serversBySlug: ReadonlyMap<string, CompiledServer>;
   readonly serversById: ReadonlyMap<string, CompiledServer>;
+  /** See `liveAmong`. */
+  readonly liveServers: readonly CompiledServer[];
   readonly grants: CompiledGrants;
   /** null: nothing is limited. */
   readonly limits: CompiledLimits | null;

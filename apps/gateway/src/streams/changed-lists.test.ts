@@ -18,6 +18,7 @@ function snapshotFor(ofAggregate?: ClientProfile, ofServer?: ClientProfile): Com
     grants,
     clientProfile: ofAggregate,
     serversById: new Map([[serverId, server]]),
+    liveServers: [],
     serversBySlug: new Map([['s', server]]),
   } as unknown as CompiledSnapshot;
 }

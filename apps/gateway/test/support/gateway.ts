@@ -22,6 +22,7 @@ import { makeOpenStream } from '../../src/methods/open-stream.ts';
 import { makeResumeCall } from '../../src/methods/resume-call.ts';
 import { makeTakeAnswer } from '../../src/methods/take-answer.ts';
 import { makeList } from '../../src/methods/list.ts';
+import { LiveLists } from '../../src/methods/live-lists.ts';
 import { makeListCursors } from '../../src/methods/list-cursors.ts';
 import { makeSetLevel } from '../../src/methods/set-level.ts';
 import { makeAnswerEarly } from '../../src/pipeline/answer-early.ts';
@@ -180,7 +181,7 @@ export async function startGateway({
     authorize,
     makeThrottle({ limits }),
     makeAnswerEarly({
-      list: makeList(makeListCursors(KEYRING)),
+      list: makeList({ cursors: makeListCursors(KEYRING), lives: new LiveLists({ credentials, resolveUpstream, sessions }) }),
       initialize,
       initializeForwarded: makeInitializeForwarded({ credentials, resolveUpstream, sessionOpener, sessions }),
       initializeEither: makeInitializeEither({ credentials, resolveUpstream, sessionOpener, sessions, initialize }),

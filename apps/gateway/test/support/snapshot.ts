@@ -3,6 +3,7 @@ import { type ClientProfile, GrantId, type Isolation, type LimitsPart, Organisat
 import { type Era, LEGACY_VERSIONS } from '@patchbay/mcp-wire';
 import { compileGrants } from '@patchbay/policy';
 import { compileLimits } from '../../src/limits/compile-limits.ts';
+import { liveAmong } from '../../src/snapshot/compile.ts';
 import { nameTables } from '../../src/snapshot/name-tables.ts';
 import type { CompiledCatalogue, CompiledEntry, CompiledServer, CompiledSnapshot, EntryKind } from '../../src/snapshot/compiled.ts';
 
@@ -69,6 +70,7 @@ export function snapshotOf(
     clientProfile,
     serversBySlug: new Map(servers.map((server) => [server.slug, server])),
     serversById: new Map(servers.map((server) => [server.id, server])),
+    liveServers: liveAmong(servers),
     grants: compileGrants([grants]),
     limits: compileLimits(limits),
     ...nameTables(servers.map((server) => ({ server, bareTools: new Set<string>(), barePrompts: new Set<string>() }))),

@@ -57,7 +57,7 @@ export function makeBridge(input: BridgeInput): Bridge {
   const answerChanges = { id: newId === null ? null : textOf(ctx, message.idSpan), method: message.method, slug };
   const token = newId === null ? null : { upstream: newId, client: textOf(ctx, message.progressTokenSpan) };
   const wantsLogs = (ctx.era === 'legacy' ? level : message.logLevel) !== null;
-  const rules = { token, crossesEras: ctx.era !== upstreamEra, isLive: isLiveFor(ctx, target), wantsLogs };
+  const rules = { token, crossesEras: ctx.era !== upstreamEra, isLive: target.server.catalogueMode === 'live', wantsLogs };
   const asIs = upstreamEra === 'legacy' && !rules.crossesEras && isExclusive ? unchanged(input) : NOT_OFFERED;
   const way = {
     ...asIs,
@@ -89,11 +89,6 @@ export function makeBridge(input: BridgeInput): Bridge {
 
 function keptFrom({ body }: CallContext, { clientCapabilitiesSpan: span }: ScannedMessage, sampling: Sampling): Buffer | null {
   return span === null ? null : capabilitiesFor(sampling, body.subarray(span.start, span.end));
-}
-
-/** On an endpoint of several servers lists are ours. */
-function isLiveFor({ endpointServer }: CallContext, { server }: UpstreamTarget): boolean {
-  return endpointServer !== null && server.catalogueMode === 'live';
 }
 
 /** The client's own spelling, so that "1" stays "1" and 1 stays 1. */
