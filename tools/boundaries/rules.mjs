@@ -101,6 +101,12 @@ export const RULES = [
     { path: '^packages/', pathNot: '^packages/(listening|contracts|errors|telemetry|tokens|vault)/' },
   ),
   forbid(
+    'discovery-looks-down',
+    'Asking a server what it offers leans on what speaks MCP and on the way out, and on nothing beside them.',
+    { path: '^packages/discovery/src/', pathNot: String.raw`\.test\.ts$` },
+    { path: '^packages/', pathNot: '^packages/(discovery|contracts|egress|errors|mcp-wire|telemetry)/' },
+  ),
+  forbid(
     'no-circular',
     'A cycle has no first file to read. Types alone may meet.',
     {},

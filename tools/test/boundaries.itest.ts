@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Checkout, makeCheckout, ROOT } from './support/checkout.ts';
 
-const PACKAGES = ['contracts', 'errors', 'policy', 'vault', 'testkit'];
+const PACKAGES = ['contracts', 'discovery', 'errors', 'policy', 'vault', 'testkit'];
 const manifest = (name: string) =>
   JSON.stringify({ name: `@patchbay/${name}`, type: 'module', exports: { '.': { 'patchbay-source': './src/index.ts' } } });
 const MODULES = 'apps/control-plane/src/modules';
@@ -47,6 +47,7 @@ const PLANTED: Record<string, [path: string, text: string]> = {
   'prisma-in-the-control-plane-only': ['packages/vault/src/x14.ts', "import '@prisma/client';\n"],
   'middle-packages-look-down': ['packages/policy/src/x15.ts', "import '@patchbay/vault';\n"],
   'listening-looks-down': ['packages/listening/src/x15.ts', "import '@patchbay/policy';\n"],
+  'discovery-looks-down': ['packages/discovery/src/x18.ts', "import '@patchbay/vault';\n"],
   'no-circular': ['packages/vault/src/x16-back.ts', "import { x } from './x16.ts';\nexport const y = (): unknown => x;\n"],
   'no-unresolvable': ['packages/vault/src/x17.ts', "import './nowhere.ts';\n"],
 };

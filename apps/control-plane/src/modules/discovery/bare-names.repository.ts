@@ -1,6 +1,6 @@
 import type { OrganisationId } from '@patchbay/contracts';
 import type { Tx } from '../../prisma/index.ts';
-import { readCatalogueHeader } from './catalogue-part.ts';
+import { readCatalogueHeader } from '@patchbay/discovery';
 
 const BATCH = 1_000;
 

@@ -1,3 +1,4 @@
+import { discover, type Discovered, encodeCataloguePart, type KnownNeeds, type LegacyBy, needsIn, wordsFor } from '@patchbay/discovery';
 import { isObject } from '@patchbay/mcp-wire';
 import { Platform } from '../../platform.ts';
 import { Injectable } from '@nestjs/common';
@@ -6,11 +7,7 @@ import { Meters, type Discovery } from '../../ops/meters.ts';
 import { type Server } from '../../prisma/index.ts';
 import { Changes, hashPart } from '../snapshot/index.ts';
 import { claimBareNames } from './bare-names.repository.ts';
-import { encodeCataloguePart, needsIn } from './catalogue-part.ts';
 import { lockedCatalogue, observedPart, serverToAsk, type ServerToAsk, writeCatalogue } from './catalogues.repository.ts';
-import type { KnownNeeds } from './conditional.ts';
-import { discover, type Discovered, type LegacyBy } from './discover.ts';
-import { wordsFor } from './failed.ts';
 import { LISTENED, type ListenedList } from './listen.ts';
 import { Transports } from './transports.ts';
 

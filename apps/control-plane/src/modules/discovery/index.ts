@@ -1,5 +1,4 @@
 export { claimBareNames } from './bare-names.repository.ts';
-export { catalogueEntries, readCatalogueHeader } from './catalogue-part.ts';
 export { DiscoveryModule } from './discovery.module.ts';
 export { DiscoveryQueue } from './discovery-queue.ts';
 export { DiscoveryService } from './discovery.service.ts';

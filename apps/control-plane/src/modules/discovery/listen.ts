@@ -1,11 +1,7 @@
 import { VERSION } from '@patchbay/contracts';
+import { Conversation, DiscoveryFailed, LIMITS, noMessage, openLegacy, type Transport } from '@patchbay/discovery';
 import { readAll, type Answer } from '@patchbay/egress';
 import { MODERN_VERSION, modernHeaders, requestMeta, SseParser, type Era, isObject } from '@patchbay/mcp-wire';
-import { Conversation, noMessage } from './conversation.ts';
-import { openLegacy } from './discover.ts';
-import { DiscoveryFailed } from './failed.ts';
-import { LIMITS } from './limits.ts';
-import type { Transport } from './transport.ts';
 
 /** The lists whose changes a server may tell of. */
 export const LISTENED = ['tools', 'prompts', 'resources'] as const;

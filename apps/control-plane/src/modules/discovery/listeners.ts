@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { OrganisationId, ServerId } from '@patchbay/contracts';
+import { DiscoveryFailed } from '@patchbay/discovery';
 import { Bounded } from '../../common/bounded.ts';
 import { type Discovery, Meters } from '../../ops/meters.ts';
 import { Platform } from '../../platform.ts';
 import type { Listenable } from '../../prisma/index.ts';
 import { serverToAsk } from './catalogues.repository.ts';
 import { DiscoveryService } from './discovery.service.ts';
-import { DiscoveryFailed } from './failed.ts';
 import { listen, LISTENED, type ListenedList } from './listen.ts';
 import { ListenerLeases, shardOf } from './listener-leases.ts';
 import { ServerListener } from './server-listener.ts';

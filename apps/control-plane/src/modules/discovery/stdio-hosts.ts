@@ -1,7 +1,7 @@
 import { STDIO_HOST, StdioHostStatus } from '@patchbay/contracts';
+import { LIMITS } from '@patchbay/discovery';
 import { createInternalFetch, type InternalFetch, readAll, rendezvousOrder } from '@patchbay/egress';
 import type { Secret } from '@patchbay/vault';
-import { LIMITS } from './limits.ts';
 import type { StdioHostListenerDeps } from './stdio-host-listener.ts';
 
 /** What of a registered stdio server decides where it runs. */

@@ -1,14 +1,13 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { type ServerProcesses, STDIO_HOST } from '@patchbay/contracts';
+import { LIMITS, type Transport } from '@patchbay/discovery';
 import { egressFetch } from '@patchbay/egress';
 import { Config } from '../../config/config.ts';
 import { Lookups, type Server, type ServerSecret } from '../../prisma/index.ts';
 import { openingsFor } from '../snapshot/index.ts';
 import { ServerSecrets } from '../vault/index.ts';
-import { LIMITS } from './limits.ts';
 import { serverProcesses } from './server-processes.ts';
 import { StdioHosts } from './stdio-hosts.ts';
-import type { Transport } from './transport.ts';
 
 /** Ways to registered servers: over egress with their own header values, or to our stdio hosts, which start or connect to the others. */
 @Injectable()

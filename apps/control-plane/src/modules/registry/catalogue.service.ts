@@ -4,7 +4,8 @@ import type { Caller } from '../../common/caller.ts';
 import { orRefuse } from '../../common/or-refuse.ts';
 import { Refused } from '../../common/refused.ts';
 import { Database } from '../../prisma/index.ts';
-import { catalogueEntries, DiscoveryService, readCatalogueHeader } from '../discovery/index.ts';
+import { catalogueEntries, readCatalogueHeader } from '@patchbay/discovery';
+import { DiscoveryService } from '../discovery/index.ts';
 import { StdioRules } from '../stdio/index.ts';
 import { ServersRepository } from './servers.repository.ts';
 
