@@ -365,6 +365,18 @@ test('whose lists a server makes is set with it, shown, and told to gateways', a
   expect((await api('PATCH', '/servers/moving', { catalogueMode: 'shared' })).body.catalogueMode).toBe('shared');
   expect((await serverPartOf('moving')).catalogueMode).toBeUndefined();
   expect((await api('PATCH', '/servers/moving', { catalogueMode: 'other' })).status).toBe(400);
+  expect((await api('PATCH', '/servers/moving', { catalogueMode: 'per-credential' })).body.catalogueMode).toBe('per-credential');
+  expect((await serverPartOf('moving')).catalogueMode).toBe('per-credential');
+  expect((await manifest()).needs).toContain('per-credential');
+  expect((await api('PATCH', '/servers/moving', { catalogueMode: 'shared' })).status).toBe(200);
+  expect((await manifest()).needs).not.toContain('per-credential');
+  // A stdio host has the credential of what it connects to, and its callers have none.
+  const connected = { kind: 'sse', slug: 'connected', url, catalogueMode: 'per-credential' };
+  expect((await api('POST', '/servers', connected)).status).toBe(400);
+  expect((await api('POST', '/servers', { ...connected, catalogueMode: 'live' })).status).toBe(201);
+  expect((await api('PATCH', '/servers/connected', { catalogueMode: 'per-credential' })).body.errors).toMatchObject([
+    { pointer: '/catalogueMode' },
+  ]);
 });
 
 test('whether a server may ask for completions is set with it, shown, and told to gateways, none of which may not know it', async () => {

@@ -2,6 +2,9 @@ import type { OrganisationId, PodId } from '@patchbay/contracts';
 import { makeHostCheck } from '@patchbay/listening';
 import type { Ports, SharedStore } from '@patchbay/ports';
 import type { Logger } from '@patchbay/telemetry';
+import type { CredentialCatalogues } from './catalogues/credential-catalogues.ts';
+import { fetchCatalogue, type FetchCatalogueDeps } from './catalogues/fetch-catalogue.ts';
+import { makeSeeCatalogues, type SeeCatalogues } from './catalogues/see-catalogues.ts';
 import type { Config } from './config.ts';
 import type { CredentialResolver } from './credentials/resolver.ts';
 import type { Limits } from './limits/make-limits.ts';
@@ -100,6 +103,7 @@ export function makeClientSessions(
 }
 
 type StepDeps = {
+  readonly catalogues: CredentialCatalogues;
   readonly config: Config;
   readonly credentials: CredentialResolver;
   readonly limits: Limits;
@@ -114,6 +118,7 @@ type StepDeps = {
 
 /** The pipeline of this pod, wired. */
 export function makeSteps({
+  catalogues,
   config,
   credentials,
   limits,
@@ -140,7 +145,7 @@ export function makeSteps({
     authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock, clientAddress },
     read: { bodyLimitBytes: config.bodyLimitBytes, openSession: sessionOpener.open, trace: tracing.begin },
     throttle: { limits },
-    route: { taskIds },
+    route: { taskIds, seeCatalogues: catalogueView(catalogues, { ...reach, logger }) },
     answerEarly: {
       list: makeList({ cursors: makeListCursors(sealingKeys), lives: new LiveLists({ ...reach, sessions }) }),
       initialize,
@@ -160,6 +165,11 @@ export function makeSteps({
     attachCredential: { credentials },
     dispatch: { sessions, inFlight, nextId: makeNextId(), resolveUpstream, asking, rounds, states, taskIds },
   });
+}
+
+/** What servers offer the caller's credentials, asked of them where it is not known. */
+function catalogueView(catalogues: CredentialCatalogues, deps: FetchCatalogueDeps): SeeCatalogues {
+  return makeSeeCatalogues({ catalogues, fetch: (asking, server) => fetchCatalogue(deps, asking, server) });
 }
 
 /** What changes a client's session for all pods. */

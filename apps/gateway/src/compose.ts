@@ -7,6 +7,7 @@ import { createPorts, type Ports, watchErrors } from '@patchbay/ports';
 import { createProgramMetrics, isDraining, type Logger, type Metrics } from '@patchbay/telemetry';
 import { messageKey } from '@patchbay/vault';
 import { loopbackHosts, makeClientSessions, makeSteps } from './compose-steps.ts';
+import { CredentialCatalogues } from './catalogues/credential-catalogues.ts';
 import type { Config } from './config.ts';
 import { type CredentialResolver, type InternalPost, makeCredentialResolver } from './credentials/resolver.ts';
 import { type ControlPlane, internalGetOver, makeControlPlane } from './directory/control-plane.ts';
@@ -62,27 +63,27 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const internal = openInternal(config);
   const handshake = makeHandshake({ fleet: internal, own: ownSideOf(config), log: logger });
   const post = postOver(internal);
-  const credentials = makeCredentialResolver({ post });
+  const [credentials, catalogues] = [makeCredentialResolver({ post }), new CredentialCatalogues(clock.monotonicMs)];
   const [stores, controlPlane] = [new HangGuard(clock), new HangGuard(clock)];
-  const sharedStore = stores.over(ports.sharedStore);
+  const store = stores.over(ports.sharedStore);
   const podId = randomUUID() as PodId;
   const streams = new ClientStreams();
   const guarded = guardedControlPlane(controlPlane, internal);
-  const state = openState(config, { controlPlane: guarded, credentials, logger, podId, ports, stores, streams });
+  const state = openState(config, { catalogues, controlPlane: guarded, credentials, logger, podId, ports, stores, streams });
   const pools = makePools({ refusedAddresses: [...config.refusedAddresses], clock });
-  const stdio = toStdioHosts(config, { logger, store: sharedStore, clock }, metrics);
+  const stdio = toStdioHosts(config, { logger, store, clock }, metrics);
   const resolveUpstream = makeResolveUpstream({ pools, stdio, eras: makeEraDoubts({ post, logger, clock }) });
   const tracing = await startTracing({ enabled: config.tracing, serviceName: 'patchbay-gateway' });
   const recorder = makeCallMetrics(metrics);
   const limits = makeLimits({ counters: ports.counters, metrics, log: logger });
-  const sessions = makeClientSessions(config, { bus: ports.bus, logger, podId, pods: limits.pods, store: sharedStore, streams });
-  const steps = makeSteps({ config, credentials, limits, logger, resolveUpstream, sessions, state, store: sharedStore, streams, tracing });
+  const sessions = makeClientSessions(config, { bus: ports.bus, logger, podId, pods: limits.pods, store, streams });
+  const steps = makeSteps({ catalogues, config, credentials, limits, logger, resolveUpstream, sessions, state, store, streams, tracing });
   const record = makeRecord({ calls: recorder, limits, tracing });
   const run = makeRun({ steps, began: recorder.began, record, logger });
   const { bodyLimitBytes, listeners, sessionSealingKeys: keyring } = config;
   const { proxies } = listeners.public;
   const { mailboxes } = sessions;
-  const transports = makeTransports({ run, keyring, bodyLimitBytes, mailboxes, store: sharedStore, clock, logger, metrics, proxies });
+  const transports = makeTransports({ run, keyring, bodyLimitBytes, mailboxes, store, clock, logger, metrics, proxies });
   const calls = createGatewayServer(run, transports, { listener: config.listeners.public, log: logger });
   registerPodMetrics(metrics, {
     state,
@@ -117,6 +118,7 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
 }
 
 type OpenStateDeps = {
+  readonly catalogues: CredentialCatalogues;
   readonly controlPlane: ControlPlane;
   readonly credentials: CredentialResolver;
   readonly streams: ClientStreams;
@@ -126,7 +128,7 @@ type OpenStateDeps = {
   readonly stores: HangGuard;
 };
 
-function openState(config: Config, { controlPlane, credentials, logger, podId, ports, stores, streams }: OpenStateDeps): State {
+function openState(config: Config, { catalogues, controlPlane, credentials, logger, podId, ports, stores, streams }: OpenStateDeps): State {
   const state = makeState({
     ports: { bus: ports.bus, parts: stores.over(ports.parts), directory: stores.over(ports.directory) },
     controlPlane,
@@ -138,7 +140,7 @@ function openState(config: Config, { controlPlane, credentials, logger, podId, p
     pod: { id: podId, key: messageKey(config.gatewaySecret, PODS.keyPurpose) },
     clock,
     log: logger,
-    listeners: [forgetCredentials(credentials), streams],
+    listeners: [forgetCredentials(credentials), forgetCredentials(catalogues), streams],
     swapped: (before, after) => streams.swapped(before, after),
   });
   streams.watch(makeIsAdmitted({ snapshots: state.snapshots, tokens: state.tokens, clock }));
@@ -212,8 +214,8 @@ function postOver(internal: InternalFetch): InternalPost {
   };
 }
 
-/** A released credential is forgotten when its server's changes, or when changes may have been missed. */
-function forgetCredentials(credentials: CredentialResolver): ChangeListener {
+/** A released credential, and what a server offers it, is forgotten when its server's changes, or when changes may have been missed. */
+function forgetCredentials(credentials: Pick<CredentialResolver, 'drop' | 'dropAll'>): ChangeListener {
   return {
     invalidated(organisationId, invalidations) {
       for (const invalidation of invalidations)

@@ -111,8 +111,11 @@ const common = {
 
 export const DEFAULT_TIMEOUTS = { connectMs: 5_000, requestMs: 60_000 } as const satisfies ServerTimeouts;
 
+/** What a stdio host runs or connects to has one credential, and it is the host's. */
+const onHost = { ...common, catalogueMode: CatalogueMode.exclude(['per-credential']).default('shared') };
+
 /** A server on one connection: each session, principal or all sessions have one, as `isolation` says. */
-const connected = { slug: ServerSlug, ...common, headers: headersInput.default({}), isolation: Isolation.default('session') };
+const connected = { slug: ServerSlug, ...onHost, headers: headersInput.default({}), isolation: Isolation.default('session') };
 
 export const ServerInput = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('streamable-http'), slug: ServerSlug, ...common, url: httpUrl, headers: headersInput.default({}) }),
@@ -121,7 +124,7 @@ export const ServerInput = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('stdio'),
     slug: ServerSlug,
-    ...common,
+    ...onHost,
     command: text.min(1).max(4096),
     args: z.array(text.max(4096)).max(128).default([]),
     env: envInput.default({}),
@@ -246,12 +249,8 @@ export const Catalogue = z.object({
 });
 export type Catalogue = z.infer<typeof Catalogue>;
 
-/** The organisation's aggregated endpoint: everything that a caller may use, at one address. */
-export const Endpoint = z.object({
-  mcpUrl: z.string(),
-  /** Of the clients that it is for. */
-  clientProfile: ClientProfile,
-});
+/** The organisation's aggregated endpoint: everything that a caller may use, at one address; and what the clients that it is for can take. */
+export const Endpoint = z.object({ mcpUrl: z.string(), clientProfile: ClientProfile });
 export type Endpoint = z.infer<typeof Endpoint>;
 /** PATCH: what is left out stays; the profile is one whole. */
 export const EndpointChange = z.strictObject({ clientProfile: ClientProfile.optional() });

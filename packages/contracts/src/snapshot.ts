@@ -22,7 +22,7 @@ export const PartKind = z.enum(['organisation', 'server', 'catalogue', 'grants',
 export type PartKind = z.infer<typeof PartKind>;
 
 /** What a reader of this version can do with a manifest beyond its first form. A manifest may demand some of it by name. */
-export const MANIFEST_FEATURES: readonly string[] = ['limits', 'revocations', 'sampling'];
+export const MANIFEST_FEATURES: readonly string[] = ['limits', 'revocations', 'sampling', 'per-credential'];
 
 /** What a pod must forget, whatever it has cached. Rides on the organisation's revision. */
 export const Invalidation = z.discriminatedUnion('kind', [
@@ -95,8 +95,11 @@ export type EgressTarget = z.infer<typeof EgressTarget>;
 export const Isolation = z.enum(['session', 'principal', 'shared']);
 export type Isolation = z.infer<typeof Isolation>;
 
-/** `shared`: discovered once and the same for everybody. `live`: each caller's own session is asked, for a server that changes its lists for one session only. */
-export const CatalogueMode = z.enum(['shared', 'live']);
+/**
+ * `shared`: discovered once and the same for everybody. `per-credential`: asked with the credential of each caller, and what discovery found is a
+ * reference. `live`: each caller's own session is asked, for a server that changes its lists for one session only.
+ */
+export const CatalogueMode = z.enum(['shared', 'per-credential', 'live']);
 export type CatalogueMode = z.infer<typeof CatalogueMode>;
 
 /** Whether a server may ask its clients for completions, which spends their money; `refused`: nobody is asked. */

@@ -1,5 +1,6 @@
 export { type IssuedCertificate, makeAuthority } from './authority.ts';
 export { HOSTILE_TOOLS, startHostileUpstream } from './hostile-upstream.ts';
+export { startKeyedUpstream, type KeyedUpstream } from './keyed-upstream.ts';
 export { startLegacyUpstream, type LegacyUpstream, type OnMark } from './legacy-upstream.ts';
 export { listen, type Listening } from './listen.ts';
 export { MODERN_ASKING_TOOLS, type ModernAskingUpstream, startModernAskingUpstream } from './modern-asking-upstream.ts';

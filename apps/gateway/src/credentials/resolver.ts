@@ -16,6 +16,14 @@ export type CredentialResolverDeps = { readonly post: InternalPost };
 /** Header values by lower-case name. Built only here: the one place that reveals them. */
 export type RevealedHeaders = Readonly<Record<string, string>>;
 
+/** Which credential a call is sent with, known before anything of it is revealed. Another value is another generation. */
+export type CredentialReference = { readonly id: string; readonly generation: string };
+
+/** That of the server's registration, which everybody's calls are sent with. */
+export function credentialReference({ generation, id }: CompiledServer): CredentialReference {
+  return { id, generation };
+}
+
 /** What the upstream is sent, beside a refusal that cannot be mistaken for it. */
 export type Credential = { readonly headers: RevealedHeaders };
 

@@ -4,7 +4,7 @@ import type { CompiledServer, CompiledSnapshot, EntryKind } from '../snapshot/co
 
 /** What a list says of a server that is not all well: its entries are missing, old, or not all there. */
 export type ServerReport = {
-  readonly status: 'not discovered' | 'unreachable' | 'incomplete';
+  readonly status: 'not discovered' | 'unreachable' | 'reference' | 'incomplete';
   /** ISO 8601: the moment of which the entries are. */
   readonly lastAnsweredAt?: string;
   readonly leftOut?: string;
@@ -41,9 +41,11 @@ function serversOf(ctx: CallContext, snapshot: CompiledSnapshot): readonly Compi
   return [...snapshot.serversBySlug.values()].filter((server) => isPermitted(ctx, server, { kind: 'server', name: server.slug }));
 }
 
-function reportOn({ catalogue, silentSince }: CompiledServer): ServerReport | null {
+function reportOn({ catalogue, catalogueMode, isOfCredential, silentSince }: CompiledServer): ServerReport | null {
   if (catalogue === null) return { status: 'not discovered' };
   const leftOut = catalogue.leftOut === null ? {} : { leftOut: catalogue.leftOut };
   if (silentSince !== null) return { status: 'unreachable', lastAnsweredAt: silentSince, ...leftOut };
+  // The caller's own list could not be had in time.
+  if (catalogueMode === 'per-credential' && isOfCredential !== true) return { status: 'reference', ...leftOut };
   return catalogue.leftOut === null ? null : { status: 'incomplete', ...leftOut };
 }

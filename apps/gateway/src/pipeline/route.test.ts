@@ -10,7 +10,7 @@ import { CallContext, type Outcome } from './context.ts';
 import { makeTaskIds } from '../aggregate/task-ids.ts';
 import { makeRoute } from './route.ts';
 
-const route = makeRoute({ taskIds: makeTaskIds(createKeyring([Buffer.alloc(32, 1)])) });
+const route = makeRoute({ taskIds: makeTaskIds(createKeyring([Buffer.alloc(32, 1)])), seeCatalogues: (_ctx, find) => find() });
 const USER = 'user-1' as UserId;
 
 function tool(name: string): CompiledEntry {
@@ -99,7 +99,9 @@ function call(name: string, grants: GrantsPart['grants']): { outcome: Outcome; t
   const scanned = scanMessage(ctx.body);
   if (!scanned.ok) throw new Error('not a message');
   ctx.message = scanned.message;
-  const outcome = route(ctx) ?? authorize(ctx);
+  const routed = route(ctx);
+  if (routed instanceof Promise) throw new Error('nothing had to be asked for it');
+  const outcome = routed ?? authorize(ctx);
   const target = outcome === undefined && ctx.target?.kind === 'upstream' ? `${ctx.target.server.slug}/${ctx.target.object.name}` : null;
   return { outcome, target };
 }

@@ -3,22 +3,27 @@ import { aggregateTarget } from '../aggregate/aggregate-target.ts';
 import { decidedBy } from '../aggregate/app-pages.ts';
 import type { TaskIds } from '../aggregate/task-ids.ts';
 import { isTaskMethod, taskTarget } from '../aggregate/task-target.ts';
+import type { SeeCatalogues } from '../catalogues/see-catalogues.ts';
 import { notDiscovered } from '../methods/list.ts';
 import type { CompiledServer } from '../snapshot/compiled.ts';
 import { edgeEra } from '../upstream/edge-era.ts';
 import { foreignMethodOf, objectOf } from './call-object.ts';
-import type { BuiltinMethod, CallContext, CallObject, Outcome, Target } from './context.ts';
+import type { BuiltinMethod, CallContext, CallObject, Outcome, Step, Target } from './context.ts';
 
-export type RouteDeps = { readonly taskIds: TaskIds };
+export type RouteDeps = { readonly seeCatalogues: SeeCatalogues; readonly taskIds: TaskIds };
 
 /** Endpoint and name → a target of the closed set. Names are looked up whole, never split (architecture.md §3). */
-export function makeRoute({ taskIds }: RouteDeps): (ctx: CallContext) => Outcome {
-  return function route(ctx: CallContext): Outcome {
-    const target = targetOf(ctx, taskIds);
-    if ('code' in target) return target;
-    ctx.target = target;
-    return undefined;
+export function makeRoute({ seeCatalogues, taskIds }: RouteDeps): Step {
+  return function route(ctx: CallContext): Outcome | Promise<Outcome> {
+    const target = seeCatalogues(ctx, () => targetOf(ctx, taskIds));
+    return target instanceof Promise ? target.then((late) => settle(ctx, late)) : settle(ctx, target);
   };
+}
+
+function settle(ctx: CallContext, target: Target | Refusal): Outcome {
+  if ('code' in target) return target;
+  ctx.target = target;
+  return undefined;
 }
 
 function targetOf(ctx: CallContext, taskIds: TaskIds): Target | Refusal {

@@ -2,8 +2,9 @@ import { Fault } from '@patchbay/errors';
 import { compileGrants, type CompiledGrants } from '@patchbay/policy';
 import type { ClientProfile, Manifest } from '@patchbay/contracts';
 import { compilePart, knownRows, type CompiledPart, type KnownPartRow, type PartRow } from './compile-parts.ts';
+import { introduced } from './introduced.ts';
 import { nameTables, type NameTables, type ServerSource } from './name-tables.ts';
-import type { CompiledCatalogue, CompiledServer, CompiledSnapshot } from './compiled.ts';
+import type { CompiledServer, CompiledSnapshot } from './compiled.ts';
 import type { PartBytes } from './disk.ts';
 
 /** A snapshot with what the next one can take over from it: everything whose parts have not changed. */
@@ -134,14 +135,6 @@ function serverOf(serverPart: CompiledPart | undefined, cataloguePart: CompiledP
 
 function profileIn({ clientProfile }: { clientProfile?: ClientProfile | undefined }): { clientProfile?: ClientProfile } {
   return clientProfile === undefined ? {} : { clientProfile };
-}
-
-/** A server need not say who it is, but clients of every revision that are told of it want a name and a version: its slug is one. */
-function introduced(catalogue: CompiledCatalogue, slug: string): CompiledCatalogue {
-  const { name, version } = catalogue.serverInfo;
-  if (typeof name === 'string' && typeof version === 'string') return catalogue;
-  const known = { name: typeof name === 'string' ? name : slug, version: typeof version === 'string' ? version : '' };
-  return { ...catalogue, serverInfo: { ...catalogue.serverInfo, ...known } };
 }
 
 function grantsOf(

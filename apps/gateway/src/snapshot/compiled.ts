@@ -56,7 +56,7 @@ export type CompiledServer = {
   readonly timeouts: ServerTimeouts;
   readonly generation: string;
   readonly hasCredential: boolean;
-  /** `live`: its lists are made for each caller's own session. */
+  /** `live`: its lists are made for each caller's own session; `per-credential`: for each credential. */
   readonly catalogueMode: CatalogueMode;
   /** Whether it may ask its clients for completions. */
   readonly sampling: Sampling;
@@ -66,6 +66,8 @@ export type CompiledServer = {
   readonly silentSince: string | null;
   /** null until discovery has succeeded once. */
   readonly catalogue: CompiledCatalogue | null;
+  /** The catalogue is what the server told the caller's own credential; absent: what discovery found. */
+  readonly isOfCredential?: true;
 };
 
 /** A server's entry under its name on the aggregated endpoint. */

@@ -7,6 +7,9 @@ import { TrustedProxies } from '@patchbay/listening';
 import type { Bus, Counters, SharedStore } from '@patchbay/ports';
 import { createMetrics, type Metrics } from '@patchbay/telemetry';
 import { createKeyring, Secret } from '@patchbay/vault';
+import { CredentialCatalogues } from '../../src/catalogues/credential-catalogues.ts';
+import { fetchCatalogue } from '../../src/catalogues/fetch-catalogue.ts';
+import { makeSeeCatalogues } from '../../src/catalogues/see-catalogues.ts';
 import { makeCredentialResolver } from '../../src/credentials/resolver.ts';
 import { makeCounters } from '../../src/limits/counters.fixture.ts';
 import { makeLimits } from '../../src/limits/make-limits.ts';
@@ -80,7 +83,7 @@ export type GatewaySpec = {
   /** Whom authentication turns away; null: who presents no token. Without it nobody, and who presents none is `ada`. */
   readonly refuses?: (user: string | null) => boolean;
   /** What the control plane answers to a request for a credential. */
-  readonly releaseCredential?: () => Promise<{ status: number; body: Buffer }>;
+  readonly releaseCredential?: (path: string, body: string) => Promise<{ status: number; body: Buffer }>;
 };
 
 type Counted = { count: number; inc(): void };
@@ -174,10 +177,14 @@ export async function startGateway({
   const outcomes: string[] = [];
   const calls: CallContext[] = [];
   const taskIds = makeTaskIds(KEYRING);
+  const seeCatalogues = makeSeeCatalogues({
+    catalogues: new CredentialCatalogues(() => performance.now()),
+    fetch: (asking, server) => fetchCatalogue({ credentials, resolveUpstream, logger }, asking, server),
+  });
   const steps: Step[] = [
     authenticateAs(() => snapshot, { refuses: spec.refuses ?? (() => false), profiles: spec.profiles ?? {} }),
     makeRead({ bodyLimitBytes: BODY_LIMIT_BYTES, openSession: sessionOpener.open, trace: () => undefined }),
-    makeRoute({ taskIds }),
+    makeRoute({ taskIds, seeCatalogues }),
     authorize,
     makeThrottle({ limits }),
     makeAnswerEarly({

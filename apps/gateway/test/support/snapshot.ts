@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { type ClientProfile, GrantId, type Isolation, type LimitsPart, OrganisationId, Revision, ServerId } from '@patchbay/contracts';
+import {
+  type CatalogueMode,
+  type ClientProfile,
+  GrantId,
+  type Isolation,
+  type LimitsPart,
+  OrganisationId,
+  Revision,
+  ServerId,
+} from '@patchbay/contracts';
 import { type Era, LEGACY_VERSIONS } from '@patchbay/mcp-wire';
 import { compileGrants } from '@patchbay/policy';
 import { compileLimits } from '../../src/limits/compile-limits.ts';
@@ -31,7 +40,7 @@ export type ServerSpec = {
   readonly needs?: Readonly<Record<string, string[][]>>;
   /** Tools that everyone may use, and nothing else of it; without: everything. */
   readonly grantedTools?: string[];
-  readonly catalogueMode?: 'shared' | 'live';
+  readonly catalogueMode?: CatalogueMode;
   readonly sampling?: 'relayed' | 'refused';
   readonly isDiscovered?: boolean;
   readonly silentSince?: string;

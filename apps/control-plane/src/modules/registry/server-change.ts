@@ -25,6 +25,9 @@ export function misplacedFields(kind: string, change: ServerChange): FieldError[
   const misplaced = (MISPLACED[kind] ?? [])
     .filter((field) => change[field] !== undefined)
     .map((field) => ({ pointer: `/${field}`, detail: `a ${kind} server has no such field` }));
+  // What a stdio host runs or connects to has one credential, and it is the host's.
+  if (change.catalogueMode === 'per-credential' && kind !== 'streamable-http')
+    misplaced.push({ pointer: '/catalogueMode', detail: `a ${kind} server is not asked with a credential of its callers` });
   const protocols = kind === 'websocket' ? ['ws:', 'wss:'] : ['http:', 'https:'];
   if (misplaced.length > 0 || change.url === undefined || protocols.includes(new URL(change.url).protocol)) return misplaced;
   return [{ pointer: '/url', detail: `must begin with ${protocols.join('// or ')}//` }];

@@ -29,7 +29,7 @@ export type BuiltPart = {
   readonly length: number;
   readonly bytes: Buffer | null;
   /** What a reader must know to enforce it, where its kind does not say that. */
-  readonly needs?: string;
+  readonly needs?: readonly string[];
 };
 
 /** The parts of a snapshot. The same rows give the same bytes, so that an unchanged part keeps its hash. */
@@ -51,7 +51,7 @@ export function buildParts(
     ...rows.servers.map(
       (server): BuiltPart => ({
         ...jsonPart('server', server.id, serverPart(server, rows)),
-        ...(server.sampling === 'refused' ? { needs: 'sampling' } : {}),
+        needs: featuresOf(server),
       }),
     ),
     ...rows.catalogues.map(
@@ -63,9 +63,13 @@ export function buildParts(
   ];
 }
 
+function featuresOf({ catalogueMode, sampling }: TenantRows['servers'][number]): string[] {
+  return [...(sampling === 'refused' ? ['sampling'] : []), ...(catalogueMode === 'per-credential' ? ['per-credential'] : [])];
+}
+
 /** What a reader must know to enforce these parts: one that does not know of them would let pass what they refuse. */
 export function needsOf(parts: readonly BuiltPart[]): string[] {
-  return MANIFEST_FEATURES.filter((feature) => parts.some(({ kind, needs }) => kind === feature || needs === feature));
+  return MANIFEST_FEATURES.filter((feature) => parts.some(({ kind, needs }) => kind === feature || needs?.includes(feature) === true));
 }
 
 /** A part's line in the manifest. */
