@@ -147,13 +147,21 @@ describe('the aggregated endpoint', () => {
 describe('what upstreams are told', () => {
   it('never sees what the client sent of itself (trap 23)', async () => {
     const client = new Client({ name: 'test', version: '1' });
-    const headers = { authorization: 'Bearer ada', cookie: 'a=b', origin: 'http://127.0.0.1', 'x-forwarded-for': '10.0.0.1' };
+    const headers = {
+      authorization: 'Bearer ada',
+      cookie: 'a=b',
+      origin: 'http://127.0.0.1',
+      'x-forwarded-for': '10.0.0.1',
+      baggage: 'user=ada',
+    };
     await client.connect(new StreamableHTTPClientTransport(new URL(gateway.url('old')), { requestInit: { headers } }));
     legacy.seenHeaders.length = 0;
     await client.callTool({ name: 'echo', arguments: { message: 'hi' } });
     const [seen] = legacy.seenHeaders;
     expect(seen).toMatchObject({ host: new URL(legacy.url).host, 'mcp-protocol-version': '2025-11-25' });
-    expect(Object.keys(seen ?? {}).filter((name) => ['authorization', 'cookie', 'origin', 'x-forwarded-for'].includes(name))).toEqual([]);
+    expect(
+      Object.keys(seen ?? {}).filter((name) => ['authorization', 'cookie', 'origin', 'x-forwarded-for', 'baggage'].includes(name)),
+    ).toEqual([]);
     await client.close();
   });
 

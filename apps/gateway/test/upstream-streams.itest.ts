@@ -121,7 +121,10 @@ describe('a bridged call', () => {
       response.end();
     });
     const response = await call(
-      modernBody({}, { progressToken: 0, 'vendor/key': 1, traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }),
+      modernBody(
+        {},
+        { progressToken: 0, 'vendor/key': 1, traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', baggage: 'a=1' },
+      ),
     );
     const events = (await response.text()).split('\n\n').filter((event) => event !== '');
     expect(events).toHaveLength(2);
@@ -129,7 +132,8 @@ describe('a bridged call', () => {
     expect(JSON.parse(events[1]?.split('data: ')[1] ?? '')).toMatchObject({ id: 'mine', result: { resultType: 'complete' } });
     expect(events.join('\n')).not.toContain('id: 7');
     const sent = upstream.seen.at(-1);
-    expect(Object.keys(sent?.message.params?._meta ?? {})).toEqual(['progressToken', 'vendor/key', 'traceparent']);
+    expect(Object.keys(sent?.message.params?._meta ?? {})).toEqual(['progressToken', 'vendor/key', 'traceparent', 'baggage']);
+    expect(sent?.headers['baggage']).toBeUndefined();
     expect(sent?.message.id).not.toBe('mine');
     expect(sent?.headers['mcp-method']).toBeUndefined();
     expect(response.headers.get('set-cookie')).toBeNull();

@@ -21,6 +21,7 @@ import { paramHeadersFor } from './param-headers.ts';
 import { Relay } from './relay.ts';
 import type { RelayEnd } from './relay-end.ts';
 import { InputRounds, type InputRoundsDeps } from './rounds/input-rounds.ts';
+import { RisingProgress } from './rounds/rising-progress.ts';
 import type { SessionOwner, SessionRegistry, UpstreamSession } from './session-registry.ts';
 import type { Upstream } from './upstreams.ts';
 import type { Way } from './ways.ts';
@@ -68,6 +69,8 @@ export class UpstreamCall {
   readonly #downstream: Downstream;
   #attempt: Attempt | null = null;
   #rounds: InputRounds | null = null;
+  /** Only of a call that may be sent again with answers. */
+  #progress: RisingProgress | null = null;
   #isCancelled = false;
 
   constructor(deps: CallDeps, input: CallInput) {
@@ -118,6 +121,7 @@ export class UpstreamCall {
   /** Only a client with a session can be asked on the stream of its call; a modern one gets the question as its answer. */
   async #runModern(): Promise<RelayEnd> {
     const { ctx, owner, target } = this.#input;
+    if (owner.clientSession !== null) this.#progress = new RisingProgress();
     const end = await this.#runDialling(null);
     if (end.kind !== 'input-required' || owner.clientSession === null) return end;
     const { sampling, slug } = target.server;
@@ -165,7 +169,7 @@ export class UpstreamCall {
     const continuation = this.#rounds?.continuation ?? null;
     const own = makeBridge({ ...edge, continuation, ctx, level, message, ownOrigin: this.#deps.rounds.ownOrigin, target });
     const bridge = fitEndpoint(ctx, { ...target, upstreamEra: edge.upstreamEra }, { bridge: own, taskIds: this.#deps.taskIds });
-    return asking?.over(bridge) ?? bridge;
+    return this.#progress?.over(bridge) ?? asking?.over(bridge) ?? bridge;
   }
 
   #begin(session: UpstreamSession | null, bridge: Bridge, settle: (end: RelayEnd) => void): Attempt {

@@ -6,6 +6,7 @@ import type { Bridge } from '../bridge/bridge.ts';
 import type { UpstreamTarget } from '../bridge/make-bridge.ts';
 import type { Upstream } from '../upstreams.ts';
 import type { LocatedSession } from '../ways.ts';
+import { attributionAt } from './attribution.ts';
 import { type Declared, lackingFor } from './declared.ts';
 import { Gathering } from './gathering.ts';
 import type { Hearer } from './general-stream.ts';
@@ -109,7 +110,8 @@ export class Asking {
   take(bytes: Buffer, message: ScannedMessage, onQuiet: (questions: readonly Question[]) => void): Refused | null {
     if (!this.canAsk || !isQuestionMethod(message.method)) return UNKNOWN;
     // Whatever it was opened with: its admin may have said so since.
-    if (!mayAsk(this.#input.target.server.sampling, message)) return SAMPLING_REFUSED;
+    const { ctx, target } = this.#input;
+    if (!mayAsk(target.server.sampling, message)) return SAMPLING_REFUSED;
     const { paramsSpan } = message;
     const params: unknown = paramsSpan === null ? {} : JSON.parse(bytes.toString('utf8', paramsSpan.start, paramsSpan.end));
     const lacking = lackingFor(this.declared, message.method, params);
@@ -119,7 +121,10 @@ export class Asking {
     }
     if (isObject(params) && typeof params['url'] === 'string' && leadsTo(this.#deps.ownOrigin, params['url']))
       return { code: -32602, message: 'Only Patchbay points to its own pages.' };
-    const question = toQuestion(bytes, message, { attribution: this.#attribution(), capabilities: this.declared.capabilities });
+    const question = toQuestion(bytes, message, {
+      attribution: attributionAt(ctx, target.server.slug),
+      capabilities: this.declared.capabilities,
+    });
     if (question === null) return { code: -32602, message: 'The parameters are no object.' };
     this.#gathering ??= new Gathering((questions) => {
       this.#gathering = null;
@@ -177,12 +182,6 @@ export class Asking {
 
   #lacks(requiredCapabilities: Record<string, unknown>): Refusal {
     return refusal('rpc.capability_missing', `Server "${this.#input.target.server.slug}" needs it for this.`, { requiredCapabilities });
-  }
-
-  /** A server's own endpoint says by itself who asks. */
-  #attribution(): string | null {
-    const { ctx, target } = this.#input;
-    return ctx.endpointServer === null ? `Server "${target.server.slug}" asks: ` : null;
   }
 }
 

@@ -1,5 +1,6 @@
-import { memberOf, MODERN_VERSION, type ScannedMessage, sliceMember, sliceObject, splice, withoutMembers } from '@patchbay/mcp-wire';
+import { memberOf, MODERN_VERSION, type ScannedMessage, sliceObject, splice, withoutMembers } from '@patchbay/mcp-wire';
 import { paramsWithoutContext, SAMPLING } from '../sampling.ts';
+import { attributionEdits } from './attribution.ts';
 
 /** What a legacy server asks its client for, as an input request of revision 2026-07-28. */
 export type Question = {
@@ -48,7 +49,8 @@ export function toQuestion(bytes: Buffer, { id, idSpan, method, paramsSpan }: Sc
 function worded(method: QuestionMethod, params: Buffer, { attribution, capabilities }: Wording): Buffer {
   if (method === SAMPLING)
     return paramsWithoutContext(params, { capabilities, protocolVersion: MODERN_VERSION, serverId: attribution === null ? '' : null });
-  return method === 'elicitation/create' && attribution !== null ? attributed(params, attribution) : params;
+  if (method !== 'elicitation/create' || attribution === null) return params;
+  return splice(params, attributionEdits(params, ['message'], attribution));
 }
 
 function questionParams(params: Buffer): Buffer | null {
@@ -58,11 +60,4 @@ function questionParams(params: Buffer): Buffer | null {
   const meta = object === null ? null : memberOf(object, '_meta');
   const keptMeta = meta === null ? null : withoutMembers(kept.subarray(meta.start, meta.end), OF_REQUEST_META);
   return meta === null || keptMeta === null ? kept : splice(kept, [{ ...meta, replacement: keptMeta }]);
-}
-
-function attributed(params: Buffer, attribution: string): Buffer {
-  const span = sliceMember(params, ['message']);
-  if (span === null) return params;
-  const message: unknown = JSON.parse(params.toString('utf8', span.start, span.end));
-  return splice(params, [{ ...span, replacement: JSON.stringify(`${attribution}${String(message)}`) }]);
 }

@@ -1,4 +1,5 @@
 import { type Edit, type MessageId, type ScannedMessage, sliceMember, type Span, splice } from '@patchbay/mcp-wire';
+import { attributionEdits, attributionOf } from '../asking/attribution.ts';
 
 /** Under which id, or progress token, a client of the aggregated endpoint gets to know a server's own: it says whose it is. */
 const SEPARATOR = ':';
@@ -11,8 +12,7 @@ export type OwnedId = { readonly slug: string /** JSON text, as the server spell
 export function exposeRequest(bytes: Buffer, message: ScannedMessage, slug: string): Buffer {
   const edits: Edit[] = [];
   for (const span of [message.idSpan, message.progressTokenSpan]) if (span !== null) edits.push(exposed(bytes, span, slug));
-  const words = message.method === 'elicitation/create' ? sliceMember(bytes, ['params', 'message']) : null;
-  if (words !== null) edits.push({ ...words, replacement: attributed(bytes, words, slug) });
+  if (message.method === 'elicitation/create') edits.push(...attributionEdits(bytes, ['params', 'message'], attributionOf(slug)));
   return splice(
     bytes,
     edits.toSorted((a, b) => a.start - b.start),
@@ -27,11 +27,6 @@ export function exposeWithdrawal(bytes: Buffer, { method, requestId }: ScannedMe
 
 function exposed(bytes: Buffer, span: Span, slug: string): Edit {
   return { ...span, replacement: JSON.stringify(slug + SEPARATOR + bytes.toString('utf8', span.start, span.end)) };
-}
-
-function attributed(bytes: Buffer, span: Span, slug: string): string {
-  const said: unknown = JSON.parse(bytes.toString('utf8', span.start, span.end));
-  return JSON.stringify(`Server "${slug}" asks: ${String(said)}`);
 }
 
 /** Where an event of a server's stands, for a client of the aggregated endpoint. */

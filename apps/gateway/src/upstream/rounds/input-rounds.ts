@@ -6,6 +6,7 @@ import type { CallContext } from '../../pipeline/context.ts';
 import type { ClientSession } from '../../sessions/client-session.ts';
 import type { Downstream } from '../downstream.ts';
 import type { RelayEnd } from '../relay-end.ts';
+import { attributionAt } from '../asking/attribution.ts';
 import { fitQuestions } from './fit-questions.ts';
 import type { InputRequest, InputRequired } from './input-required.ts';
 import type { QuestionIds } from './question-ids.ts';
@@ -129,8 +130,7 @@ export class InputRounds {
 
   #putQuestions(requests: readonly InputRequest[], address: string): Promise<Ended> {
     const { ctx, downstream, session, slug } = this.#input;
-    // A server's own endpoint says by itself who asks.
-    const attribution = ctx.endpointServer === null ? `Server "${slug}" asks: ` : null;
+    const attribution = attributionAt(ctx, slug);
     if (downstream.isGone) return Promise.resolve('cancelled');
     return new Promise((resolve) => {
       this.#begin(resolve);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Edit, sliceMember, splice } from '@patchbay/mcp-wire';
+import { attributionEdits } from '../asking/attribution.ts';
 import type { InputRequest } from './input-required.ts';
 
 export type Wording = {
@@ -22,11 +23,7 @@ function wordElicitation(params: Buffer, attribution: string | null): Buffer {
   const isUrl = mode !== null && params.toString('utf8', mode.start, mode.end) === '"url"';
   if (isUrl && sliceMember(params, ['elicitationId']) === null)
     edits.push({ start: mode.end, end: mode.end, replacement: `,"elicitationId":"${randomUUID()}"` });
-  const message = attribution === null ? null : sliceMember(params, ['message']);
-  if (message !== null) {
-    const said: unknown = JSON.parse(params.toString('utf8', message.start, message.end));
-    edits.push({ ...message, replacement: JSON.stringify(`${attribution}${String(said)}`) });
-  }
+  if (attribution !== null) edits.push(...attributionEdits(params, ['message'], attribution));
   return splice(
     params,
     edits.toSorted((a, b) => a.start - b.start),
