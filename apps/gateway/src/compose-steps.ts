@@ -44,6 +44,7 @@ import { type InFlight, makeInFlight } from './upstream/in-flight.ts';
 import { makeNextId } from './upstream/next-id.ts';
 import { makeQuestionIds } from './upstream/rounds/question-ids.ts';
 import { WaitingCalls } from './upstream/rounds/waiting-calls.ts';
+import type { UnaskedLimits } from './upstream/unasked-limits.ts';
 import { makeSessionRegistry } from './upstream/session-registry.ts';
 import type { ResolveUpstream } from './upstream/upstreams.ts';
 
@@ -114,6 +115,7 @@ type StepDeps = {
   readonly store: SharedStore;
   readonly streams: ClientStreams;
   readonly tracing: Tracing;
+  readonly unasked: UnaskedLimits;
 };
 
 /** The pipeline of this pod, wired. */
@@ -129,6 +131,7 @@ export function makeSteps({
   store,
   streams,
   tracing,
+  unasked,
 }: StepDeps): ReturnType<typeof makePipeline> {
   const sealingKeys = config.sessionSealingKeys;
   const { proxies } = config.listeners.public;
@@ -139,7 +142,7 @@ export function makeSteps({
   const asking = { held, general, states: makeRequestStates(sealingKeys, clock), ownOrigin: config.gatewayUrl.origin };
   const taskIds = makeTaskIds(sealingKeys);
   const initialize = makeInitialize({ sessionOpener });
-  const opening = { ...reach, sessions, states, snapshots: state.snapshots, streams, logger };
+  const opening = { ...reach, sessions, states, snapshots: state.snapshots, streams, logger, unasked };
   return makePipeline({
     receive: addressesOf(config),
     authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock, clientAddress },

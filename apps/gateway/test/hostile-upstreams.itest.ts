@@ -68,3 +68,60 @@ it('says that a server which nobody listens for could not be reached', async () 
   const { answer } = await call('away', 'ok');
   expect(answer.result?._meta?.['com.patchbay/error']?.code).toBe('upstream.unreachable');
 });
+
+it('carries so much a minute of what a server says unasked, and tells it which questions were too many', async () => {
+  const told: { id?: unknown; error?: { code: number } }[] = [];
+  const loud = await listen((request, response) => {
+    let body = '';
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    request.on('end', () => {
+      const message = request.method === 'POST' ? (JSON.parse(body) as { id?: unknown; method?: string; params?: object }) : {};
+      const json = (result: object) =>
+        response
+          .writeHead(200, { 'content-type': 'application/json', 'mcp-session-id': 'one' })
+          .end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result }));
+      if (request.method !== 'POST') return void response.writeHead(405).end();
+      if (message.method === 'initialize')
+        return void json({ protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'loud', version: '1' } });
+      if (message.method !== 'tools/call') {
+        told.push(message);
+        return void response.writeHead(202).end();
+      }
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      const say = (said: object) => response.write(`data: ${JSON.stringify({ jsonrpc: '2.0', ...said })}\n\n`);
+      for (const data of [1, 2, 3, 4]) say({ method: 'notifications/message', params: { level: 'info', data } });
+      for (const id of ['a', 'b', 'c']) say({ id, method: 'elicitation/create', params: { message: 'Well?', requestedSchema: {} } });
+      say({ id: message.id, result: { content: [{ type: 'text', text: 'done' }] } });
+      response.end();
+    });
+  });
+  const spec = { slug: 'loud', url: loud.url, era: 'legacy', tools: ['talk'] } as const;
+  const limited = await startGateway({ servers: [spec], unaskedPerMinute: { notifications: 3, requests: 1 } });
+  try {
+    const send = (message: object, session: Record<string, string> = {}) =>
+      fetch(limited.url('loud'), {
+        method: 'POST',
+        headers: {
+          ...{ authorization: 'Bearer ada', accept: 'application/json, text/event-stream', 'content-type': 'application/json' },
+          ...session,
+        },
+        body: JSON.stringify({ jsonrpc: '2.0', ...message }),
+      });
+    const params = { protocolVersion: '2025-11-25', capabilities: { elicitation: {} }, clientInfo: { name: 'raw', version: '1' } };
+    const opened = await send({ id: 0, method: 'initialize', params });
+    const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '', 'mcp-protocol-version': '2025-11-25' };
+    const text = await (await send({ id: 1, method: 'tools/call', params: { name: 'talk', arguments: {} } }, session)).text();
+    const said = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, line]) => JSON.parse(line ?? '') as { id?: unknown; method?: string });
+    expect(said.map(({ id, method }) => id ?? method)).toEqual([...Array<string>(3).fill('notifications/message'), 'a', 1]);
+    await expect
+      .poll(() => told.filter(({ error }) => error !== undefined))
+      .toMatchObject([
+        { id: 'b', error: { code: -32600 } },
+        { id: 'c', error: { code: -32600 } },
+      ]);
+    expect(limited.tooMuch).toEqual(['loud notifications', 'loud requests', 'loud requests']);
+  } finally {
+    await limited.close();
+    await loud.close();
+  }
+});

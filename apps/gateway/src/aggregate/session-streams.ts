@@ -17,6 +17,7 @@ import { notify } from '../upstream/open-session.ts';
 import { type ReachDeps, reach } from '../upstream/reach.ts';
 import type { SessionRegistry, UpstreamSession } from '../upstream/session-registry.ts';
 import type { Upstream } from '../upstream/upstreams.ts';
+import type { UnaskedLimits } from '../upstream/unasked-limits.ts';
 import { exposeStream } from './expose-stream.ts';
 import { positionsText, type StreamPositions } from './stream-positions.ts';
 
@@ -26,6 +27,7 @@ export type SessionStreamsDeps = ReachDeps & {
   /** What the organisation's calls go by now: a stream lasts longer than the snapshot that it was opened under. */
   readonly snapshots: { current(organisationSlug: string): CompiledSnapshot | undefined };
   readonly shares: StreamShares;
+  readonly unasked: UnaskedLimits;
   /** Of the pages that only we may send people to. */
   readonly ownOrigin: string;
   readonly logger: { warn(fields: object, message: string): void };
@@ -136,7 +138,7 @@ export class SessionStreams {
     const giveBack = this.#deps.shares.take(this.#input.session.organisationId);
     if (giveBack === null) return null;
     const { positions, stream: client } = this.#input;
-    const view = this.#withoutSubscribed(id, guarded(exposeStream({ catalogueMode, slug }), this.#guardOf(id)));
+    const view = this.#withoutSubscribed(id, guarded(exposeStream({ catalogueMode, slug }), this.#guardOf({ id, slug })));
     const carrying = { stream: client, view, answer: (response: string) => void this.#answer(id, response) };
     const stream = new ServerStream({
       locate: (useless) => this.#locate(id, useless).catch(() => 'later'),
@@ -150,11 +152,12 @@ export class SessionStreams {
     return stream;
   }
 
-  #guardOf(id: ServerId): Guard {
+  #guardOf(server: { readonly id: ServerId; readonly slug: string }): Guard {
     const { owner, session } = this.#input;
-    const { ownOrigin, snapshots } = this.#deps;
-    const sampling = (): Sampling => snapshots.current(owner.organisationSlug)?.serversById.get(id)?.sampling ?? 'refused';
-    return { ownOrigin, session, sampling };
+    const { ownOrigin, snapshots, unasked } = this.#deps;
+    const { organisationSlug } = owner;
+    const sampling = (): Sampling => snapshots.current(organisationSlug)?.serversById.get(server.id)?.sampling ?? 'refused';
+    return { ownOrigin, session, sampling, admits: (message) => unasked.admits({ organisationSlug, server }, message) };
   }
 
   /** Where the client stands when it has this event. */

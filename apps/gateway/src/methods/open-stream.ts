@@ -142,10 +142,19 @@ async function resumeOnAggregate(deps: OpenStreamDeps, ctx: CallContext, forward
   return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view, lastEventId: position.id });
 }
 
-function guardOf({ ownOrigin, snapshots }: OpenStreamDeps, { session, snapshot }: CallContext, { id }: CompiledServer): Guard {
+function guardOf(
+  { ownOrigin, snapshots, unasked }: OpenStreamDeps,
+  { session, snapshot }: CallContext,
+  { id, slug }: CompiledServer,
+): Guard {
   if (session === null) throw new TypeError('a call without a session has no stream');
   const organisationSlug = snapshot?.organisationSlug ?? '';
-  return { ownOrigin, session, sampling: () => snapshots.current(organisationSlug)?.serversById.get(id)?.sampling ?? 'refused' };
+  const server = { id, slug };
+  return {
+    ...{ ownOrigin, session },
+    sampling: () => snapshots.current(organisationSlug)?.serversById.get(id)?.sampling ?? 'refused',
+    admits: (message) => unasked.admits({ organisationSlug, server }, message),
+  };
 }
 
 function ownerOf({ principal, session }: CallContext): SessionOwner {

@@ -3,6 +3,7 @@ import type { ScannedMessage } from '@patchbay/mcp-wire';
 import type { ClientSession } from '../sessions/client-session.ts';
 import { asksForPageOf } from '../upstream/asking/links.ts';
 import type { Refused } from '../upstream/asking/takes-no-requests.ts';
+import { TOO_MANY } from '../upstream/unasked-limits.ts';
 import { mayAsk, SAMPLING, SAMPLING_REFUSED, withoutContext } from '../upstream/sampling.ts';
 
 /** How an endpoint shows a server's own stream to its client. */
@@ -28,18 +29,21 @@ export type Guard = {
   /** Of the pages that only we may send people to. */
   readonly ownOrigin: string;
   readonly session: ClientSession;
+  /** False: the server says more than it may without being asked. */
+  readonly admits: (message: ScannedMessage) => boolean;
   /** Of the server, now: a stream lasts longer than a setting. */
   readonly sampling: () => Sampling;
 };
 
 /**
  * The same without requests that would send the client's user to a page of ours, for those are for us alone to point to (security.md §14),
- * and without those for completions that the server may not have.
+ * without those for completions that the server may not have, and without what it says beyond its limits.
  */
-export function guarded(view: StreamView, { ownOrigin, sampling, session }: Guard): StreamView {
+export function guarded(view: StreamView, { admits, ownOrigin, sampling, session }: Guard): StreamView {
   return {
     ...view,
     message(bytes, message) {
+      if (!admits(message)) return message.kind === 'request' ? TOO_MANY : null;
       if (asksForPageOf(ownOrigin, bytes, message)) return OUR_PAGE;
       if (message.method !== SAMPLING) return view.message(bytes, message);
       const shown = mayAsk(sampling(), message) ? view.message(bytes, message) : SAMPLING_REFUSED;

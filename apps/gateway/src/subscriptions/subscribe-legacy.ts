@@ -8,6 +8,7 @@ import { answerServer } from '../upstream/asking/answer-server.ts';
 import { askInSession, closeSession, openSession, WITHOUT_CLIENT } from '../upstream/open-session.ts';
 import { type LocatedSession, openOnOne, type Way } from '../upstream/ways.ts';
 import type { Subscribing, Subscription } from './subscribe-to.ts';
+import { admitUnasked } from '../upstream/unasked-limits.ts';
 import { SCAN } from '../upstream/scan-limits.ts';
 
 const UPDATED = 'notifications/resources/updated';
@@ -99,6 +100,7 @@ class SessionSubscription implements Subscription {
     const scanned = scanMessage(bytes, SCAN);
     if (!scanned.ok || this.#isOver) return;
     const { message } = scanned;
+    if (!admitUnasked(this.#input.upstream, this.#session, message)) return;
     // No client capabilities were declared, so `ping` is all that a server may ask.
     if (message.kind === 'request') answerServer({ asking: null, session: this.#session, upstream: this.#input.upstream }, bytes, message);
     else if (message.method === UPDATED && message.uri !== null && this.#uris.includes(message.uri)) this.#input.notified(bytes, message);

@@ -5,6 +5,7 @@ import { UpstreamStream } from '../streams/upstream-stream.ts';
 import { modernRequestHeaders } from '../upstream/headers.ts';
 import { refuseBroken, refuseFailure } from '../upstream/judge.ts';
 import type { ServerFilter, Subscribing, Subscription } from './subscribe-to.ts';
+import { admitUnasked } from '../upstream/unasked-limits.ts';
 import { SCAN } from '../upstream/scan-limits.ts';
 
 const METHOD = 'subscriptions/listen';
@@ -50,7 +51,7 @@ export function subscribeModern(input: Subscribing): Promise<Subscription | Refu
         if (isOver || data === '' || event !== 'message') return;
         const bytes = Buffer.from(data);
         const scanned = scanMessage(bytes, SCAN);
-        if (scanned.ok) take(bytes, scanned.message);
+        if (scanned.ok && admitUnasked(input.upstream, null, scanned.message)) take(bytes, scanned.message);
       },
       refused: (why) =>
         over(typeof why === 'number' ? refuseBroken(slug, `answered ${METHOD} with HTTP ${why}`) : refuseFailure(why, slug)),

@@ -23,6 +23,7 @@ import type { RelayEnd } from './relay-end.ts';
 import { InputRounds, type InputRoundsDeps } from './rounds/input-rounds.ts';
 import { RisingProgress } from './rounds/rising-progress.ts';
 import type { SessionOwner, SessionRegistry, UpstreamSession } from './session-registry.ts';
+import { admitUnasked } from './unasked-limits.ts';
 import type { Upstream } from './upstreams.ts';
 import type { Way } from './ways.ts';
 
@@ -206,6 +207,7 @@ export class UpstreamCall {
         },
         leave: () => this.#attempt?.exchange?.linger(),
       },
+      admits: (said) => admitUnasked(this.#input.upstream, session, said),
       onRequest: (bytes, request) => this.#answerUpstream(bytes, request),
       onCut: (lastEventId) => this.#attempt?.asking?.takeUp(lastEventId) ?? false,
       settle,

@@ -7,7 +7,7 @@ import type { ExchangeFailure, Receiver } from './exchange.ts';
 import { judgeHead, refuseBroken, refuseFailure } from './judge.ts';
 import type { RelayEnd } from './relay-end.ts';
 import { StreamPosition } from './stream-position.ts';
-import { firstByte, isToolError } from './answer-bytes.ts';
+import { CHECKED_BYTES_MAX, firstByte, isToolError, OPEN_OBJECT, RESPONSE_BYTES_MAX } from './answer-bytes.ts';
 import { readErrorBody, readHostRefusal } from './upstream-error.ts';
 import { SCAN } from './scan-limits.ts';
 
@@ -21,6 +21,8 @@ export type RelayInput = {
   readonly downstream: Downstream;
   /** The exchange this relay listens to. */
   readonly control: { pause(): void; extend(): void; leave(): void };
+  /** False: the upstream says more than it may without being asked, and this goes no further. */
+  readonly admits: (message: ScannedMessage) => boolean;
   /** A request of the upstream that its client is not asked on the stream of its call. */
   readonly onRequest: (bytes: Buffer, message: ScannedMessage) => void;
   /** The upstream let go of a stream whose events are numbered. True: another exchange brings the rest. */
@@ -32,9 +34,6 @@ type Mode = 'head' | 'buffer' | 'stream' | 'events' | 'over';
 
 /** Largest answer that is held: whatever must be read before it may go down. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024;
-/** A verbatim answer up to this size is checked as a whole; a larger one streams. */
-const CHECKED_BYTES_MAX = 64 * 1024;
-const OPEN_OBJECT = 0x7b;
 
 /** Carries an upstream's answer to the client: judges the head, streams or rewrites the body, and says exactly once how it ended. */
 export class Relay implements Receiver {
@@ -44,6 +43,7 @@ export class Relay implements Receiver {
   #mode: Mode = 'head';
   #chunks: Buffer[] = [];
   #bytes = 0;
+  #received = 0;
   #events: SseParser | null = null;
 
   constructor(input: RelayInput) {
@@ -82,7 +82,10 @@ export class Relay implements Receiver {
   }
 
   data(chunk: Buffer): void {
-    if (this.#mode === 'events') this.#readEvents(chunk);
+    this.#received += chunk.length;
+    if (this.#received > RESPONSE_BYTES_MAX)
+      this.#refuse(refuseBroken(this.#input.slug, `answered with more than ${RESPONSE_BYTES_MAX} bytes`));
+    else if (this.#mode === 'events') this.#readEvents(chunk);
     else if (this.#mode === 'buffer') this.#hold(chunk);
     else if (this.#mode === 'stream') this.#pass(chunk);
   }
@@ -226,7 +229,7 @@ export class Relay implements Receiver {
   }
 
   #readEvent(bytes: Buffer): void {
-    const { bridge, downstream, onRequest, slug } = this.#input;
+    const { admits, bridge, downstream, onRequest, slug } = this.#input;
     const scanned = scanMessage(bytes, SCAN);
     if (!scanned.ok) {
       // A notification with look-alike keys is no reason to lose the call; an answer like that is missed when the stream ends.
@@ -236,6 +239,8 @@ export class Relay implements Receiver {
     const { message } = scanned;
     if (message.kind === 'response') {
       this.#answer(bytes, message);
+    } else if (!admits(message)) {
+      return;
     } else if (message.kind === 'request') {
       // A client that has left without a place to come back to cannot be asked.
       const asked = downstream.isGone ? null : bridge.request(bytes, message);

@@ -7,22 +7,31 @@ import type { EraDoubts } from './era-doubts.ts';
 import type { Pools } from './pool.ts';
 import { hostHeaders } from './stdio/end-on-host.ts';
 import { StdioWays, type StdioWaysDeps } from './stdio/ways.ts';
+import type { UnaskedLimits } from './unasked-limits.ts';
 import { RemoteWay, type Ways } from './ways.ts';
 
 /** The stdio hosts of this installation and what they are presented. */
 export type Stdio = StdioWaysDeps & { readonly secret: Secret };
 
-export type UpstreamsDeps = { readonly pools: Pools; readonly stdio: Stdio | null; readonly eras: EraDoubts };
+export type UpstreamsDeps = {
+  readonly pools: Pools;
+  readonly stdio: Stdio | null;
+  readonly eras: EraDoubts;
+  readonly unasked: UnaskedLimits;
+};
 
 /** One server as a call reaches it: by which ways, and with what headers of its own. */
 export type Upstream = {
   readonly organisationId: OrganisationId;
+  readonly organisationSlug: string;
   readonly server: CompiledServer;
   readonly ways: Ways;
   /** The server's credential, or the stdio host's; lower-case names. Never what a client sent. */
   readonly headers: Readonly<Record<string, string>>;
   /** For whoever sees it answer as one of the other era. */
   readonly eras: EraDoubts;
+  /** For whoever reads what it says without being asked. */
+  readonly unasked: UnaskedLimits;
 };
 
 /** For whom, and the server's credential for them. */
@@ -33,19 +42,20 @@ export type ResolveUpstream = (snapshot: CompiledSnapshot, server: CompiledServe
 
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
-export function makeResolveUpstream({ eras, pools, stdio }: UpstreamsDeps): ResolveUpstream {
+export function makeResolveUpstream({ eras, pools, stdio, unasked }: UpstreamsDeps): ResolveUpstream {
   return function resolveUpstream(snapshot, server, { credential, userId }) {
-    const { organisationId } = snapshot;
+    const { organisationId, organisationSlug } = snapshot;
     if (server.url !== null) {
       const { origin, path } = addressOf(server.url);
       const ways = new RemoteWay(pools.get(snapshot, server, origin), path, streamsUnder(pools, snapshot, server));
-      return { organisationId, server, ways, headers: credential ?? NO_HEADERS, eras };
+      return { organisationId, organisationSlug, server, ways, headers: credential ?? NO_HEADERS, eras, unasked };
     }
     if (stdio === null)
       return refusal('upstream.unreachable', `Server "${server.slug}" is a stdio server and no stdio host is configured.`);
     const principal = server.isolation === 'principal' ? userId : null;
     const ways = new StdioWays(stdio, { organisationId, server }, principal);
-    return { organisationId, server, ways, headers: hostHeaders(stdio.secret, server.generation, principal), eras };
+    const headers = hostHeaders(stdio.secret, server.generation, principal);
+    return { organisationId, organisationSlug, server, ways, headers, eras, unasked };
   };
 }
 

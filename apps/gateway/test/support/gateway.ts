@@ -60,6 +60,7 @@ import { WaitingCalls } from '../../src/upstream/rounds/waiting-calls.ts';
 import { makeTransports, type Transports } from '../../src/transports/transports.ts';
 import { makeSessionRegistry } from '../../src/upstream/session-registry.ts';
 import { makeStdio, type RunningStdio } from '../../src/upstream/stdio/make-stdio.ts';
+import { UNASKED_PER_MINUTE, UnaskedLimits, type UnaskedPerMinute } from '../../src/upstream/unasked-limits.ts';
 import { makeResolveUpstream } from '../../src/upstream/upstreams.ts';
 import { ORGANISATION, type ServerSpec, snapshotOf } from './snapshot.ts';
 
@@ -76,6 +77,8 @@ export type GatewaySpec = {
   readonly bus?: Bus;
   readonly stdioHostUrls?: readonly string[];
   readonly limits?: LimitsPart['limits'];
+  /** What each server may say without being asked. */
+  readonly unaskedPerMinute?: UnaskedPerMinute;
   /** How many gateways share the bus. */
   readonly pods?: number;
   /** What this gateway and others of a test share; without it a store of its own. */
@@ -110,6 +113,8 @@ export type TestGateway = {
   publish(servers: readonly ServerSpec[]): void;
   /** Ids of servers that answered as of the other era, each time. */
   readonly doubted: readonly string[];
+  /** What was one too many, each time: whose, and of which kind. */
+  readonly tooMuch: readonly string[];
   /** What placement has counted. */
   readonly counted: { readonly moves: Counted; readonly recordsIgnored: Counted };
   readonly metrics: Metrics;
@@ -155,8 +160,12 @@ export async function startGateway({
       : makeStdio({ ca: null, urls, counters: { moves, recordsIgnored }, secret, store, keyring: KEYRING, clock, logger, timing });
   const pools = makePools({ refusedAddresses: [], clock });
   const doubted: string[] = [];
+  const tooMuch: string[] = [];
+  const unasked = new UnaskedLimits(spec.unaskedPerMinute ?? UNASKED_PER_MINUTE, (speaker, what) =>
+    tooMuch.push(`${speaker.server.slug} ${what}`),
+  );
   const eras = { doubt: (_organisationId: OrganisationId, { id }: { id: string }) => void doubted.push(id) };
-  const resolveUpstream = makeResolveUpstream({ pools, stdio, eras });
+  const resolveUpstream = makeResolveUpstream({ pools, stdio, eras, unasked });
   const states = makeSessionStates({ bus, keyring: KEYRING, store, pods: () => spec.pods ?? 1, clock, logger });
   const sessions = makeSessionRegistry({ store, keyring: KEYRING, states, tombstones, logger });
   const credentials = makeCredentialResolver({ post: releaseCredential ?? (() => Promise.reject(new Error('no control plane'))) });
@@ -197,6 +206,7 @@ export async function startGateway({
       changeSubscription: makeChangeSubscription({ states }),
       setLevel: makeSetLevel({ credentials, resolveUpstream, sessions, states, logger }),
       openStream: makeOpenStream({
+        unasked,
         credentials,
         resolveUpstream,
         sessions,
@@ -260,6 +270,7 @@ export async function startGateway({
       streams.swapped(before, snapshot);
     },
     doubted,
+    tooMuch,
     counted: { moves, recordsIgnored },
     metrics,
     transports,

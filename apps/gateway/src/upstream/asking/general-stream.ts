@@ -3,6 +3,7 @@ import { UpstreamStream } from '../../streams/upstream-stream.ts';
 import type { ExchangeFailure } from '../exchange.ts';
 import { streamHeaders } from '../headers.ts';
 import { notify } from '../open-session.ts';
+import { admitUnasked } from '../unasked-limits.ts';
 import type { Upstream } from '../upstreams.ts';
 import type { LocatedSession } from '../ways.ts';
 import { TAKES_NO_REQUESTS } from './takes-no-requests.ts';
@@ -129,13 +130,15 @@ export class GeneralStream {
 
   #read({ data, event, id }: SseEvent): void {
     this.#lastEventId = id ?? this.#lastEventId;
-    if (data !== '' && event === 'message') this.#hear(Buffer.from(data));
+    if (data !== '' && event === 'message') this.#hear(Buffer.from(data), true);
   }
 
-  #hear(bytes: Buffer): void {
+  /** `isNew`: the server says it now. */
+  #hear(bytes: Buffer, isNew = false): void {
     const scanned = scanMessage(bytes);
     if (!scanned.ok) return;
     const { message } = scanned;
+    if (isNew && !admitUnasked(this.#input.upstream, this.#input.session, message)) return;
     if (message.kind === 'notification') {
       if (!HEARD.has(message.method)) return;
       if (message.requestId !== null) this.#waiting = this.#waiting.filter((waiting) => idOf(waiting) !== message.requestId);

@@ -68,6 +68,7 @@ async function joinBoth(requestMs: number): Promise<string> {
     organisationId: 'o' as OrganisationId,
     server: { id: 'i', generation: 'g', timeouts: { requestMs } },
     ways: { to: () => way },
+    unasked: { admits: () => true },
   } as unknown as Upstream;
   const hearer: Hearer = { ask: () => true, hear: () => undefined };
   await reading.join({ upstream, session: SESSION, hearer });
