@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { type KeyedUpstream, startKeyedUpstream } from '@patchbay/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
+import { openEvents } from './support/event-stream.ts';
 import { startGateway, type TestGateway } from './support/gateway.ts';
 import { modernInit } from './support/modern-call.ts';
 import type { ServerSpec } from './support/snapshot.ts';
@@ -139,4 +141,41 @@ it('a call whose tool is known sends nothing but itself', async () => {
   upstream.seen.length = 0;
   for (let call = 0; call < 3; call += 1) expect(await called(client, 'keyed_mine')).toEqual(said('ada:mine'));
   expect(upstream.seen).toEqual(Array.from({ length: 3 }, () => 'ada tools/call'));
+});
+
+const offersLate = expect.arrayContaining(['keyed_late']);
+
+/** On the stream of a session; at the aggregated endpoint of one that the server is used in. */
+async function heardInSession(slug: string | null): Promise<void> {
+  const upstream = await upstreamOf('legacy', { ada: [] });
+  const [gateway, other] = [await gatewayOf(serverAt(upstream, 'legacy')), await gatewayOf(serverAt(upstream, 'legacy'))];
+  const client = await connect(gateway, slug);
+  let told = 0;
+  client.setNotificationHandler(ToolListChangedNotificationSchema, () => void (told += 1));
+  await called(client, slug === null ? 'keyed_common' : 'common');
+  // The stream that the client asks for once it has initialised, and the server's own beneath it.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await list(other);
+  upstream.offer('ada', 'late');
+  await expect.poll(() => told, { timeout: 10_000, interval: 20 }).toBeGreaterThan(0);
+  expect((await list(other)).names).toEqual(offersLate);
+  expect((await list(gateway)).names).toEqual(offersLate);
+}
+
+async function heardByListening(): Promise<void> {
+  const upstream = await upstreamOf('modern', { ada: [] });
+  const gateway = await gatewayOf(serverAt(upstream, 'modern'));
+  const listen = modernInit('subscriptions/listen', { notifications: { toolsListChanged: true } });
+  const stream = await openEvents(gateway.url('keyed'), listen);
+  closing.push(async () => stream.close());
+  const methods = (): unknown[] => stream.messages.map(({ method }) => method);
+  await expect.poll(methods).toEqual(['notifications/subscriptions/acknowledged']);
+  await list(gateway);
+  upstream.offer('ada', 'late');
+  await expect.poll(methods, { timeout: 10_000, interval: 20 }).toContain('notifications/tools/list_changed');
+  expect((await list(gateway)).names).toEqual(offersLate);
+}
+
+it('that a server changed what it offers a credential is heard by its callers, and whoever asks then is told, by any pod', async () => {
+  await Promise.all([heardInSession('keyed'), heardInSession(null), heardByListening()]);
 });

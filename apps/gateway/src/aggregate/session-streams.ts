@@ -9,7 +9,7 @@ import type { ClientStream, EventPosition } from '../streams/client-stream.ts';
 import { ServerStream, type StreamPlace } from '../streams/server-stream.ts';
 import type { StreamOwner, Subscribed } from '../streams/stream-owner.ts';
 import type { StreamShares } from '../streams/stream-shares.ts';
-import { type Guard, guarded, type StreamView } from '../streams/stream-view.ts';
+import { type Guard, guarded, type StreamView, tellingOfLists } from '../streams/stream-view.ts';
 import type { UpstreamStreamRequest } from '../streams/upstream-stream.ts';
 import { edgeEra } from '../upstream/edge-era.ts';
 import { streamHeaders } from '../upstream/headers.ts';
@@ -138,7 +138,9 @@ export class SessionStreams {
     const giveBack = this.#deps.shares.take(this.#input.session.organisationId);
     if (giveBack === null) return null;
     const { positions, stream: client } = this.#input;
-    const view = this.#withoutSubscribed(id, guarded(exposeStream({ catalogueMode, slug }), this.#guardOf({ id, slug })));
+    const exposed = exposeStream({ catalogueMode, slug });
+    const told = catalogueMode === 'per-credential' ? tellingOfLists(exposed, client) : exposed;
+    const view = this.#withoutSubscribed(id, guarded(told, this.#guardOf({ id, slug })));
     const carrying = { stream: client, view, answer: (response: string) => void this.#answer(id, response) };
     const stream = new ServerStream({
       locate: (useless) => this.#locate(id, useless).catch(() => 'later'),

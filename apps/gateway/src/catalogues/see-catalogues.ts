@@ -8,6 +8,7 @@ import type { CompiledCatalogue, CompiledServer, CompiledSnapshot } from '../sna
 import { withCatalogues } from '../snapshot/with-catalogues.ts';
 import type { CredentialCatalogues } from './credential-catalogues.ts';
 import type { Asking, fetchCatalogue } from './fetch-catalogue.ts';
+import { FRESH_MS } from './freshness.ts';
 
 export type SeeCataloguesDeps = {
   readonly catalogues: CredentialCatalogues;
@@ -17,8 +18,6 @@ export type SeeCataloguesDeps = {
 /** Finds a call's target in the tables of what its caller's credentials are offered; at once while nothing has to be asked for it. */
 export type SeeCatalogues = (ctx: CallContext, find: () => Target | Refusal) => Target | Refusal | Promise<Target | Refusal>;
 
-/** Lists that were asked for a moment ago are as good as new: clients ask for all four in a row. */
-const FRESH_MS = 2_000;
 /** At the aggregated endpoint one server is not to hold up the others: whose lists are not known, and whose are. */
 const UNKNOWN_WAIT_MS = 2_000;
 const KNOWN_WAIT_MS = 500;

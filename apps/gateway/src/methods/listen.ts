@@ -25,9 +25,9 @@ export function makeListen(deps: ListenDeps): Step {
     const filter = readFilter(ctx);
     if ('code' in filter) return filter;
     const listening = new Listening(deps, ctx, filter);
-    // A live server's lists are its caller's own: it tells of them itself, we of what grants change.
-    const isLive = ctx.endpointServer?.catalogueMode === 'live';
-    const others = isLive ? { ...filter.others, ...listMembers(filter.lists) } : filter.others;
+    // Lists that are its caller's own a server tells of itself, and we of what grants change.
+    const { catalogueMode = 'shared' } = ctx.endpointServer ?? {};
+    const others = catalogueMode !== 'shared' ? { ...filter.others, ...listMembers(filter.lists) } : filter.others;
     const plans = planSubscriptions(ctx, { ...filter, others }, deps.taskIds);
     return listening.admit(ctx, plans) ?? (plans.length === 0 ? listening.acknowledge(ctx, {}) : listening.subscribe(ctx, plans));
   };

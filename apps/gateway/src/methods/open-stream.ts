@@ -7,7 +7,7 @@ import { within } from '../directory/within.ts';
 import { ANSWERED, type CallContext, type Outcome, type Step } from '../pipeline/context.ts';
 import type { ClientStreams } from '../streams/client-streams.ts';
 import { ForwardedStream } from '../streams/forwarded-stream.ts';
-import { ALL_OF_IT, AS_IT_IS, type Guard, guarded, type StreamView } from '../streams/stream-view.ts';
+import { ALL_OF_IT, AS_IT_IS, type Guard, guarded, type StreamView, tellingOfLists } from '../streams/stream-view.ts';
 import { type StreamOwner, streamOwnerOf, type Subscribed } from '../streams/stream-owner.ts';
 import { SessionSubscriptions, type SessionSubscriptionsDeps } from '../subscriptions/session-subscriptions.ts';
 import { readExposedEventId } from '../upstream/bridge/server-requests.ts';
@@ -109,8 +109,13 @@ async function openFor(deps: OpenStreamDeps, ctx: CallContext, parts: Parts): Pr
   if (edgeEra(endpointServer, ctx.session) === 'modern') return openWhenStanding(forwarded, [subscriptions.open()]);
   const upstream = await reach(deps, ctx, endpointServer);
   if ('code' in upstream) return upstream;
-  const view = guarded(endpointServer.catalogueMode === 'live' ? ALL_OF_IT : AS_IT_IS, guardOf(deps, ctx, endpointServer));
+  const view = guarded(viewOf(endpointServer, forwarded), guardOf(deps, ctx, endpointServer));
   return openOnSession(deps, { upstream, forwarded, owner: ownerOf(ctx), view, lastEventId: lastEventId ?? null });
+}
+
+function viewOf({ catalogueMode }: CompiledServer, { stream }: ForwardedStream): StreamView {
+  if (catalogueMode === 'live') return ALL_OF_IT;
+  return catalogueMode === 'per-credential' ? tellingOfLists(AS_IT_IS, stream) : AS_IT_IS;
 }
 
 /** A server that is slow holds up what it has to say itself, and not what else the stream is for. */

@@ -1,9 +1,11 @@
 import type { Sampling } from '@patchbay/contracts';
 import type { ScannedMessage } from '@patchbay/mcp-wire';
+import { tellWhenOld } from '../catalogues/freshness.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import { asksForPageOf } from '../upstream/asking/links.ts';
 import type { Refused } from '../upstream/asking/takes-no-requests.ts';
 import { TOO_MANY } from '../upstream/unasked-limits.ts';
+import type { ClientStream } from './client-stream.ts';
 import { mayAsk, SAMPLING, SAMPLING_REFUSED, withoutContext } from '../upstream/sampling.ts';
 
 /** How an endpoint shows a server's own stream to its client. */
@@ -48,6 +50,18 @@ export function guarded(view: StreamView, { admits, ownOrigin, sampling, session
       if (message.method !== SAMPLING) return view.message(bytes, message);
       const shown = mayAsk(sampling(), message) ? view.message(bytes, message) : SAMPLING_REFUSED;
       return Buffer.isBuffer(shown) ? withoutContext(shown, message, session) : shown;
+    },
+  };
+}
+
+/** The same of a server that makes its lists for each credential: it tells of them itself, and clients hear it when they can see it. */
+export function tellingOfLists(view: StreamView, client: Pick<ClientStream, 'isGone' | 'tell'>): StreamView {
+  return {
+    ...view,
+    message(bytes, message) {
+      if (!isOfLists(message)) return view.message(bytes, message);
+      tellWhenOld(() => (client.isGone ? undefined : client.tell(bytes.toString('utf8'))));
+      return null;
     },
   };
 }

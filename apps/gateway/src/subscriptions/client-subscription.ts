@@ -1,7 +1,9 @@
 import type { Refusal } from '@patchbay/errors';
 import { addMetaMembers, exposedUri, META_KEYS, type ScannedMessage, scanMessage, sliceMember, splice } from '@patchbay/mcp-wire';
 import { exposeUris } from '../aggregate/expose-uris.ts';
+import { tellWhenOld } from '../catalogues/freshness.ts';
 import type { CallContext } from '../pipeline/context.ts';
+import { isOfLists } from '../streams/stream-view.ts';
 import { type ReachDeps, reach } from '../upstream/reach.ts';
 import type { Plan } from './plan.ts';
 import { subscribeTo, type Subscription } from './subscribe-to.ts';
@@ -60,16 +62,17 @@ export class ClientSubscription {
     return 'code' in subscription ? subscription : { plan, subscription };
   }
 
-  /** Lists are ours to tell of, but for a live server's; everything else passes, under the client's id and the endpoint's URIs. */
+  /** Lists are ours to tell of, but for those that are the caller's own; everything else passes, under the client's id and the endpoint's URIs. */
   #notify({ server: { catalogueMode, slug }, spelling, tasks }: Plan): (bytes: Buffer, message: ScannedMessage) => void {
-    const isLive = catalogueMode === 'live';
     const expose = (uri: string): string => spelling.get(uri) ?? exposedUri(slug, uri);
     return (bytes, message) => {
-      if (!isLive && message.method.endsWith('/list_changed')) return;
+      if (catalogueMode === 'shared' && isOfLists(message)) return;
       const said = message.method === TASK_NOTIFICATION ? spellTask(bytes, tasks) : bytes;
       if (said === null) return;
       const named = withId(this.#isAggregate ? exposeUris(said, message, expose) : said, this.#id);
-      if (named !== null) this.#listener.notified(named);
+      if (named === null) return;
+      if (catalogueMode === 'per-credential' && isOfLists(message)) tellWhenOld(() => this.#listener.notified(named));
+      else this.#listener.notified(named);
     };
   }
 }
