@@ -80,6 +80,13 @@ describe('a client with a session, called back by a modern server', () => {
     expect(upstream.called).toEqual(['ask_name', 'ask_name']);
   });
 
+  it('is told of progress that rises, though its server begins anew with each answer (trap 9)', async () => {
+    const { client } = await connect({ elicitation: {} });
+    const told: number[] = [];
+    await client.callTool({ name: 'progress_and_ask' }, undefined, { onprogress: ({ progress }) => void told.push(progress) });
+    expect(told).toEqual([1, 2, 3]);
+  });
+
   it('is asked everything at once, and its server gets every answer in one request', async () => {
     const { asked, client } = await connect({ elicitation: {}, sampling: {}, roots: { listChanged: true } });
     expect(JSON.parse(await textOf(client, 'ask_all'))).toEqual({

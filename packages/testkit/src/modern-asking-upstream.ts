@@ -58,6 +58,14 @@ const TOOLS: Readonly<Record<string, AskingTool>> = {
     const said = inputResponse(mcpReq.inputResponses, 'said');
     return said.kind === 'sampling' ? text(said.result.content) : inputRequired({ inputRequests: { said: sampling() } });
   },
+  progress_and_ask: async ({ mcpReq }) => {
+    const answer = inputResponse(mcpReq.inputResponses, 'name');
+    const progressToken = mcpReq._meta?.progressToken;
+    const steps = answer.kind === 'elicit' ? [1, 2, 3] : [1, 2];
+    if (progressToken !== undefined)
+      for (const progress of steps) await mcpReq.notify({ method: 'notifications/progress', params: { progressToken, progress } });
+    return answer.kind === 'elicit' ? text('done') : inputRequired({ inputRequests: { name: form('Who?') } });
+  },
   ask_twice: ({ mcpReq }) => {
     const answer = inputResponse(mcpReq.inputResponses, 'name');
     const state = mcpReq.requestState<string>();
