@@ -15,7 +15,18 @@ import { reservePort } from './support/ports.ts';
 import { until } from './support/until.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const MEMORY = join(ROOT, 'apps/cli/node_modules/@modelcontextprotocol/server-memory/dist/index.js');
+/** A stdio server with one tool, `echo`; nothing of an SDK, so that it starts fast. */
+const STDIO_SERVER = `
+  const results = {
+    initialize: () => ({ protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'echoing', version: '1' } }),
+    'tools/list': () => ({ tools: [{ name: 'echo', inputSchema: { type: 'object' } }] }),
+    'tools/call': ({ arguments: { text } }) => ({ content: [{ type: 'text', text }] }),
+  };
+  require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+    const { id, method, params } = JSON.parse(line);
+    if (id !== undefined) console.log(JSON.stringify({ jsonrpc: '2.0', id, result: results[method]?.(params) ?? {} }));
+  });
+`;
 const SCRAPE = 'the-token-of-metrics';
 
 type Environment = Record<string, string>;
@@ -153,15 +164,20 @@ afterAll(async () => {
 
 test('official clients call a stdio server over TLS, and every program reaches the others over TLS', async () => {
   const api = new Api(at(ports.api), first.org, first.apiToken);
-  await api.expect(201, 'POST', '/servers', { kind: 'stdio', slug: 'notes', command: 'node', args: [MEMORY], isolation: 'shared' });
+  await api.expect(201, 'POST', '/servers', {
+    kind: 'stdio',
+    slug: 'notes',
+    command: 'node',
+    args: ['-e', STDIO_SERVER],
+    isolation: 'shared',
+  });
   await api.grantAll('notes');
   await api.discovered('notes');
   for (const how of REVISIONS) {
     const client = await connect(how, `${at(ports.gateway)}/${first.org}/notes/mcp`, first.token);
-    const graph = await until(() => client.callTool({ name: 'read_graph', arguments: {} }).catch(() => null), {
-      what: 'the server at the gateway',
-    });
-    expect(textOf(graph)).toContain('"entities"');
+    const call = { name: 'echo', arguments: { text: how } };
+    const answer = await until(() => client.callTool(call).catch(() => null), { what: 'the server at the gateway' });
+    expect(textOf(answer)).toBe(how);
     await client.close();
   }
 });
@@ -173,6 +189,42 @@ test('nobody is answered without TLS, and metrics ask for their token', async ()
     expect([await scraped({}), await scraped({ authorization: 'Bearer guessed' })]).toEqual([401, 401]);
     expect(await scraped({ authorization: `Bearer ${SCRAPE}` })).toBe(200);
   }
+});
+
+test('a page of an origin that the organisation lists may use its endpoints over any transport, and no other page', async () => {
+  const [listed, unlisted] = ['https://app.example.com', 'https://evil.example'];
+  const api = new Api(at(ports.api), first.org, first.apiToken);
+  expect((await api.expect(200, 'PATCH', '/endpoint', { allowedOrigins: [listed] }))['allowedOrigins']).toEqual([listed]);
+  for (const wrong of ['*', 'null', `${listed}/`, 'https://APP.example.com', 'https://*.example.com', 'ftp://app.example.com'])
+    await api.expect(400, 'PATCH', '/endpoint', { allowedOrigins: [wrong] });
+  const authorization = `Bearer ${first.token}`;
+  const from = (
+    origin: string,
+    path: string,
+    { headers = {}, ...init }: Omit<RequestInit, 'headers'> & { headers?: Environment } = {},
+  ): Promise<Response> => fetch(`${at(ports.gateway)}/${first.org}/${path}`, { ...init, headers: { ...headers, origin } });
+  const tells = (response: Response): (string | number | null)[] => [response.status, response.headers.get('access-control-allow-origin')];
+  const ping = {
+    method: 'POST',
+    headers: { authorization, 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body: '{"jsonrpc":"2.0","id":1,"method":"ping"}',
+  };
+  await until(async () => (await from(listed, 'mcp', ping)).ok, { what: 'the change at the gateway' });
+  expect(tells(await from(listed, 'mcp', ping))).toEqual([200, listed]);
+  expect(tells(await from(unlisted, 'mcp', ping))).toEqual([403, null]);
+  // Before it has a token, a page has to read how to get one.
+  expect(tells(await from(listed, 'mcp', { method: 'POST' }))).toEqual([401, listed]);
+  const preflight = {
+    method: 'OPTIONS',
+    headers: { 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' },
+  };
+  for (const path of ['mcp', 'messages', 'ws']) expect(tells(await from(listed, path, preflight))).toEqual([204, listed]);
+  expect(tells(await from(unlisted, 'mcp', preflight))).toEqual([403, null]);
+  const stream = await from(listed, 'sse', { headers: { authorization, accept: 'text/event-stream' } });
+  expect(tells(stream)).toEqual([200, listed]);
+  await stream.body?.cancel();
+  expect(tells(await from(listed, 'ws', { method: 'POST', headers: { authorization } }))).toEqual([200, listed]);
+  expect(tells(await from(unlisted, 'ws', { method: 'POST', headers: { authorization } }))).toEqual([403, null]);
 });
 
 test('what a listed proxy forwards is believed, and the same from anybody else is not looked at', async () => {

@@ -348,6 +348,7 @@ test('the OpenAPI document is valid and names every route', async () => {
     'delete /api/v1/orgs/{org}/servers/{slug}',
     'delete /api/v1/orgs/{org}/tokens/{id}',
     'delete /api/v1/session',
+    'get /api/v1/orgs/{org}/endpoint',
     'get /api/v1/orgs/{org}/grants',
     'get /api/v1/orgs/{org}/limits',
     'get /api/v1/orgs/{org}/limits/{id}',
@@ -358,6 +359,7 @@ test('the OpenAPI document is valid and names every route', async () => {
     'get /api/v1/orgs/{org}/servers/{slug}/processes',
     'get /api/v1/orgs/{org}/tokens',
     'get /api/v1/session',
+    'patch /api/v1/orgs/{org}/endpoint',
     'patch /api/v1/orgs/{org}/limits/{id}',
     'patch /api/v1/orgs/{org}/servers/{slug}',
     'post /api/v1/orgs',
@@ -375,6 +377,7 @@ test('the readable page runs no script and loads nothing from elsewhere', async 
   expect(page.text).toContain('/api/v1/orgs/{org}/servers');
   expect(page.text).not.toMatch(/<script|https?:\/\/| style=| on\w+=/);
   expect([...page.text.matchAll(/<section id="(\w+)"/g)].map(([, name]) => name).sort()).toEqual([
+    'endpoint',
     'errors',
     'grants',
     'limits',

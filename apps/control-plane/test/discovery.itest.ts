@@ -404,7 +404,11 @@ test('what the clients of an endpoint can take is set with it, shown, and told t
   expect(await serverPartOf('narrow')).not.toHaveProperty('clientProfile');
 
   const aggregate = async (): Promise<{ clientProfile?: object }> => JSON.parse(await partOf('organisation', null));
-  expect((await api('GET', '/endpoint')).body).toEqual({ mcpUrl: expect.stringMatching(/\/default\/mcp$/), clientProfile: {} });
+  expect((await api('GET', '/endpoint')).body).toEqual({
+    mcpUrl: expect.stringMatching(/\/default\/mcp$/),
+    clientProfile: {},
+    allowedOrigins: [],
+  });
   expect(await aggregate()).not.toHaveProperty('clientProfile');
   const changed = await api('PATCH', '/endpoint', { clientProfile });
   expect(changed).toMatchObject({ status: 200, body: { clientProfile } });

@@ -144,7 +144,7 @@ export function makeSteps({
   const initialize = makeInitialize({ sessionOpener });
   const opening = { ...reach, sessions, states, snapshots: state.snapshots, streams, logger, unasked };
   return makePipeline({
-    receive: addressesOf(config),
+    receive: { ...addressesOf(config), snapshots: state.snapshots },
     authenticate: { snapshots: state.snapshots, tokens: state.tokens, tagKey: config.tokenTagKeys.current.key, clock, clientAddress },
     read: { bodyLimitBytes: config.bodyLimitBytes, openSession: sessionOpener.open, trace: tracing.begin },
     throttle: { limits },
@@ -181,7 +181,7 @@ function sessionChanges(deps: SetLevelDeps): Pick<AnswerEarlyDeps, 'changeSubscr
 }
 
 /** What clients may call this listener, and where their pages may come from: loopback, and the public URL behind a balancer. */
-function addressesOf({ gatewayPort, gatewayUrl, listeners: { public: listener } }: Config): ReceiveDeps {
+export function addressesOf({ gatewayPort, gatewayUrl, listeners: { public: listener } }: Config): Omit<ReceiveDeps, 'snapshots'> {
   const loopback = [...loopbackHosts(gatewayPort)];
   const hosts = new Set([...loopback, gatewayUrl.host]);
   const isOwnHost = makeHostCheck(listener, (host) => hosts.has(host));

@@ -6,7 +6,7 @@ import { makeHostCheck } from '@patchbay/listening';
 import { createPorts, type Ports, watchErrors } from '@patchbay/ports';
 import { createProgramMetrics, isDraining, type Logger, type Metrics } from '@patchbay/telemetry';
 import { messageKey } from '@patchbay/vault';
-import { loopbackHosts, makeClientSessions, makeSteps } from './compose-steps.ts';
+import { addressesOf, loopbackHosts, makeClientSessions, makeSteps } from './compose-steps.ts';
 import { CredentialCatalogues } from './catalogues/credential-catalogues.ts';
 import type { Config } from './config.ts';
 import { type CredentialResolver, type InternalPost, makeCredentialResolver } from './credentials/resolver.ts';
@@ -21,9 +21,10 @@ import { registerPodMetrics } from './ops/pod-metrics.ts';
 import { makePlacementCounters, registerStdioHosts } from './ops/stdio-metrics.ts';
 import { makeUnaskedLimits } from './ops/unasked-metrics.ts';
 import { startTracing } from './ops/tracing.ts';
+import { makePreflight } from './pipeline/cross-origin.ts';
 import { makeRecord } from './pipeline/record.ts';
 import { makeRun } from './pipeline/run.ts';
-import { createGatewayServer } from './server.ts';
+import { createGatewayServer, type GatewayServerDeps } from './server.ts';
 import type { ChangeListener } from './snapshot/changes.ts';
 import { DISK } from './snapshot/files.ts';
 import { makeState, type State } from './snapshot/make-state.ts';
@@ -81,11 +82,11 @@ export async function compose(config: Config, logger: Logger): Promise<Gateway> 
   const watched = { limits, logger, tracing, unasked };
   const steps = makeSteps({ ...watched, catalogues, config, credentials, resolveUpstream, sessions, state, store, streams });
   const run = makeRun({ steps, began: recorder.began, record: makeRecord({ calls: recorder, limits, tracing }), logger });
-  const { bodyLimitBytes, listeners, sessionSealingKeys: keyring } = config;
-  const { proxies } = listeners.public;
+  const { bodyLimitBytes, sessionSealingKeys: keyring } = config;
+  const { proxies } = config.listeners.public;
   const { mailboxes } = sessions;
   const transports = makeTransports({ run, keyring, bodyLimitBytes, mailboxes, store, clock, logger, metrics, proxies });
-  const calls = createGatewayServer(run, transports, { listener: config.listeners.public, log: logger });
+  const calls = createGatewayServer(run, transports, doorOf(config, { log: logger, snapshots: state.snapshots }));
   registerPodMetrics(metrics, {
     state,
     bus: ports.bus,
@@ -146,6 +147,12 @@ function openState(config: Config, { catalogues, controlPlane, credentials, logg
   });
   streams.watch(makeIsAdmitted({ snapshots: state.snapshots, tokens: state.tokens, clock }));
   return state;
+}
+
+/** What is judged of a request before any step. */
+function doorOf(config: Config, { log, snapshots }: { log: Logger; snapshots: State['snapshots'] }): GatewayServerDeps {
+  const preflight = makePreflight({ isForUs: addressesOf(config).isForUs, snapshots });
+  return { listener: config.listeners.public, log, preflight };
 }
 
 type AdminDeps = { readonly calls: Server; readonly log: Logger; readonly metrics: Metrics; readonly state: State };

@@ -4,21 +4,24 @@ import { refusal } from '@patchbay/errors';
 import { type CertificateLog, createListeningServer, isPrivateEnough, type PublicListener } from '@patchbay/listening';
 import { isDraining } from '@patchbay/telemetry';
 import { CallContext } from './pipeline/context.ts';
+import type { Preflight } from './pipeline/cross-origin.ts';
 import { refuse } from './pipeline/refuse.ts';
 import type { Transports } from './transports/transports.ts';
 
 /** Longest request head in bytes: sealed session ids and base64 `Mcp-Name` values included (protocol.md trap 32). */
 const HEADER_BYTES_MAX = 16_384;
 
-export type GatewayServerDeps = { readonly listener: PublicListener; readonly log: CertificateLog };
+export type GatewayServerDeps = { readonly listener: PublicListener; readonly log: CertificateLog; readonly preflight: Preflight };
 
 /** The data plane's listener: connection limits and timeouts here, everything about a call in the pipeline. */
 export function createGatewayServer(run: (ctx: CallContext) => Promise<void>, transports: Transports, deps: GatewayServerDeps): Server {
-  const { listener } = deps;
+  const { listener, preflight } = deps;
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     if (isDraining(server)) response.setHeader('connection', 'close');
-    if (!isPrivateEnough(listener, request)) {
-      refuse(new CallContext(request, response, performance.now()), refusal('http.tls_required'));
+    const early = isPrivateEnough(listener, request) ? preflight(request, response) : refusal('http.tls_required');
+    if (early === 'answered') return;
+    if (early !== 'other') {
+      refuse(new CallContext(request, response, performance.now()), early);
       return;
     }
     if (transports.handle(request, response)) return;

@@ -249,13 +249,6 @@ export const Catalogue = z.object({
 });
 export type Catalogue = z.infer<typeof Catalogue>;
 
-/** The organisation's aggregated endpoint: everything that a caller may use, at one address; and what the clients that it is for can take. */
-export const Endpoint = z.object({ mcpUrl: z.string(), clientProfile: ClientProfile });
-export type Endpoint = z.infer<typeof Endpoint>;
-/** PATCH: what is left out stays; the profile is one whole. */
-export const EndpointChange = z.strictObject({ clientProfile: ClientProfile.optional() });
-export type EndpointChange = z.infer<typeof EndpointChange>;
-
 export const GrantInput = z.strictObject({ subject: GrantSubject, server: ServerSlug, tools: GrantedTools });
 export type GrantInput = z.infer<typeof GrantInput>;
 export const Grant = z.object({ id: GrantId, subject: GrantSubject, server: ServerSlug, tools: GrantedTools, createdAt: z.iso.datetime() });

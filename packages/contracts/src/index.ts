@@ -3,6 +3,7 @@ export * from './api.ts';
 export * from './bootstrap-file.ts';
 export * from './definition-problem.ts';
 export * from './directory.ts';
+export * from './endpoint.ts';
 export * from './environment.ts';
 export * from './handshake.ts';
 export * from './ids.ts';

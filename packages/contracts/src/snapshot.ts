@@ -78,6 +78,8 @@ export const OrganisationPart = z.object({
   egressOpenings: z.array(EgressOpening),
   /** Of the aggregated endpoint; left out where its clients take anything. */
   clientProfile: EndpointProfile.optional(),
+  /** Whose pages may use its endpoints, as browsers write it; left out where nobody else's may. */
+  allowedOrigins: z.array(z.string()).optional(),
 });
 export type OrganisationPart = z.infer<typeof OrganisationPart>;
 

@@ -7,6 +7,7 @@ import type { Clock } from '../snapshot/log.ts';
 import type { CompiledSnapshot } from '../snapshot/compiled.ts';
 import type { SnapshotStore } from '../snapshot/store.ts';
 import type { CallContext, Outcome, Step } from './context.ts';
+import { judgeLoaded } from './cross-origin.ts';
 
 export type AuthenticateDeps = {
   readonly snapshots: SnapshotStore;
@@ -34,6 +35,8 @@ export function makeAuthenticate({ snapshots, tokens, tagKey, clock, clientAddre
   function admit(ctx: CallContext, snapshot: CompiledSnapshot, tokenHash: TokenHash, token: KnownToken): Outcome {
     const refused = judgeToken(token, { snapshot, tokenHash, nowMs: clock.nowMs() });
     if (refused !== undefined) return refused;
+    const unwelcome = judgeLoaded(ctx, snapshot);
+    if (unwelcome !== undefined) return unwelcome;
     if (snapshots.stale(ctx.organisationSlug)) return STALE;
     ctx.principal = token.principal;
     ctx.tokenHash = tokenHash;

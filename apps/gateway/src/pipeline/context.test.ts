@@ -12,6 +12,7 @@ test('a call context has all its fields at birth', () => {
       "startedAtMs",
       "organisationSlug",
       "serverSlug",
+      "foreignOrigin",
       "principal",
       "tokenHash",
       "snapshot",

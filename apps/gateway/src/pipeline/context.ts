@@ -61,6 +61,8 @@ export class CallContext {
   organisationSlug = '';
   /** null: the aggregated endpoint. */
   serverSlug: string | null = null;
+  /** Of a page that is not ours; null: no page, or one of ours. */
+  foreignOrigin: string | null = null;
 
   // authenticate
   principal: Principal | null = null;

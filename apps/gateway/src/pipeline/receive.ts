@@ -1,21 +1,23 @@
 import type { IncomingMessage } from 'node:http';
 import { refusal } from '@patchbay/errors';
 import type { CallContext, Outcome, Step } from './context.ts';
+import { type CrossOriginDeps, makeJudgeOrigin } from './cross-origin.ts';
 
-export type ReceiveDeps = {
+export type ReceiveDeps = CrossOriginDeps & {
   /** Whether the request names this listener; the protection against DNS rebinding (security.md §9). */
   readonly isForUs: (request: IncomingMessage) => boolean;
-  /** Lower-case `Origin` values browsers may come from. */
-  readonly origins: ReadonlySet<string>;
 };
 
 /** Judges the request line and headers that need no secret; leaves organisation and server slug on the context. No body yet. */
-export function makeReceive({ isForUs, origins }: ReceiveDeps): Step {
+export function makeReceive({ isForUs, ...crossOrigin }: ReceiveDeps): Step {
+  const judgeOrigin = makeJudgeOrigin(crossOrigin);
   return function receive(ctx: CallContext): Outcome {
-    const { headers, method, url } = ctx.request;
+    const { method, url } = ctx.request;
     if (!isForUs(ctx.request)) return refusal('http.host');
-    if (headers.origin !== undefined && !origins.has(headers.origin.toLowerCase())) return refusal('http.origin');
-    if (!readPath(ctx, url ?? '/')) return refusal('http.not_found');
+    const isEndpoint = readPath(ctx, url ?? '/');
+    const refused = judgeOrigin(ctx);
+    if (refused !== undefined) return refused;
+    if (!isEndpoint) return refusal('http.not_found');
     if (method !== 'POST' && method !== 'GET' && method !== 'DELETE') {
       ctx.response.setHeader('allow', 'POST, GET, DELETE');
       return refusal('http.method');

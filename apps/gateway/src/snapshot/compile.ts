@@ -43,6 +43,7 @@ export async function compileSnapshot(manifest: Manifest, bytes: PartBytes, prev
     issuedAtMs: manifest.issuedAtMs,
     egressOpenings: organisation.egressOpenings,
     ...profileIn(organisation),
+    ...(organisation.allowedOrigins === undefined ? {} : { allowedOrigins: new Set(organisation.allowedOrigins) }),
     serversBySlug: indexBy(sources, ({ server }) => server.slug),
     serversById: indexBy(sources, ({ server }) => server.id),
     liveServers: liveAmong(sources.map(({ server }) => server)),

@@ -109,6 +109,8 @@ export type CompiledSnapshot = {
   readonly egressOpenings: readonly EgressOpening[];
   /** Of the aggregated endpoint; absent likewise. */
   readonly clientProfile?: ClientProfile;
+  /** Whose pages may use its endpoints, as browsers write it; absent: nobody else's. */
+  readonly allowedOrigins?: ReadonlySet<string>;
   readonly serversBySlug: ReadonlyMap<string, CompiledServer>;
   readonly serversById: ReadonlyMap<string, CompiledServer>;
   /** See `liveAmong`. */

@@ -32,6 +32,12 @@ export async function admit(callInside: CallInside, caller: Caller): Promise<Adm
   }
 }
 
+/** Tells the browser of a page that was let in that the page may read the answer. */
+export function passWelcome(response: ServerResponse, { headers }: Admission): void {
+  for (const [name, value] of Object.entries(headers))
+    if (name === 'vary' || name.startsWith('access-control-')) response.setHeader(name, value);
+}
+
 /** Answers with what the pipeline said to a caller whom it did not let in. */
 export function passOn(response: ServerResponse, { body, headers, status }: Admission): void {
   response.writeHead(status, headers).end(body);

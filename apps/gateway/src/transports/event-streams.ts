@@ -11,7 +11,7 @@ import type { Mailboxes, OpenMailbox } from '../mailbox/mailboxes.ts';
 import { CallContext } from '../pipeline/context.ts';
 import { refuse } from '../pipeline/refuse.ts';
 import { ClientStream } from '../streams/client-stream.ts';
-import { admit, passOn } from './admission.ts';
+import { admit, passOn, passWelcome } from './admission.ts';
 import type { Caller } from './caller.ts';
 import type { ConnectionBook } from './connection-book.ts';
 import { openChannel, type OpenChannelDeps } from './open-channel.ts';
@@ -96,12 +96,14 @@ export function makeEventStreams({ bodyLimitBytes, book, mailboxes, ...deps }: E
   return {
     async open(response, caller) {
       const admission = await admit(deps.callInside, caller);
-      if (admission.principal === null) passOn(response, admission);
-      else await serve(response, caller, admission.principal);
+      if (admission.principal === null) return passOn(response, admission);
+      passWelcome(response, admission);
+      await serve(response, caller, admission.principal);
     },
     async take(request, response, caller) {
       const admission = await admit(deps.callInside, caller);
       if (admission.principal === null) return passOn(response, admission);
+      passWelcome(response, admission);
       const refused = await take(request, caller, admission.principal);
       if (refused !== null) refuseHere(response, refused);
       else response.writeHead(202, { 'content-length': 0 }).end();

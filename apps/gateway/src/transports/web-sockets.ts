@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
 import type { OrganisationId } from '@patchbay/contracts';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
-import { type Admission, admit, passOn } from './admission.ts';
+import { type Admission, admit, passOn, passWelcome } from './admission.ts';
 import { type Caller, withAuthorization } from './caller.ts';
 import type { ConnectionBook } from './connection-book.ts';
 import { openChannel, type OpenChannelDeps } from './open-channel.ts';
@@ -128,6 +128,7 @@ export function makeWebSockets({ bodyLimitBytes, book, tickets, ...deps }: WebSo
     async giveTicket(response, caller) {
       const admission = await admit(deps.callInside, caller);
       if (admission.principal === null) return passOn(response, admission);
+      passWelcome(response, admission);
       const ticket = tickets.mint(admission.principal.organisationId, caller.path, authorizationOf(caller));
       const body = JSON.stringify({ ticket, expiresInMs: TICKET_LIFETIME_MS });
       response.writeHead(200, {

@@ -18,10 +18,14 @@ export class EndpointController {
 
   @Patch()
   @Requires('servers:write')
-  @Answers(200, 'Changes the aggregated endpoint. A field left out stays; a profile is replaced as a whole.', {
-    response: Endpoint,
-    body: EndpointChange,
-  })
+  @Answers(
+    200,
+    'Changes the aggregated endpoint. A field left out stays; the profile and the list of origins are each replaced as a whole.',
+    {
+      response: Endpoint,
+      body: EndpointChange,
+    },
+  )
   change(@CurrentCaller() caller: Caller, @Body({ schema: EndpointChange }) change: EndpointChange): Promise<Endpoint> {
     return this.endpoint.change(caller, change);
   }

@@ -4,7 +4,7 @@ import type { Caller } from '../../common/caller.ts';
 import { Refused } from '../../common/refused.ts';
 import { Platform } from '../../platform.ts';
 import { Changes } from '../snapshot/index.ts';
-import { aggregateProfile, setAggregateProfile } from './organisations.repository.ts';
+import { changeEndpoint, endpointSettings } from './organisations.repository.ts';
 
 type Asking = Pick<Caller, 'organisationId' | 'organisationSlug'>;
 
@@ -18,16 +18,16 @@ export class EndpointService {
 
   async read(caller: Asking): Promise<Endpoint> {
     const { database } = this.platform;
-    const clientProfile = await database.withOrganisation(caller.organisationId, (tx) => aggregateProfile(tx, caller.organisationId));
-    if (clientProfile === null) throw new Refused('api.not_found');
-    return { mcpUrl: this.#urlOf(caller), clientProfile };
+    const settings = await database.withOrganisation(caller.organisationId, (tx) => endpointSettings(tx, caller.organisationId));
+    if (settings === null) throw new Refused('api.not_found');
+    return { mcpUrl: this.#urlOf(caller), ...settings };
   }
 
   /** In force when pods have the revision that this makes. */
-  async change(caller: Asking, { clientProfile }: EndpointChange): Promise<Endpoint> {
-    if (clientProfile !== undefined)
+  async change(caller: Asking, change: EndpointChange): Promise<Endpoint> {
+    if (Object.values(change).some((value) => value !== undefined))
       await this.changes.commit(caller.organisationId, async (tx, announce) => {
-        await setAggregateProfile(tx, caller.organisationId, clientProfile);
+        await changeEndpoint(tx, caller.organisationId, change);
         await announce();
       });
     return this.read(caller);

@@ -1,15 +1,16 @@
-import type { ClientProfile, OrganisationId, OrganisationSlug } from '@patchbay/contracts';
+import type { Endpoint, EndpointChange, OrganisationId, OrganisationSlug } from '@patchbay/contracts';
 import type { Tx, User } from '../../prisma/index.ts';
 import { profileColumns, profileOf } from '../snapshot/index.ts';
 
-/** What the organisation's clients can take at its aggregated endpoint; null: there is no such organisation. */
-export async function aggregateProfile(tx: Tx, id: OrganisationId): Promise<ClientProfile | null> {
+/** How the organisation's aggregated endpoint is set; null: there is no such organisation. */
+export async function endpointSettings(tx: Tx, id: OrganisationId): Promise<Omit<Endpoint, 'mcpUrl'> | null> {
   const row = await tx.organisation.findUnique({ where: { id } });
-  return row === null ? null : (profileOf(row) ?? {});
+  return row === null ? null : { clientProfile: profileOf(row) ?? {}, allowedOrigins: row.allowedOrigins };
 }
 
-export async function setAggregateProfile(tx: Tx, id: OrganisationId, profile: ClientProfile): Promise<void> {
-  await tx.organisation.update({ where: { id }, data: profileColumns(profile) });
+export async function changeEndpoint(tx: Tx, id: OrganisationId, { allowedOrigins, clientProfile }: EndpointChange): Promise<void> {
+  const origins = allowedOrigins === undefined ? {} : { allowedOrigins };
+  await tx.organisation.update({ where: { id }, data: { ...(clientProfile && profileColumns(clientProfile)), ...origins } });
 }
 
 /** Writes an organisation and its first owner, in a transaction of that organisation. Throws what `isTaken` knows when the slug is. */

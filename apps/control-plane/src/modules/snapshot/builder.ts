@@ -45,6 +45,7 @@ export function buildParts(
     egressOpenings,
     // Left out of the text where there is none.
     clientProfile: rows.clientProfile,
+    allowedOrigins: rows.allowedOrigins.length === 0 ? undefined : [...rows.allowedOrigins],
   };
   return [
     jsonPart('organisation', organisation.id, settings),

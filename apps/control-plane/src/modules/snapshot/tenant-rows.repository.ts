@@ -9,6 +9,7 @@ type CatalogueRow = { readonly serverId: string; readonly hash: string; readonly
 export type TenantRows = {
   /** Of the aggregated endpoint. */
   readonly clientProfile: ClientProfile | undefined;
+  readonly allowedOrigins: readonly string[];
   readonly servers: readonly (Server & { readonly hasCredential: boolean })[];
   readonly catalogues: readonly CatalogueRow[];
   readonly grants: readonly Grant[];
@@ -40,6 +41,7 @@ export async function readTenantRows(tx: Tx, organisationId: OrganisationId, now
   });
   return {
     clientProfile: organisation === null ? undefined : profileOf(organisation),
+    allowedOrigins: organisation?.allowedOrigins ?? [],
     servers: servers.map(({ secrets, ...server }) => ({ ...server, hasCredential: secrets.length > 0 })),
     catalogues,
     grants,
