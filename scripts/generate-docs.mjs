@@ -54,13 +54,20 @@ async function checkReliability() {
   return ['docs/reliability.md is not a page of e2e/chaos/report.ts: run `npm run chaos -- --write-docs`'];
 }
 
+/** Likewise. */
+async function checkPerformance() {
+  const { isPerformancePage } = await import(pathToFileURL(join(ROOT, 'bench/report/page.ts')).href);
+  if (isPerformancePage(textOf(join(ROOT, 'docs/performance.md')))) return [];
+  return ['docs/performance.md is not a page of bench/report/page.ts: run `npm run bench -- --write`'];
+}
+
 function textOf(path) {
   return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
 
 async function main() {
   const isCheck = process.argv.includes('--check');
-  const findings = [...(await checkErrors(isCheck)), ...(isCheck ? await checkReliability() : [])];
+  const findings = [...(await checkErrors(isCheck)), ...(isCheck ? [...(await checkReliability()), ...(await checkPerformance())] : [])];
   for (const finding of findings) process.stdout.write(`${finding}\n`);
   process.exitCode = findings.length > 0 ? 1 : 0;
 }

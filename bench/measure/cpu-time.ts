@@ -15,6 +15,13 @@ function ofThread(folder: string): number {
   return Number(readFileSync(`${folder}/schedstat`, 'utf8').split(' ', 1)[0]) / NS_PER_US;
 }
 
+/** Resident memory of a process in bytes. */
+export function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * BYTES_PER_KB;
+}
+
+const BYTES_PER_KB = 1_024;
+
 /** The processes that this one has started. */
 export function childrenOf(pid: number): number[] {
   const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();

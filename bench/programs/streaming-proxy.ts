@@ -1,16 +1,19 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { type Dispatcher, Pool } from 'undici';
 import { endWithStdin } from './end-with-stdin.ts';
 
 // The yardstick for answers that come in pieces: each piece goes down as it comes, and waits where the client does not read.
 const [port, upstreamPort, path = '/'] = process.argv.slice(2);
 const pool = new Pool(`http://127.0.0.1:${upstreamPort}`, { connections: 256 });
-const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+const common = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+const PASSED = ['mcp-protocol-version', 'mcp-method', 'mcp-name'];
 
 createServer({ keepAliveTimeout: 65_000, noDelay: true }, (request, response) => {
   const received: Buffer[] = [];
   request.on('data', (chunk: Buffer) => received.push(chunk));
   request.on('end', () => {
+    const headers: IncomingHttpHeaders = { ...common };
+    for (const name of PASSED) if (request.headers[name] !== undefined) headers[name] = request.headers[name];
     const body = Buffer.concat(received);
     JSON.parse(body.toString());
     const handler: Dispatcher.DispatchHandler = {

@@ -82,7 +82,7 @@ async function callsOf(cast: Cast, kind: string, tool: (k: number) => string): P
 }
 
 /** Each caller, at the own endpoint of a server of this kind. */
-function callers({ members, servers }: Organisation, kind: string): readonly Caller[] {
+export function callers({ members, servers }: Organisation, kind: string): readonly Caller[] {
   const slugs = servers.map(({ slug }) => slug as string).filter((slug) => slug.startsWith(`${kind}-`));
   return members.slice(0, CALLERS).map(({ token }, k) => ({ token, path: `/${ORGANISATION_SLUG}/${slugs[k % slugs.length]}/mcp` }));
 }

@@ -31,12 +31,13 @@ export function ratioGroup(makers: Readonly<Record<string, SubjectMaker>>, rows:
       }
       cast.say(`Measuring ${names.join(', ')}`);
       const samples = await measureRounds(subjects, { ...cast.pace, connections, folder: cast.stage.folder });
-      return chosen.map((row) => measured(row, samples));
+      return chosen.map((row) => measuredRatio(row, samples));
     },
   };
 }
 
-function measured({ beside = [], name, of, to, what = 'cpuUs' }: RatioRow, samples: Samples): Measured {
+/** What the samples say of such a row. */
+export function measuredRatio({ beside = [], name, of, to, what = 'cpuUs' }: RatioRow, samples: Samples): Measured {
   const ratio = ratioOf(samples, of, to, what);
   const others = beside.map((other) => `${other} ${ratioOf(samples, other, to, what).median.toFixed(2)}`);
   const figures = what === 'cpuUs' ? `${costOf(samples, of)} / ${costOf(samples, to)}` : `${rateOf(samples, of)} / ${rateOf(samples, to)}`;

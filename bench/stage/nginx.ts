@@ -12,7 +12,7 @@ export type Nginx = Child & { readonly port: number; readonly pids: readonly num
 /** Where the upstream answers what: a server of each era, and one whose results have a megabyte. */
 export const UPSTREAM_PATHS = { modern: '/modern', legacy: '/legacy', large: '/large' } as const;
 
-const LARGE_BYTES = 1_048_576;
+export const LARGE_BYTES = 1_048_576;
 
 const JSON_TYPE = 'default_type application/json;';
 
@@ -32,7 +32,7 @@ export async function startUpstream(folder: string): Promise<Nginx> {
       if ($http_mcp_session_id = '') { add_header mcp-session-id upstream-session; return 200 '${INITIALIZE_RESULT}'; }
       return 200 '${resultText('legacy')}';
     }
-    location = ${large} { error_page 405 =200 /large.json; }
+    location = ${large} { error_page 404 405 =200 /large.json; }
     location = /large.json { ${JSON_TYPE} root ${home}; }
     location = /v1/traces { ${JSON_TYPE} return 200 '{}'; }`,
   );
