@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { commitOf, thisMachine } from './measure/machine.ts';
+import { commitOf, neighbours, thisMachine } from './measure/machine.ts';
 import { lineOf, type Line, type Results } from './report/figures.ts';
 import { makeCast, type Pace } from './rows/cast.ts';
 import { GROUPS } from './rows/index.ts';
@@ -20,6 +20,7 @@ const BURN = join(import.meta.dirname, 'preload/burn.mjs');
 /** Measures the rows on a stage of its own. */
 export async function runBench({ burnUs, only, pace, say }: BenchOptions): Promise<Results> {
   const startedAt = performance.now();
+  const remarks = [neighbours(), burnUs === 0 ? null : `${burnUs} µs of processor time were burnt on each request of the gateway.`];
   const all = GROUPS.flatMap(({ rows }) => rows.map(({ name }) => name));
   const unknown = (only ?? []).filter((name) => !all.includes(name));
   if (unknown.length > 0) throw new Error(`no such row: ${unknown.join(', ')} (there are: ${all.join(', ')})`);
@@ -37,7 +38,7 @@ export async function runBench({ burnUs, only, pace, say }: BenchOptions): Promi
       commit: commitOf(ROOT),
       machine: thisMachine(),
       seconds: (performance.now() - startedAt) / 1_000,
-      remarks: burnUs === 0 ? [] : [`${burnUs} µs of processor time burnt on each request of the gateway`],
+      remarks: remarks.filter((remark) => remark !== null),
       lines,
     };
   } finally {

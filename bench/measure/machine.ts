@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 
 /** What figures depend on. */
 export type Machine = {
@@ -27,6 +27,16 @@ export function thisMachine(): Machine {
     wrk: versionIn(said('wrk', '-v')),
   };
 }
+
+/** What else it is doing, in words; null: next to nothing. To be asked before a run. */
+export function neighbours(): string | null {
+  const [load = 0] = loadavg();
+  const cores = cpus().length;
+  if (load < cores * BUSY_SHARE) return null;
+  return `The machine was busy before the run began (load ${load.toFixed(1)} on ${cores} cores): what is said in milliseconds or MB/s is not to be believed.`;
+}
+
+const BUSY_SHARE = 0.25;
 
 /** The commit that is checked out. */
 export function commitOf(root: string): string {

@@ -1,5 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { send } from '../load/http-message.ts';
+import { modernMessage } from '../load/mcp-messages.ts';
+import { untilIdle } from '../measure/until-idle.ts';
 import type { Organisation } from '../organisation/organisation.ts';
 import { toolName } from '../organisation/tools.ts';
 import { startProgram } from '../stage/child.ts';
@@ -73,7 +76,9 @@ export function makeCast(stage: Stage, pace: Pace, say: (line: string) => void):
         members: CALLERS,
         kinds: kindsOf(stage, { sdk: urls.sdk.port, events: urls.events.port }),
       });
-      return { organisation, gateway: await stage.gateway() };
+      const gateway = await stage.gateway();
+      await settle(gateway, organisation);
+      return { organisation, gateway };
     }),
   };
 }
@@ -91,6 +96,13 @@ function kindsOf({ upstream }: Stage, ports: { readonly sdk: number; readonly ev
   ] as const;
   const others = SERVERS - special.reduce((sum, { count }) => sum + count, 0);
   return [...special, { ...modern, prefix: 'other', count: others }];
+}
+
+/** Has the gateway load the organisation, and waits until all of it lies on its disk too. */
+async function settle({ pid, port }: Gateway, { members: [member], slug }: Organisation): Promise<void> {
+  const answer = await send(port, modernMessage({ path: `/${slug}/mcp`, token: member?.token ?? '' }, 'server/discover'));
+  if (answer.status !== 200) throw new Error(`the gateway did not load ${slug}: HTTP ${answer.status}: ${answer.text}`);
+  await untilIdle(pid, 'the gateway');
 }
 
 /** The same promise for everybody who asks. */

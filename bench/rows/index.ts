@@ -1,7 +1,8 @@
 import { ANSWER_ROWS } from './answers.ts';
 import { CALL_ROWS, SDK_ROWS } from './call-rows.ts';
+import { LATENCY_ROWS } from './latency.ts';
 import type { Group } from './row.ts';
 import { EVENT_ROWS, LARGE_ROWS } from './streams.ts';
 
 /** All rows, in the order in which they are measured: what needs a quiet machine last. */
-export const GROUPS: readonly Group[] = [CALL_ROWS, SDK_ROWS, EVENT_ROWS, ANSWER_ROWS, LARGE_ROWS];
+export const GROUPS: readonly Group[] = [CALL_ROWS, SDK_ROWS, EVENT_ROWS, ANSWER_ROWS, LARGE_ROWS, LATENCY_ROWS];
