@@ -1,4 +1,4 @@
-import { startLegacyUpstream } from '@patchbay/testkit';
+import { startKeyedUpstream, startLegacyUpstream } from '@patchbay/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { StartPlatform, TestPlatform } from '../support/test-platform.ts';
 import { callModern, type RpcAnswer } from '../support/raw.ts';
@@ -107,6 +107,33 @@ export function changes(start: StartPlatform): void {
     expect(ungranted.json.error?.code).toBe(-32602);
     expect((await callModern(url, token, 'resources/read', { uri: 'note://one' })).json.error?.code).toBe(-32602);
     expect((await callModern(url, token, 'prompts/get', { name: 'greet', arguments: { name: 'x' } })).json.error?.code).toBe(-32602);
+  });
+
+  test('a server that offers each credential its own is listed and called by every gateway as the present credential is offered it', async () => {
+    const keyed = await startKeyedUpstream('modern', { first: ['of-first'], second: ['of-second'] });
+    try {
+      await platform.register('keyed', keyed.url, { headers: { 'x-key': 'first' }, catalogueMode: 'per-credential' });
+      const { token } = platform.facts;
+      const offered = async (tool: string): Promise<boolean> => {
+        const answers = platform.endpoints('keyed').map(async (url) => {
+          const listed = (await callModern(url, token, 'tools/list')).json.result?.['tools'] as { name: string }[] | undefined;
+          const called = await callModern(url, token, 'tools/call', { name: tool });
+          return listed?.map(({ name }) => name).join() === `common,${tool}` && served(called);
+        });
+        return (await Promise.all(answers)).every(Boolean);
+      };
+      await until(() => offered('of-first'), { what: 'what the first credential is offered' });
+      // Nobody changes the catalogue: discovery has yet to find it out, and a gateway asks by itself.
+      keyed.offer('first', 'late');
+      await until(async () => served(await callModern(platform.mcpUrl('keyed'), token, 'tools/call', { name: 'late' })), {
+        what: 'a tool more',
+      });
+      await platform.api.expect(200, 'PATCH', '/servers/keyed', { headers: { 'x-key': 'second' } });
+      await until(() => offered('of-second'), { what: 'what the second credential is offered' });
+    } finally {
+      await platform.api.expect(204, 'DELETE', '/servers/keyed');
+      await keyed.close();
+    }
   });
 
   test('a server that cannot be reached is registered all the same and says why, in words', async () => {
