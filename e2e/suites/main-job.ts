@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import {
@@ -13,6 +15,9 @@ import { connect, connectCommand, legacyClient, REVISIONS, overWebSocket, sseCli
 import type { StartPlatform, TestPlatform } from '../support/test-platform.ts';
 import { callModern } from '../support/raw.ts';
 import { until } from '../support/until.ts';
+
+/** Its tools are the lines of a file. */
+const CHANGING_SERVER = join(import.meta.dirname, '../../apps/stdio-host/test/fixtures/changing-server.mjs');
 
 /** What Patchbay is for: official clients of every revision reach servers of every kind behind one address. */
 export function mainJob(start: StartPlatform): void {
@@ -280,6 +285,39 @@ export function mainJob(start: StartPlatform): void {
     expect(shown).toMatchObject({ silentHosts: 0, failing: [] });
     expect(shown['processes']).toContainEqual(expect.objectContaining({ current: true, state: 'ready' }));
   });
+
+  test.each(['session', 'shared'])(
+    'a stdio server that changes its list while it is used is heard of in both eras, and listed by then (%s)',
+    async (isolation) => {
+      const slug = `changing-${isolation}`;
+      const folder = mkdtempSync(join(tmpdir(), 'patchbay-changing-'));
+      const list = (...tools: string[]): void => writeFileSync(join(folder, 'tools'), tools.join('\n'));
+      list('first');
+      try {
+        const args = [CHANGING_SERVER, join(folder, 'tools')];
+        await platform.api.expect(201, 'POST', '/servers', { kind: 'stdio', slug, command: 'node', args, isolation });
+        await platform.api.grantAll(slug);
+        await platform.api.discovered(slug);
+        const [old, fresh] = [await open('2025-11-25 (client 2.4)'), await open('2026-07-28 (client 2.4)')];
+        const told = new Set<object>();
+        for (const client of [old, fresh]) {
+          const lists = async (name: string) => (await client.listTools()).tools.some((tool) => tool.name === `${slug}_${name}`);
+          await until(() => lists('first'), { what: 'the first tool' });
+          // Who asks when it is told, and then alone, finds it only if the catalogue has it by then.
+          client.setNotificationHandler('notifications/tools/list_changed', async () => {
+            if (await lists('fresh')) told.add(client);
+          });
+          if (client === fresh) await client.listen({ toolsListChanged: true });
+          expect(textOf(await client.callTool({ name: `${slug}_first`, arguments: {} }))).toBe('first');
+        }
+        list('first', 'fresh');
+        await until(async () => told.size === 2, { what: 'both clients hear it', timeoutMs: 20_000 });
+        expect(textOf(await old.callTool({ name: `${slug}_fresh`, arguments: {} }))).toBe('fresh');
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 
   test('deleting a session ends it for good', async () => {
     const client = await legacyClient(platform.mcpUrl('old'), platform.facts.token);
