@@ -76,6 +76,13 @@ test('every listener of ours and Postgres is refused as an upstream', () => {
   expect(programs.stdioHost[ENV.refusedAddresses]?.split(',').sort()).toEqual(all);
 });
 
+test('so is the listener of each worker of the gateway', () => {
+  const ports = { api: 1, gateway: 2, admin: 10, internal: 4, stdioHost: 5, postgres: 6 };
+  const several = gatewayEnvironment({ ...layout, ports, given: { ...layout.given, [ENV.gatewayWorkers]: '3' } });
+  expect(several[ENV.gatewayWorkers]).toBe('3');
+  expect(several[ENV.refusedAddresses]?.split(',')).toEqual(expect.arrayContaining(['127.0.0.1:10', '127.0.0.1:11', '127.0.0.1:12']));
+});
+
 test('a master key kept elsewhere is the one that is named', () => {
   expect(controlPlaneEnvironment({ ...layout, masterKeyFile: '/mnt/key' })[ENV.masterKeyFile]).toBe('/mnt/key');
   expect(programs.controlPlane[ENV.masterKeyFile]).toBe('/data/keys/master.key');

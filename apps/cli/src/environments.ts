@@ -1,5 +1,6 @@
 import { delimiter, dirname, join } from 'node:path';
-import { ENV, KEY_FILES, PROGRAM_KEYS } from '@patchbay/contracts/environment';
+import { ENV, GATEWAY_WORKERS_MAX, KEY_FILES, PROGRAM_KEYS } from '@patchbay/contracts/environment';
+import { integer, readEnv } from '@patchbay/telemetry/config';
 import type { PublicPorts } from './config.ts';
 import type { Home } from './home.ts';
 import type { InternalPorts } from './ports.ts';
@@ -74,7 +75,7 @@ export function gatewayEnvironment(layout: Layout): Environment {
     // Within what the supervisor waits for a program to stop.
     [ENV.drainMs]: '8000',
     [ENV.drainAnnounceMs]: '0',
-    ...pass(layout, [ENV.bodyLimitBytes, ENV.stalenessBudgetMs, ...telemetry(layout)]),
+    ...pass(layout, [ENV.bodyLimitBytes, ENV.gatewayWorkers, ENV.stalenessBudgetMs, ...telemetry(layout)]),
     ...keyFiles(layout, {
       [ENV.portsDatabaseUrlFile]: KEY_FILES.portsDatabaseUrl,
       ...PROGRAM_KEYS.gateway,
@@ -124,6 +125,8 @@ function keyFiles({ home }: Layout, files: Readonly<Record<string, string>>): En
 }
 
 /** No upstream may be one of our own listeners. */
-function refusedAddresses({ ports }: Layout): string {
-  return [...new Set(Object.values(ports))].map((port) => `127.0.0.1:${port}`).join(',');
+function refusedAddresses({ given, ports }: Layout): string {
+  const { workers } = readEnv({ workers: integer(ENV.gatewayWorkers, { min: 1, max: GATEWAY_WORKERS_MAX }, 1) }, given);
+  const admin = Array.from({ length: workers }, (_, index) => ports.admin + index);
+  return [...new Set([...Object.values(ports), ...admin])].map((port) => `127.0.0.1:${port}`).join(',');
 }

@@ -2,8 +2,9 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ENV } from '@patchbay/contracts';
 import { afterAll, expect, test } from 'vitest';
-import { loadConfig } from './config.ts';
+import { loadConfig, loadWorkersConfig } from './config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'patchbay-gateway-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -60,4 +61,19 @@ test.each(wrong)('%s names a file that is not usable: refused by both names', (v
   const load = (): unknown => loadConfig({ ...good, ...REDIS, [variable]: path });
   expect(load).toThrow(`${variable} is not usable: ${path} `);
   expect(load).toThrow(why);
+});
+
+test('workers share the port; each has a folder and an admin port of its own, the first those that are set', () => {
+  const env = { [ENV.home]: '/data', [ENV.adminPort]: '9000', [ENV.drainMs]: '1000', [ENV.drainAnnounceMs]: '0' };
+  expect(loadWorkersConfig(env)).toBeNull();
+  expect(loadWorkersConfig({ ...env, [ENV.gatewayWorkers]: '3' })).toEqual({
+    gatewayPort: 8471,
+    environments: [
+      { [ENV.home]: '/data', [ENV.adminPort]: '9000' },
+      { [ENV.home]: '/data/worker-2', [ENV.adminPort]: '9001' },
+      { [ENV.home]: '/data/worker-3', [ENV.adminPort]: '9002' },
+    ],
+    stopDeadlineMs: 4_000,
+  });
+  expect(() => loadWorkersConfig({ ...env, [ENV.gatewayWorkers]: '0' })).toThrow(ENV.gatewayWorkers);
 });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { KeyObject } from 'node:crypto';
-import { ENV } from '@patchbay/contracts';
+import { ENV, GATEWAY_WORKERS_MAX } from '@patchbay/contracts';
 import { internalUrls, type PrivateListener, type PublicListener, readInternalCa, readListeners } from '@patchbay/listening';
 import { checkPostgresUrl, parseRedisUrl } from '@patchbay/ports';
 import {
@@ -20,6 +20,8 @@ import {
 import { type Keyring, loadKeyring, loadPublicKeys, loadSecret, type Secret, secretUrl } from '@patchbay/vault';
 
 const MEBIBYTE = 1024 * 1024;
+/** What closing takes at most after the last call has ended. */
+const CLOSE_MS = 3_000;
 
 /** The gateway's settings. Refuses to start on a bad value, naming the variable. */
 export type Config = {
@@ -57,18 +59,47 @@ export type Config = {
   readonly tracing: boolean;
 };
 
-/** Reads the environment once; nothing else in the gateway does. */
+const PLACE = { home: text(ENV.home), gatewayPort: port(ENV.gatewayPort, 8471), adminPort: port(ENV.adminPort, 8472) };
+
+const DRAIN = {
+  drainMs: integer(ENV.drainMs, { min: 0, max: 3_600_000 }, 25_000),
+  drainAnnounceMs: integer(ENV.drainAnnounceMs, { min: 0, max: 600_000 }, 5_000),
+};
+
+/** Of processes that share a port. */
+export type WorkersConfig = {
+  readonly gatewayPort: number;
+  /** What sets each apart: a folder and an admin port of its own, as any two gateways have. The first is where a single one would be. */
+  readonly environments: readonly Readonly<Record<string, string>>[];
+  readonly stopDeadlineMs: number;
+};
+
+/** null: one gateway serves by itself. Reads nothing else, so that workers find all of it. */
+export function loadWorkersConfig(env: Environment = process.env): WorkersConfig | null {
+  const { workers } = readEnv({ workers: integer(ENV.gatewayWorkers, { min: 1, max: GATEWAY_WORKERS_MAX }, 1) }, env);
+  if (workers === 1) return null;
+  const { adminPort, gatewayPort, home, ...drain } = readEnv({ ...PLACE, ...DRAIN }, env);
+  const environments = Array.from({ length: workers }, (_, index) => ({
+    [ENV.home]: index === 0 ? home : join(home, `worker-${index + 1}`),
+    [ENV.adminPort]: String(adminPort + index),
+  }));
+  return { gatewayPort, environments, stopDeadlineMs: stopDeadlineOf(drain) };
+}
+
+/** How long a gateway may take to end in order. */
+export function stopDeadlineOf({ drainAnnounceMs, drainMs }: Pick<Config, 'drainAnnounceMs' | 'drainMs'>): number {
+  return drainAnnounceMs + drainMs + CLOSE_MS;
+}
+
+/** Reads the environment of a gateway that serves, once. */
 export function loadConfig(env: Environment = process.env): Config {
   const { home, otlpEndpoint, ...settings } = readEnv(
     {
-      home: text(ENV.home),
-      gatewayPort: port(ENV.gatewayPort, 8471),
-      adminPort: port(ENV.adminPort, 8472),
+      ...PLACE,
       logLevel: oneOf<LogLevel>(ENV.logLevel, ['debug', 'info', 'warn', 'error'], 'info'),
       bodyLimitBytes: integer(ENV.bodyLimitBytes, { min: 1024, max: 1024 * MEBIBYTE }, 16 * MEBIBYTE),
       stalenessBudgetMs: integer(ENV.stalenessBudgetMs, { min: 10_000, max: 24 * 3_600_000 }, 300_000),
-      drainMs: integer(ENV.drainMs, { min: 0, max: 3_600_000 }, 25_000),
-      drainAnnounceMs: integer(ENV.drainAnnounceMs, { min: 0, max: 600_000 }, 5_000),
+      ...DRAIN,
       redisUrl: secretUrl({ name: ENV.redisUrlFile, direct: ENV.redisUrl, check: parseRedisUrl }),
       portsDatabaseUrl: secretUrl({ name: ENV.portsDatabaseUrlFile, direct: ENV.portsDatabaseUrl, check: checkPostgresUrl }),
       snapshotPublicKeys: custom(ENV.snapshotPublicKeyFile, loadPublicKeys),

@@ -1,16 +1,17 @@
+import cluster from 'node:cluster';
 import type { Server } from 'node:http';
 import type { Listener } from '@patchbay/listening';
 import { checkRedis } from '@patchbay/ports';
 import { createLogger, drainServer, runProgram } from '@patchbay/telemetry';
 import { compose } from './compose.ts';
-import { loadConfig } from './config.ts';
-
-/** What closing takes at most after the last call has ended. */
-const CLOSE_MS = 3_000;
+import { loadConfig, loadWorkersConfig, stopDeadlineOf } from './config.ts';
+import { startWorkers } from './workers.ts';
 
 runProgram({
   name: 'gateway',
   async start() {
+    const workers = cluster.isPrimary ? loadWorkersConfig() : null;
+    if (workers !== null) return startWorkers(workers, createLogger({ program: 'gateway', level: 'info' }));
     const config = loadConfig();
     const logger = createLogger({ program: 'gateway', level: config.logLevel });
     const redisUrl = config.redisUrl?.reveal();
@@ -24,7 +25,7 @@ runProgram({
     logger.info({ podId: gateway.podId, gatewayPort: config.gatewayPort, adminPort: config.adminPort }, 'listening');
     return {
       logger,
-      stopDeadlineMs: config.drainAnnounceMs + config.drainMs + CLOSE_MS,
+      stopDeadlineMs: stopDeadlineOf(config),
       async stop() {
         // Not ready from here on, and no new connection once whoever balances has seen it.
         gateway.state.drain();

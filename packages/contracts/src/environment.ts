@@ -50,6 +50,8 @@ export const ENV = {
   // gateway
   gatewayPort: 'PATCHBAY_GATEWAY_PORT',
   adminPort: 'PATCHBAY_ADMIN_PORT',
+  /** How many processes of one gateway share its port; the admin ports are this many, from the one that is set. */
+  gatewayWorkers: 'PATCHBAY_GATEWAY_WORKERS',
   /** Embedded ports: role that may LISTEN, NOTIFY and touch the port tables, and owns nothing. */
   portsDatabaseUrlFile: 'PATCHBAY_PORTS_DATABASE_URL_FILE',
   /** The same, said directly. */
@@ -100,6 +102,9 @@ export const ENV = {
   /** The same, said directly. */
   token: 'PATCHBAY_TOKEN',
 } as const;
+
+/** So many processes may share a gateway's port. */
+export const GATEWAY_WORKERS_MAX = 64;
 
 /** Files in `PATCHBAY_HOME/keys` (0700; each 0600), made at first start. docs/architecture/trust-boundaries.md tells each one's story. */
 export const KEY_FILES = {
