@@ -241,6 +241,10 @@ describe('our own programs', () => {
       });
     expect((await launch(rows[0])).body).toMatchObject({ status: 403, code: 'stdio.not_allowed' });
     expect((await launch(rows[1])).status).toBe(200);
+    // Nor is one of an organisation beside the first where nothing would confine it.
+    const unconfined = ({ generation, id }: (typeof rows)[number], organisation: string): ReturnType<Installation['internal']> =>
+      installation.internal(`${INTERNAL_PATHS.launch(organisation, id)}?generation=${generation}&confines=no`, { as: 'stdioHostSecret' });
+    expect((await unconfined(rows[1], rows[1].organisation_id)).status).toBe(200);
   });
 
   test('a stdio host gets the revealed env of exactly the present generation', async () => {

@@ -100,7 +100,12 @@ export async function startStdioHost(settings: Settings, outside: Outside): Prom
     // Servers that are connected to are listened to on a connection of the control plane's own.
     onListChanged: ({ key, spec }) => spec.dial === null && listChanges.tell(key),
   });
-  const host = new StdioHost({ ...settings, specs: new LaunchSpecs(outside.ask, clock), pool, clock });
+  const host = new StdioHost({
+    ...settings,
+    specs: new LaunchSpecs(outside.ask, { clock, confines: sandbox.tools !== null }),
+    pool,
+    clock,
+  });
   registerProcesses(metrics, pool, settings.processesMax);
   const stopping = new Stopping(settings.drainMs);
   const isStopping = (): boolean => stopping.hasBegun;

@@ -34,9 +34,11 @@ export function createControlPlane(baseUrls: readonly URL[], { bearer, ca }: Pre
         if (mismatch !== null) throw new ConfigError(mismatch.variable, mismatch.problem);
       }
     },
-    ask: async ({ organisationId, serverId }, generation) => {
+    ask: async ({ organisationId, serverId }, generation, confines) => {
       const path = INTERNAL_PATHS.launch(organisationId, serverId);
-      const { status, body } = await client.request(`${path}?generation=${encodeURIComponent(generation)}`);
+      const { status, body } = await client.request(
+        `${path}?generation=${encodeURIComponent(generation)}${confines ? '' : '&confines=no'}`,
+      );
       return { status, text: (await readAll(body)).toString('utf8') };
     },
     close: () => client.close(),

@@ -16,12 +16,22 @@ const SPEC: LaunchSpec = {
 
 function setUp(first: AskControlPlane = async () => ({ status: 200, text: JSON.stringify(SPEC) })) {
   const world = { nowMs: 0, asked: 0, ask: first };
-  const counted: AskControlPlane = (key, generation) => {
+  const counted: AskControlPlane = (key, generation, confines) => {
     world.asked += 1;
-    return world.ask(key, generation);
+    return world.ask(key, generation, confines);
   };
-  return { world, specs: new LaunchSpecs(counted, { nowMs: () => world.nowMs }) };
+  return { world, specs: new LaunchSpecs(counted, { clock: { nowMs: () => world.nowMs }, confines: false }) };
 }
+
+test('the control plane is told whether what it lets start is confined', async () => {
+  const said: boolean[] = [];
+  const { specs } = setUp(async (_key, _generation, confines) => {
+    said.push(confines);
+    return { status: 200, text: JSON.stringify(SPEC) };
+  });
+  await specs.get(KEY, 'g1');
+  expect(said).toEqual([false]);
+});
 
 test('a specification is asked for once a minute, and once for all who ask together', async () => {
   const { world, specs } = setUp();

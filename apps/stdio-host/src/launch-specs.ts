@@ -2,8 +2,8 @@ import { LaunchSpec } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import type { ServerKey } from './process/server-process.ts';
 
-/** One GET to the control plane: the status and the body's text. Rejects when it cannot be reached. */
-export type AskControlPlane = (key: ServerKey, generation: string) => Promise<{ status: number; text: string }>;
+/** One GET to the control plane: the status and the body's text. Rejects when it cannot be reached. `confines`: what it starts is in a sandbox. */
+export type AskControlPlane = (key: ServerKey, generation: string, confines: boolean) => Promise<{ status: number; text: string }>;
 
 const CACHED_MAX = 1_000;
 /** For this long a specification is not asked for again. */
@@ -17,12 +17,14 @@ type Kept = { readonly spec: LaunchSpec; readonly askedAtMs: number };
  */
 export class LaunchSpecs {
   readonly #ask: AskControlPlane;
+  readonly #confines: boolean;
   readonly #clock: { nowMs(): number };
   readonly #cached = new Map<string, Kept>();
   readonly #asking = new Map<string, Promise<LaunchSpec | Refusal>>();
 
-  constructor(ask: AskControlPlane, clock: { nowMs(): number }) {
+  constructor(ask: AskControlPlane, { clock, confines }: { readonly clock: { nowMs(): number }; readonly confines: boolean }) {
     this.#ask = ask;
+    this.#confines = confines;
     this.#clock = clock;
   }
 
@@ -48,13 +50,17 @@ export class LaunchSpecs {
   async #fetch(key: ServerKey, generation: string): Promise<LaunchSpec | Refusal> {
     let answer: { status: number; text: string };
     try {
-      answer = await this.#ask(key, generation);
+      answer = await this.#ask(key, generation, this.#confines);
     } catch {
       return refusal('stdio.launch_unavailable', 'The control plane cannot be reached and this server has not run here before.');
     }
     if (answer.status === 404) return refusal('stdio.launch_gone', `Server ${key.serverId}, generation ${generation}.`);
     // A decision, not an outage: what is kept must fall with it.
-    if (answer.status === 403) return refusal('stdio.not_allowed', 'PATCHBAY_STDIO is off, or no operator has approved its command.');
+    if (answer.status === 403)
+      return refusal(
+        'stdio.not_allowed',
+        'PATCHBAY_STDIO is off, no operator has approved its command, or this machine cannot confine what an organisation beside the first would run.',
+      );
     if (answer.status !== 200) return refusal('stdio.launch_unavailable', `The control plane answered ${answer.status}.`);
     const parsed = LaunchSpec.safeParse(parseJson(answer.text));
     if (!parsed.success || parsed.data.generation !== generation) {

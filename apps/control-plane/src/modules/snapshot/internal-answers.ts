@@ -14,12 +14,14 @@ import type {
 import { refusal, type Refusal } from '@patchbay/errors';
 import { type Tx } from '../../prisma/index.ts';
 import { PodIntake } from '../rollout/index.ts';
-import { StdioRules } from '../stdio/index.ts';
+import { mayStartUnconfined, StdioRules } from '../stdio/index.ts';
 import { ServerSecrets } from '../vault/index.ts';
 import { openingsFor } from './openings.ts';
 import { readOrganisation, tokenByHash } from './directory-rows.repository.ts';
 import { isGranted, serverWithSecrets, type ServerWithSecrets } from './released-rows.repository.ts';
 import { tokenEntry } from './token-entries.ts';
+
+type LaunchRequest = { readonly serverId: ServerId; readonly generation: string; readonly confines: boolean };
 
 /** What our own programs are told. Values that are secrets go to the kind of program that needs them and to no other. */
 @Injectable()
@@ -72,14 +74,17 @@ export class InternalAnswers {
     });
   }
 
-  async launch(organisationId: OrganisationId, serverId: ServerId, generation: string): Promise<LaunchSpec | Refusal> {
+  /** What a stdio host is to run. `confines`: it has a sandbox for it. */
+  async launch(organisationId: OrganisationId, { confines, generation, serverId }: LaunchRequest): Promise<LaunchSpec | Refusal> {
     const policy = await this.stdio.policy();
     const { config, lookups } = this.platform;
-    const openings = openingsFor((await lookups.positions()).length, config.egressAllow);
+    const organisations = (await lookups.positions()).map((position) => position.organisationId);
+    const openings = openingsFor(organisations.length, config.egressAllow);
+    const unconfined = confines ? null : mayStartUnconfined(organisationId, organisations);
     return this.platform.database.withOrganisation(organisationId, async (tx) => {
       const server = await serverWithSecrets(tx, organisationId, serverId);
       if (server === null || server.kind === 'streamable-http' || server.generation !== generation) return refusal('api.not_found');
-      const refused = server.kind === 'stdio' ? this.stdio.mayStart(policy, server.approved) : null;
+      const refused = server.kind === 'stdio' ? (this.stdio.mayStart(policy, server.approved) ?? unconfined) : null;
       if (refused !== null) return refused;
       const { slug, command, args, egress, isolation, secrets } = server;
       return {

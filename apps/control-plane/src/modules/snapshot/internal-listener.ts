@@ -142,11 +142,13 @@ export class InternalListener {
   #forStdioHosts(): void {
     const onRequest = this.#demand(this.platform.config.stdioHostSecret);
     this.#server.get(INTERNAL_PATHS.launch(':organisation', ':server'), { onRequest }, async ({ params, query }, reply) => {
-      const { generation } = query as { generation?: string };
-      return give(
-        reply,
-        await this.answers.launch(organisationOf(params), ServerId.parse(param(params, 'server')), String(generation ?? '')),
-      );
+      const { confines, generation } = query as { confines?: string; generation?: string };
+      const wanted = {
+        serverId: ServerId.parse(param(params, 'server')),
+        generation: String(generation ?? ''),
+        confines: confines !== 'no',
+      };
+      return give(reply, await this.answers.launch(organisationOf(params), wanted));
     });
   }
 

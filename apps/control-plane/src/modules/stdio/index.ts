@@ -1,1 +1,1 @@
-export { StdioRules } from './stdio-rules.ts';
+export { mayStartUnconfined, StdioRules } from './stdio-rules.ts';

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { OrganisationId } from '@patchbay/contracts';
 import { refusal, type Refusal } from '@patchbay/errors';
 import type { Caller } from '../../common/caller.ts';
 import { Config, type StdioPolicy } from '../../config/config.ts';
@@ -42,4 +43,13 @@ export class StdioRules {
       policy === 'off' ? 'PATCHBAY_STDIO is off.' : 'An operator of the installation has to approve its command first.',
     );
   }
+}
+
+/** Where nothing confines what runs, only the first organisation may run anything (security.md §3). Ids are in the order of their making. */
+export function mayStartUnconfined(organisationId: OrganisationId, all: readonly OrganisationId[]): Refusal | null {
+  if (!all.some((other) => other < organisationId)) return null;
+  return refusal(
+    'stdio.not_allowed',
+    'The machine that would run it cannot confine it: only the first organisation may run servers there.',
+  );
 }
