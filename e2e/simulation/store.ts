@@ -146,12 +146,15 @@ export class Store {
           return found;
         }),
       removeManifest: (organisationId) => ask(() => void this.contents.manifests.delete(organisationId)),
-      putManifest: (organisationId, at, jws) =>
+      putManifest: (organisationId, at, jws, parts = []) =>
         ask(() => {
           const stored = this.contents.manifests.get(organisationId)?.at;
           const goesBack =
             stored !== undefined && (stored.epoch > at.epoch || (stored.epoch === at.epoch && stored.revision > at.revision));
-          if (!goesBack) this.contents.manifests.set(organisationId, { at, jws });
+          if (goesBack) return false;
+          for (const { hash, bytes } of parts) this.contents.parts.set(key(organisationId, hash), bytes);
+          this.contents.manifests.set(organisationId, { at, jws });
+          return true;
         }),
       getManifest: (organisationId) => ask(() => this.contents.manifests.get(organisationId)?.jws ?? null),
       getPositions: (organisationIds) =>

@@ -60,6 +60,8 @@ export const Announcement = z.object({
   epoch: z.number().int().positive(),
   revision: Revision,
   invalidations: z.array(Invalidation),
+  /** False: it comes before the revision's manifest, and will be followed by another when that stands in the store. */
+  published: z.boolean().default(true),
 });
 export type Announcement = z.infer<typeof Announcement>;
 

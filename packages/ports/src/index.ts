@@ -2,7 +2,7 @@ export type { Bus, Topic } from './bus.ts';
 export { WINDOW_SLICES, type Counters, type LimitWindow, type Lease, type SlotsHeld } from './counters.ts';
 export { checkPostgresUrl, createPorts, type PortsOptions } from './create-ports.ts';
 export type { Directory, NewTokenEntry } from './directory.ts';
-export type { ManifestPosition, Parts } from './parts.ts';
+export type { ManifestPosition, Parts, StoredPart } from './parts.ts';
 export type { Ports } from './ports.ts';
 export type { Appended, SharedStore } from './shared-store.ts';
 export { createPostgresPorts, type PostgresPortsOptions } from './postgres/create-postgres-ports.ts';

@@ -3,15 +3,21 @@ import type { OrganisationId, PartHash, Revision } from '@patchbay/contracts';
 /** The order of manifests: epoch, then revision. */
 export type ManifestPosition = { readonly epoch: number; readonly revision: Revision };
 
+/** A part as it is stored; the bytes' SHA-256 is the hash (the writer's duty; readers verify). */
+export type StoredPart = { readonly hash: PartHash; readonly bytes: Buffer };
+
 /** Where published manifests and parts lie, so that a pod needs no control plane to boot. Writers: control planes only. */
 export interface Parts {
-  /** Idempotent; the bytes' SHA-256 is the hash (the caller's duty; readers verify). */
-  putParts(organisationId: OrganisationId, parts: readonly { hash: PartHash; bytes: Buffer }[]): Promise<void>;
+  /** Idempotent. */
+  putParts(organisationId: OrganisationId, parts: readonly StoredPart[]): Promise<void>;
   /** Which of these hashes are not stored yet. */
   missing(organisationId: OrganisationId, hashes: readonly PartHash[]): Promise<PartHash[]>;
   getParts(organisationId: OrganisationId, hashes: readonly PartHash[]): Promise<Map<PartHash, Buffer>>;
-  /** Never goes back: a manifest with a lower (epoch, revision) than the stored one is ignored. */
-  putManifest(organisationId: OrganisationId, at: ManifestPosition, jws: string): Promise<void>;
+  /**
+   * Never goes back: false where one with a higher (epoch, revision) stands, which stays. `parts` are stored with it in one step: for small
+   * ones, of which each would wait for the store's disk.
+   */
+  putManifest(organisationId: OrganisationId, at: ManifestPosition, jws: string, parts?: readonly StoredPart[]): Promise<boolean>;
   /** For one that cannot be ours: the next may stand before it. */
   removeManifest(organisationId: OrganisationId): Promise<void>;
   getManifest(organisationId: OrganisationId): Promise<string | null>;

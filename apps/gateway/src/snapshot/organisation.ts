@@ -27,6 +27,8 @@ export type Organisation = {
   load(): Promise<boolean>;
   /** A position is known to exist: fetches at once, and again for a while if it is not published yet. Ours again: reads it once. */
   want(position: Position): void;
+  /** A position exists and will be published in a moment: fetches it if nobody has said so after a while. */
+  expect(position: Position): void;
   /** Reads the live manifest and takes it if it is newer; whether one could be read that is not older than ours. */
   compare(): Promise<boolean>;
   /** As far as is known, what is served was the newest at that moment; `onTrust`: by the stores alone, until a control plane says otherwise. */
@@ -65,6 +67,8 @@ type Taken = 'taken' | 'malformed' | 'unavailable';
 
 /** A manifest lists the invalidations of ten minutes; one minute is left for clocks that differ. */
 const INVALIDATIONS_REACH_MS = 9 * 60_000;
+/** A publisher that says no word for this long after it has said that a position exists may be gone. */
+const PUBLISHED_WITHIN_MS = 1_000;
 /** How long a comparison waits for what it found: the next one must not wait for a source that hangs. */
 const COMPARED_WITHIN_MS = 2_000;
 
@@ -74,7 +78,11 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   let compilation: Compilation | null = null;
   let from: SourceName | null = null;
   let highWater: Position | null = null;
+  /** The highest that is known to exist. */
+  let known: Position | null = null;
+  /** The highest of those that can be had by now. */
   let wanted: Position | null = null;
+  const expecting = new Set<NodeJS.Timeout>();
   let behindSinceMs: number | null = null;
   let closed = false;
 
@@ -85,7 +93,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   const current = (): CompiledSnapshot | null => compilation?.snapshot ?? null;
   const currency = makeCurrency(current, deps.stalenessBudgetMs);
   const keeper = makeKeeper(id, { ...deps, promised: () => void (closed || deps.promised(id)) });
-  const isBehind = (): boolean => wanted !== null && isAfter(wanted, current());
+  const isBehind = (of: Position | null = known): boolean => of !== null && isAfter(of, current());
   const floor = (): Position | null => current() ?? highWater;
   const asking = (): ManifestWanted => ({ organisationId: id, slug, floor: floor(), target: wanted });
 
@@ -147,14 +155,29 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     const sourced = await source.manifest(asking());
     const taken = sourced !== null && isNewer(sourced.manifest, current()) ? await take(sourced) : 'unavailable';
     // What is malformed stays so: the next announcement or comparison tries again.
-    return isBehind() && taken !== 'malformed' ? 'again' : 'stop';
+    return isBehind(wanted) && taken !== 'malformed' ? 'again' : 'stop';
+  }
+
+  function exists(position: Position): void {
+    if (isAfter(position, known)) known = position;
+    if (isBehind()) behindSinceMs ??= clock.monotonicMs();
   }
 
   function want(position: Position): void {
+    exists(position);
     if (isAfter(position, wanted)) wanted = position;
-    if (isBehind()) behindSinceMs ??= clock.monotonicMs();
     const served = current();
     if (served === null || comparePositions(position, served) >= 0) refresher.kick();
+  }
+
+  function expect(position: Position): void {
+    exists(position);
+    if (!isBehind(position)) return;
+    const timer = setTimeout(() => {
+      expecting.delete(timer);
+      if (isBehind(position)) want(position);
+    }, PUBLISHED_WITHIN_MS);
+    expecting.add(timer);
   }
 
   return {
@@ -164,6 +187,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     loadedFrom: () => from,
     load,
     want,
+    expect,
     async compare() {
       const sourced = await source.manifest({ ...asking(), target: null });
       if (sourced === null) return false;
@@ -188,6 +212,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     },
     close() {
       closed = true;
+      for (const timer of expecting) clearTimeout(timer);
       refresher.close();
     },
   };

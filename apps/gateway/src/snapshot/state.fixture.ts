@@ -85,7 +85,7 @@ function fakePorts({ away, stored, calls, gate, listeners, reports }: World): { 
   const parts: Parts = {
     putParts: async () => undefined,
     missing: async () => [],
-    putManifest: async () => undefined,
+    putManifest: async () => true,
     removeManifest: async () => undefined,
     collectGarbage: async () => 0,
     getPositions: async () => new Map(),

@@ -62,11 +62,11 @@ export function makeSubscriber(deps: SubscriberDeps): Subscriber {
       return;
     }
     counters.announcements += 1;
-    const { organisationId, epoch, revision, invalidations } = opened.value;
+    const { organisationId, epoch, revision, invalidations, published } = opened.value;
     changes.invalidated(organisationId, invalidations);
     const raised = floors.raise(organisationId, { epoch, revision });
     const organisation = store.byId(organisationId);
-    if (organisation !== undefined) return organisation.want({ epoch, revision });
+    if (organisation !== undefined) return published ? organisation.want({ epoch, revision }) : organisation.expect({ epoch, revision });
     store.forgetUnknown();
     if (raised && (await disk.raise([{ organisationId, epoch, revision }]))) sayNotLoaded(organisationId, { epoch, revision });
   }

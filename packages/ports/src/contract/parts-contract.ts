@@ -59,6 +59,22 @@ export function describePartsContract(name: string, make: Make<Parts>): void {
       expect(await reader.getManifest(organisation)).toBe('2.1');
     });
 
+    test('a manifest and small parts are stored in one step; where a higher one stands, it says so', async () => {
+      const { writer, reader } = await make();
+      const organisation = freshId<OrganisationId>();
+      const [one, other] = [part(), part(Buffer.from([0, 255, 10, 13, 0]))];
+      expect(await writer.putManifest(organisation, at(1, 7), '1.7', [one, other])).toBe(true);
+      const found = await reader.getParts(organisation, [one.hash, other.hash]);
+      expect([one, other].map(({ hash, bytes }) => found.get(hash)?.equals(bytes))).toEqual([true, true]);
+      expect(await writer.putManifest(organisation, at(1, 7), '1.7 again', [one])).toBe(true);
+      expect(await writer.putManifest(organisation, at(1, 6), '1.6', [part()])).toBe(false);
+      expect(await reader.getManifest(organisation)).toBe('1.7 again');
+      // What came with a manifest is garbage as any other part, once it is old.
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      await writer.collectGarbage(organisation, [one.hash], 10);
+      expect([...(await reader.getParts(organisation, [one.hash, other.hash])).keys()]).toEqual([one.hash]);
+    });
+
     test('one that was removed stands in no other’s way', async () => {
       const { writer, reader } = await make();
       const organisation = freshId<OrganisationId>();

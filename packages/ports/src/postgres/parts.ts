@@ -1,6 +1,6 @@
 import type { OrganisationId, PartHash, Revision } from '@patchbay/contracts';
 import type { Pool } from 'pg';
-import type { ManifestPosition, Parts } from '../parts.ts';
+import type { ManifestPosition, Parts, StoredPart } from '../parts.ts';
 
 /** Parts and manifests as rows of `ports.parts` and `ports.manifests`. */
 export class PostgresParts implements Parts {
@@ -10,7 +10,7 @@ export class PostgresParts implements Parts {
     this.#pool = pool;
   }
 
-  async putParts(organisationId: OrganisationId, parts: readonly { hash: PartHash; bytes: Buffer }[]): Promise<void> {
+  async putParts(organisationId: OrganisationId, parts: readonly StoredPart[]): Promise<void> {
     // One at a time: a catalogue can be tens of megabytes, and the driver would hold all of them twice.
     for (const { hash, bytes } of parts) {
       await this.#pool.query(
@@ -39,13 +39,24 @@ export class PostgresParts implements Parts {
     return new Map(rows.map(({ hash, bytes }) => [hash, bytes]));
   }
 
-  async putManifest(organisationId: OrganisationId, at: ManifestPosition, jws: string): Promise<void> {
-    await this.#pool.query(
-      `insert into ports.manifests as stored (organisation_id, epoch, revision, jws) values ($1, $2, $3, $4)
+  async putManifest(
+    organisationId: OrganisationId,
+    at: ManifestPosition,
+    jws: string,
+    parts: readonly StoredPart[] = [],
+  ): Promise<boolean> {
+    const byHash = new Map(parts.map((part) => [part.hash, part.bytes]));
+    const { rowCount } = await this.#pool.query(
+      `with parts as (
+         insert into ports.parts (organisation_id, hash, bytes) select $1, * from unnest($5::text[], $6::bytea[])
+         on conflict (organisation_id, hash) do update set stored_at = clock_timestamp()
+       )
+       insert into ports.manifests as stored (organisation_id, epoch, revision, jws) values ($1, $2, $3, $4)
        on conflict (organisation_id) do update set epoch = excluded.epoch, revision = excluded.revision, jws = excluded.jws
        where (stored.epoch, stored.revision) <= (excluded.epoch, excluded.revision)`,
-      [organisationId, at.epoch, at.revision, jws],
+      [organisationId, at.epoch, at.revision, jws, [...byHash.keys()], [...byHash.values()]],
     );
+    return rowCount === 1;
   }
 
   async removeManifest(organisationId: OrganisationId): Promise<void> {

@@ -1,6 +1,6 @@
 import type { OrganisationId, PartHash, Revision } from '@patchbay/contracts';
 import type { Redis } from 'ioredis';
-import type { ManifestPosition, Parts } from '../parts.ts';
+import type { ManifestPosition, Parts, StoredPart } from '../parts.ts';
 import type { RedisConnection } from './connection.ts';
 import { manifestKey, partKey, partsKey } from './keys.ts';
 import { noneOfThatKind, script, WHATEVER_STANDS } from './script.ts';
@@ -47,12 +47,18 @@ for i = 2, #KEYS do
 end
 return removed`);
 
-/** KEYS: the manifest. ARGV: epoch, revision, the manifest. */
+/** KEYS: the manifest, the index, then parts. ARGV: epoch, revision, the manifest, then each part's hash and bytes. Whether it was stored. */
 const PUT_MANIFEST = script(`${WHATEVER_STANDS}
+${NOW}
 only('hash', KEYS[1])
 local stored = redis.call('HMGET', KEYS[1], 'epoch', 'revision')
 local epoch, revision = number(stored[1]), number(stored[2])
 if epoch > tonumber(ARGV[1]) or (epoch == tonumber(ARGV[1]) and revision > tonumber(ARGV[2])) then return 0 end
+if #KEYS > 2 then only('zset', KEYS[2]) end
+for i = 3, #KEYS do
+  redis.call('ZADD', KEYS[2], now, ARGV[2 * i - 2])
+  redis.call('SET', KEYS[i], ARGV[2 * i - 1])
+end
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'revision', ARGV[2], 'jws', ARGV[3])
 return 1`);
 
@@ -66,7 +72,7 @@ export class RedisParts implements Parts {
     this.#bulk = bulk;
   }
 
-  async putParts(organisationId: OrganisationId, parts: readonly { hash: PartHash; bytes: Buffer }[]): Promise<void> {
+  async putParts(organisationId: OrganisationId, parts: readonly StoredPart[]): Promise<void> {
     if (parts.length === 0) return;
     // Into the index first: a part outside it would never be removed. Nobody takes the index's word for a part that is not there.
     await this.#connection.script(
@@ -99,8 +105,15 @@ export class RedisParts implements Parts {
     return found;
   }
 
-  async putManifest(organisationId: OrganisationId, at: ManifestPosition, jws: string): Promise<void> {
-    await this.#connection.script(PUT_MANIFEST, [manifestKey(organisationId)], [at.epoch, at.revision, jws]);
+  async putManifest(
+    organisationId: OrganisationId,
+    at: ManifestPosition,
+    jws: string,
+    parts: readonly StoredPart[] = [],
+  ): Promise<boolean> {
+    const keys = [manifestKey(organisationId), partsKey(organisationId), ...parts.map(({ hash }) => partKey(organisationId, hash))];
+    const stored = parts.flatMap(({ hash, bytes }) => [hash, bytes]);
+    return (await this.#connection.script(PUT_MANIFEST, keys, [at.epoch, at.revision, jws, ...stored])) === 1;
   }
 
   async removeManifest(organisationId: OrganisationId): Promise<void> {

@@ -12,11 +12,11 @@ import {
   type ServerPart,
 } from '@patchbay/contracts';
 import type { z } from 'zod';
-import type { Grant } from '../../prisma/index.ts';
 import { profileOf } from './client-profile.ts';
 import { limitsDocument } from './limits-part.ts';
 import { revocationDocuments } from './revocation-parts.ts';
-import type { TenantRows } from './tenant-rows.repository.ts';
+import type { NamesByServer } from './held-names.ts';
+import type { GrantRow, ServerRow, TenantRows } from './tenant-rows.repository.ts';
 
 /** Grants are sharded by server, so that a change re-sends a fraction of them. */
 const GRANT_SHARDS = 16;
@@ -35,7 +35,7 @@ export type BuiltPart = {
 /** The parts of a snapshot. The same rows give the same bytes, so that an unchanged part keeps its hash. */
 export function buildParts(
   organisation: { id: OrganisationId; slug: OrganisationSlug },
-  rows: TenantRows,
+  { rows, names }: { rows: TenantRows; names: NamesByServer },
   egressOpenings: EgressOpening[],
 ): BuiltPart[] {
   const settings: OrganisationPart = {
@@ -44,27 +44,22 @@ export function buildParts(
     slug: organisation.slug,
     egressOpenings,
     // Left out of the text where there is none.
-    clientProfile: rows.clientProfile,
+    clientProfile: profileOf(rows),
     allowedOrigins: rows.allowedOrigins.length === 0 ? undefined : [...rows.allowedOrigins],
   };
   return [
     jsonPart('organisation', organisation.id, settings),
     ...rows.servers.map(
-      (server): BuiltPart => ({
-        ...jsonPart('server', server.id, serverPart(server, rows)),
-        needs: featuresOf(server),
-      }),
+      (server): BuiltPart => ({ ...jsonPart('server', server.id, serverPart(server, names)), needs: featuresOf(server) }),
     ),
-    ...rows.catalogues.map(
-      ({ serverId, hash, length }): BuiltPart => ({ kind: 'catalogue', key: serverId, hash: hash as PartHash, length, bytes: null }),
-    ),
+    ...rows.servers.flatMap(cataloguePart),
     ...grantParts(rows.grants),
     ...(rows.limits.length === 0 ? [] : [jsonPart('limits', '0', limitsDocument(rows.limits))]),
     ...revocationDocuments(rows.revokedTokens).map(([key, document]) => jsonPart('revocations', key, document)),
   ];
 }
 
-function featuresOf({ catalogueMode, sampling }: TenantRows['servers'][number]): string[] {
+function featuresOf({ catalogueMode, sampling }: ServerRow): string[] {
   return [...(sampling === 'refused' ? ['sampling'] : []), ...(catalogueMode === 'per-credential' ? ['per-credential'] : [])];
 }
 
@@ -78,10 +73,12 @@ export function manifestLine({ kind, key, hash, length }: BuiltPart): Manifest['
   return { kind, key, hash, bytes: length };
 }
 
-function serverPart(server: TenantRows['servers'][number], { bareNames, catalogues }: TenantRows): z.input<typeof ServerPart> {
-  const silentSince = catalogues.find(({ serverId }) => serverId === server.id)?.silentSince ?? null;
-  const held = (kind: string): string[] =>
-    bareNames.filter((row) => row.serverId === server.id && row.kind === kind).map(({ name }) => name);
+function cataloguePart({ id, catalogueHash: hash, catalogueLength: length }: ServerRow): BuiltPart[] {
+  return hash === null ? [] : [{ kind: 'catalogue', key: id, hash: hash as PartHash, length, bytes: null }];
+}
+
+function serverPart(server: ServerRow, names: NamesByServer): z.input<typeof ServerPart> {
+  const { silentSince } = server;
   const part = {
     format: 1,
     id: server.id,
@@ -90,23 +87,23 @@ function serverPart(server: TenantRows['servers'][number], { bareNames, catalogu
     isolation: server.isolation,
     timeouts: { connectMs: server.connectMs, requestMs: server.requestMs },
     generation: server.generation,
-    bareTools: held('tool'),
-    barePrompts: held('prompt'),
+    bareTools: names.get(server.id)?.tools ?? [],
+    barePrompts: names.get(server.id)?.prompts ?? [],
     ...(server.catalogueMode === 'shared' ? {} : { catalogueMode: server.catalogueMode }),
     ...(server.sampling === 'relayed' ? {} : { sampling: server.sampling }),
-    ...(silentSince === null ? {} : { silentSince: silentSince.toISOString() }),
+    ...(silentSince === null ? {} : { silentSince: new Date(silentSince).toISOString() }),
     clientProfile: profileOf(server),
   };
   // Rows hold what our own schemas and the table's checks admitted.
-  return part as z.input<typeof ServerPart>;
+  return part as unknown as z.input<typeof ServerPart>;
 }
 
 /** To a gateway every server that a stdio host runs or connects to is one of the host's: it has no address and no credential to give it. */
-function whereItIs({ hasCredential, kind, url }: TenantRows['servers'][number]): Pick<ServerPart, 'kind' | 'url' | 'hasCredential'> {
+function whereItIs({ hasCredential, kind, url }: ServerRow): Pick<ServerPart, 'kind' | 'url' | 'hasCredential'> {
   return kind === 'streamable-http' ? { kind, url, hasCredential } : { kind: 'stdio', url: null, hasCredential: false };
 }
 
-function grantParts(grants: readonly Grant[]): BuiltPart[] {
+function grantParts(grants: readonly GrantRow[]): BuiltPart[] {
   const shards = new Map<number, GrantsPart['grants']>();
   for (const { id, subjectKind, userId, serverId, mode, names } of grants) {
     const shard = Number.parseInt(serverId.slice(-2), 16) % GRANT_SHARDS;

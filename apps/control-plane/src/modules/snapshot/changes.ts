@@ -19,15 +19,17 @@ export class Changes {
   /** Runs `work` in one transaction and, when it announced a change, has it published. Returns before pods know. */
   async commit<T>(organisationId: OrganisationId, work: (tx: Tx, announce: Announce) => Promise<T>): Promise<T> {
     let announced: Revision | null = null;
+    let urgent = false;
     const result = await this.database.withOrganisation(organisationId, (tx) =>
-      work(tx, async (change) => {
+      work(tx, async (change = {}) => {
+        urgent = [...(change.forget ?? []), ...(change.tokenIds ?? [])].length > 0;
         announced = await record(tx, organisationId, change);
         return announced;
       }),
     );
     if (announced !== null) {
       madeRevision(announced);
-      this.publisher.kick(organisationId);
+      this.publisher.kick(organisationId, { urgent });
     }
     return result;
   }

@@ -1,8 +1,8 @@
 import type { LimitsPart } from '@patchbay/contracts';
-import type { Limit } from '../../prisma/index.ts';
+import type { LimitRow } from './tenant-rows.repository.ts';
 
 /** The document that tells gateways an organisation's limits; the same rows give the same text. */
-export function limitsDocument(limits: readonly Limit[]): LimitsPart {
+export function limitsDocument(limits: readonly LimitRow[]): LimitsPart {
   const rows = limits.map(
     ({ id, name, mode, per, subjectKind, userId, tokenId, serverId, tool, windowSeconds, windowMax, concurrency }) => ({
       id,

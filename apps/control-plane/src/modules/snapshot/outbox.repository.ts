@@ -1,5 +1,5 @@
 import type { Invalidation, OrganisationId, Revision, TokenId } from '@patchbay/contracts';
-import type { Outbox, Tx } from '../../prisma/index.ts';
+import type { Tx } from '../../prisma/index.ts';
 
 /** An invalidation before its revision is known. */
 type Unrevised<T> = T extends unknown ? Omit<T, 'revision'> : never;
@@ -20,23 +20,29 @@ export async function record(tx: Tx, organisationId: OrganisationId, { forget = 
   return revision as Revision;
 }
 
-/** Waits until no other control plane publishes this organisation, and keeps the others waiting until the transaction ends. */
+/**
+ * Waits until no other control plane publishes this organisation, and keeps the others waiting until the transaction ends. Its commit does not
+ * wait for the disk: what is lost with it is published again.
+ */
 export async function lockPublishing(tx: Tx, organisationId: OrganisationId): Promise<void> {
-  await tx.$queryRaw`select 1 from (select pg_advisory_xact_lock(hashtextextended(${organisationId}, 7270)))`;
+  await tx.$queryRaw`select 1 from (
+    select pg_advisory_xact_lock(hashtextextended(${organisationId}, 7270)), set_config('synchronous_commit', 'off', true)) as locked`;
 }
 
-/** In the order of their revisions. */
-export async function unpublishedRows(tx: Tx, organisationId: OrganisationId): Promise<Outbox[]> {
-  return tx.outbox.findMany({ where: { organisationId, publishedAt: null }, orderBy: { revision: 'asc' } });
-}
+/** Of a change that is not published: what pods must forget, and the tokens whose directory entries are written. */
+export type UntoldRow = { readonly invalidations: unknown; readonly tokenIds: readonly string[] };
 
-/** Published or not, in the order of their revisions. */
-export async function rowsSince(tx: Tx, organisationId: OrganisationId, since: Date): Promise<Pick<Outbox, 'invalidations'>[]> {
-  return tx.outbox.findMany({
-    where: { organisationId, createdAt: { gt: since } },
-    orderBy: { revision: 'asc' },
-    select: { invalidations: true },
-  });
+/** The organisation's position and what is not published of it, as of one moment; in the order of revisions. Null: there is none. */
+export async function readUntold(
+  tx: Tx,
+  organisationId: OrganisationId,
+): Promise<{ readonly epoch: number; readonly revision: number; readonly untold: readonly UntoldRow[] } | null> {
+  const [row] = await tx.$queryRaw<{ epoch: number; revision: number; untold: UntoldRow[] }[]>`
+    select o.epoch, o.revision, (
+      select coalesce(json_agg(json_build_object('invalidations', x.invalidations, 'tokenIds', coalesce(x.token_ids, '{}'))
+        order by x.revision), '[]') from outbox x where x.organisation_id = o.id and x.published_at is null
+    ) as untold from organisations o where o.id = ${organisationId}::uuid`;
+  return row ?? null;
 }
 
 /** Marks everything up to and with `revision` as told. */

@@ -7,7 +7,7 @@ import { StoreCheck } from './store-check.ts';
 
 /** Finds what a killed process committed and did not publish. */
 const POLL_MS = 3_000;
-/** A publish holds two connections: more at once could leave each waiting for the others'. */
+/** Each holds a connection while it publishes. */
 const AT_ONCE_MAX = 3;
 
 type Work = { again: boolean };
@@ -30,11 +30,14 @@ export class Publisher {
     private readonly check: StoreCheck,
   ) {}
 
-  /** Publishes soon, and never throws. Several kicks while one publish runs become one more publish. */
-  kick(organisationId: OrganisationId): void {
+  /**
+   * Publishes soon, and never throws. Several kicks while one publish runs become one more publish. `urgent`: there are tokens, users or
+   * credentials to be forgotten.
+   */
+  kick(organisationId: OrganisationId, { urgent = true }: { urgent?: boolean } = {}): void {
     if (this.#stopped) return;
     // Beside whatever compiles at present: a revocation waits for nobody.
-    this.#track(this.revisions.announceUrgent(organisationId), organisationId);
+    if (urgent) this.#track(this.revisions.announceUrgent(organisationId), organisationId);
     this.#enqueue(organisationId);
   }
 
@@ -121,7 +124,7 @@ export class Publisher {
       if (this.#stopped) return;
       try {
         await this.revisions.restoreDirectory(position);
-        await this.revisions.publish(position.organisationId);
+        await this.revisions.publish(position.organisationId, { again: true });
       } catch (error) {
         // One organisation's trouble is not another's; the poll comes back to it.
         this.platform.logger.error({ err: error, organisationId: position.organisationId }, 'publishing failed');

@@ -3,9 +3,8 @@ import { Invalidation, type Manifest, type OrganisationId, type OrganisationSlug
 import { Platform } from '../../platform.ts';
 import type { Position, Tx } from '../../prisma/index.ts';
 import { buildParts, manifestLine, needsOf, type BuiltPart } from './builder.ts';
-import { readOrganisation } from './directory-rows.repository.ts';
+import { NamesKept, type NamesByServer } from './held-names.ts';
 import { openingsFor } from './openings.ts';
-import { rowsSince } from './outbox.repository.ts';
 import { acceptedCatalogue, readTenantRows, type TenantRows } from './tenant-rows.repository.ts';
 
 /** How long manifests repeat what pods must forget. */
@@ -14,36 +13,33 @@ export const INVALIDATIONS_MS = 10 * 60_000;
 const PRESENT_MAX = 16;
 
 /** All that a snapshot is made of, as of one moment. */
-export type Readings = Position & { readonly rows: TenantRows; readonly recent: readonly Invalidation[] };
+export type Readings = Position & { readonly rows: TenantRows; readonly names: NamesByServer };
 
 export type BuiltSnapshot = { readonly jws: string; readonly parts: readonly BuiltPart[] };
 
 /** Makes snapshots from the database alone: what the stores hold is for readers, never for us. */
 @Injectable()
 export class SnapshotBuilder {
+  readonly #names = new NamesKept();
   readonly #present = new Map<OrganisationId, readonly BuiltPart[]>();
 
   constructor(private readonly platform: Platform) {}
 
-  /** To be called in a repeatable-read transaction. Null: there is no such organisation. */
+  /** One moment of the database, whatever the transaction. Null: there is no such organisation. */
   async read(tx: Tx, organisationId: OrganisationId): Promise<Readings | null> {
-    const organisation = await readOrganisation(tx, organisationId);
-    if (organisation === null) return null;
     const now = this.platform.clock.now();
-    const recent = await rowsSince(tx, organisationId, new Date(now.getTime() - INVALIDATIONS_MS));
-    return {
-      organisationId,
-      slug: organisation.slug as OrganisationSlug,
-      epoch: organisation.epoch,
-      revision: organisation.revision as Revision,
-      rows: await readTenantRows(tx, organisationId, now),
-      recent: recent.flatMap((row) => Invalidation.array().parse(row.invalidations)),
-    };
+    const since = new Date(now.getTime() - INVALIDATIONS_MS);
+    const known = this.#names.of(organisationId);
+    const rows = await readTenantRows(tx, organisationId, { now, since, seed: this.#names.seed, known });
+    if (rows === null) return null;
+    const { slug, epoch, revision, servers } = rows;
+    const position = { organisationId, slug: slug as OrganisationSlug, epoch, revision: revision as Revision };
+    return { ...position, rows, names: this.#names.read(organisationId, servers, known) };
   }
 
-  async build({ organisationId, slug, epoch, revision, rows, recent }: Readings): Promise<BuiltSnapshot> {
-    const openings = openingsFor((await this.platform.lookups.positions()).length, this.platform.config.egressAllow);
-    const parts = buildParts({ id: organisationId, slug }, rows, openings);
+  async build({ organisationId, slug, epoch, revision, rows, names }: Readings): Promise<BuiltSnapshot> {
+    const openings = openingsFor(rows.organisations, this.platform.config.egressAllow);
+    const parts = buildParts({ id: organisationId, slug }, { rows, names }, openings);
     const manifest: Manifest = {
       format: 1,
       organisationId,
@@ -53,17 +49,15 @@ export class SnapshotBuilder {
       issuedAtMs: this.platform.clock.now().getTime(),
       needs: needsOf(parts),
       parts: parts.map(manifestLine),
-      invalidations: [...recent],
+      invalidations: rows.recent.flatMap((each) => Invalidation.array().parse(each)),
     };
     return { jws: await this.platform.signer.sign('manifest', manifest), parts };
   }
 
   /** Null for a catalogue that a newer discovery has replaced meanwhile: the revision that did so is published next. */
-  async bytesOf(organisationId: OrganisationId, { bytes, hash, key }: BuiltPart): Promise<Buffer | null> {
+  async bytesOf(tx: Tx, organisationId: OrganisationId, { bytes, hash, key }: BuiltPart): Promise<Buffer | null> {
     if (bytes !== null) return bytes;
-    const accepted = await this.platform.database.withOrganisation(organisationId, (tx) =>
-      acceptedCatalogue(tx, organisationId, { serverId: key, hash }),
-    );
+    const accepted = await acceptedCatalogue(tx, organisationId, { serverId: key, hash });
     return accepted === null ? null : Buffer.from(accepted);
   }
 
@@ -78,13 +72,12 @@ export class SnapshotBuilder {
     const among = (parts: readonly BuiltPart[] | undefined): BuiltPart | undefined =>
       new Map(parts?.map((each) => [each.hash, each])).get(hash);
     const part = among(atHand) ?? among((await this.#buildPresent(organisationId))?.parts);
-    return part === undefined ? null : this.bytesOf(organisationId, part);
+    if (part === undefined) return null;
+    return this.platform.database.withOrganisation(organisationId, (tx) => this.bytesOf(tx, organisationId, part));
   }
 
   async #buildPresent(organisationId: OrganisationId): Promise<BuiltSnapshot | null> {
-    const readings = await this.platform.database.withOrganisation(organisationId, (tx) => this.read(tx, organisationId), {
-      repeatableRead: true,
-    });
+    const readings = await this.platform.database.withOrganisation(organisationId, (tx) => this.read(tx, organisationId));
     if (readings === null) return null;
     const built = await this.build(readings);
     this.#present.delete(organisationId);
