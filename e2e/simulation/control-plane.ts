@@ -1,4 +1,4 @@
-import type { Invalidation, OrganisationId, PodId, Revision, TokenHash } from '@patchbay/contracts';
+import type { Invalidation, Manifest, OrganisationId, PodId, Revision, TokenHash } from '@patchbay/contracts';
 import { Publisher } from '../../apps/control-plane/dist/modules/snapshot/publisher.js';
 import type { RevisionPublisher } from '../../apps/control-plane/dist/modules/snapshot/revision-publisher.js';
 import { StoreCheck } from '../../apps/control-plane/dist/modules/snapshot/store-check.js';
@@ -219,26 +219,37 @@ class Revisions {
   async announceUrgent(id: OrganisationId): Promise<void> {
     const organisation = await this.#read(id);
     const { invalidations, revision } = await this.#urgent(organisation);
-    if (invalidations.length > 0) await this.#announce(organisation, revision, invalidations);
+    if (invalidations.length > 0) await this.#announce(organisation, { revision, invalidations, published: false });
   }
 
-  async publish(id: OrganisationId): Promise<void> {
+  async publish(id: OrganisationId, { again = false }: { again?: boolean } = {}): Promise<void> {
     const { truth } = this.#world;
     const organisation = await this.#read(id);
     const unlock = await truth.lock(organisation, this.#owner);
     try {
       await this.#world.scheduler.sleep(this.#world.random.between(0.5, 5));
-      // One moment of the database.
+      // What stands in the store, and beside it one moment of the database.
+      const stored = this.#ports.parts.getManifest(id);
+      stored.catch(() => undefined);
       const { epoch, outbox, revision, slug } = organisation;
+      if (!again && outbox.every((row) => row.published)) return;
       const { jws, parts } = manifestOf(this.#world, organisation, this.#nowMs());
       const urgent = await this.#urgent(organisation);
-      const hashes = parts.map(({ hash }) => hash);
-      const missing = new Set<string>(await this.#ports.parts.missing(id, hashes));
-      const stored = parts.filter((part) => missing.has(part.hash));
-      if (stored.length > 0) await this.#ports.parts.putParts(id, stored);
-      await this.#ports.parts.putManifest(id, { epoch, revision }, jws);
-      if ((await this.#ports.directory.getOrganisation(slug)) === null) await this.restoreDirectory({ organisationId: id });
-      await this.#announce(organisation, revision, urgent.invalidations);
+      const store = async (held: ReadonlySet<string>): Promise<void> => {
+        const others = parts.filter(({ hash }) => !held.has(hash));
+        const hashes = others.map(({ hash }) => hash);
+        const missing = new Set<string>(await this.#ports.parts.missing(id, hashes));
+        const sent = others.filter((part) => missing.has(part.hash));
+        if (await this.#ports.parts.putManifest(id, { epoch, revision }, jws, sent)) return;
+        await this.#ports.parts.removeManifest(id);
+        await this.#ports.parts.putManifest(id, { epoch, revision }, jws, sent);
+      };
+      await store(again ? new Set() : this.#partsOf(id, await stored));
+      await this.#announce(organisation, { revision, invalidations: urgent.invalidations, published: true });
+      if ((await this.#ports.directory.getOrganisation(slug)) === null) {
+        await store(new Set());
+        await this.restoreDirectory({ organisationId: id });
+      }
       for (const row of outbox) if (row.revision <= revision) row.published = true;
     } finally {
       unlock();
@@ -276,8 +287,17 @@ class Revisions {
     return { tokenHash: token.hash, jws: this.#world.signatures.sign('tokenEntry', entryOf(organisation, token)) };
   }
 
-  async #announce({ epoch, id }: Organisation, revision: number, invalidations: Invalidation[]): Promise<void> {
-    const announcement = { organisationId: id, epoch, revision, invalidations };
+  /** Of a manifest that is ours. */
+  #partsOf(id: OrganisationId, jws: string | null): ReadonlySet<string> {
+    const manifest = jws === null ? null : (this.#world.signatures.payloadOf('manifest', jws) as Manifest | null);
+    return new Set(manifest?.organisationId === id ? manifest.parts.map(({ hash }) => hash) : []);
+  }
+
+  async #announce(
+    { epoch, id }: Organisation,
+    said: { revision: number; invalidations: Invalidation[]; published: boolean },
+  ): Promise<void> {
+    const announcement = { organisationId: id, epoch, ...said };
     await this.#ports.bus.publish('revisions', this.#world.signatures.sign('announcement', announcement));
   }
 }

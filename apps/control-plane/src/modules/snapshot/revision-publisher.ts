@@ -17,6 +17,8 @@ const PUBLISH_TIMEOUT_MS = 60_000;
 /** Parts up to this size in all are stored in one step with their manifest; the store takes nothing else meanwhile. */
 const WITH_MANIFEST_BYTES = 256 * 1024;
 
+const NOTHING: ReadonlySet<PartHash> = new Set();
+
 type Told = Omit<Position, 'slug'> & { readonly invalidations: readonly Invalidation[]; readonly published: boolean };
 
 /** What was published: the parts that the manifest names, and those that only the one before named. */
@@ -69,7 +71,8 @@ export class RevisionPublisher {
         await lockPublishing(tx, organisationId);
         const [readings, stored] = await Promise.all([this.snapshots.read(tx, organisationId), this.#storedParts(organisationId)]);
         if (readings === null || (readings.rows.untold.length === 0 && !again)) return null;
-        return this.#tell(tx, readings, stored);
+        // Done again because something may be missing: nothing is taken to be there.
+        return this.#tell(tx, readings, { stored, held: again ? NOTHING : stored });
       },
       { timeoutMs: PUBLISH_TIMEOUT_MS },
     );
@@ -79,17 +82,22 @@ export class RevisionPublisher {
     await stores.parts.collectGarbage(organisationId, published.named, PARTS_KEPT_MS);
   }
 
-  async #tell(tx: Tx, readings: Readings, stored: ReadonlySet<PartHash>): Promise<Published> {
+  /** `stored`: what the manifest that stands names; `held`: what of it need not be looked for. */
+  async #tell(
+    tx: Tx,
+    readings: Readings,
+    { stored, held }: { stored: ReadonlySet<PartHash>; held: ReadonlySet<PartHash> },
+  ): Promise<Published> {
     const { organisationId, epoch, revision, rows, slug } = readings;
     await this.#putTokens(tx, { organisationId, revision, untold: rows.untold });
     const { jws, parts } = await this.snapshots.build(readings);
-    const store = (held: ReadonlySet<PartHash>): Promise<void> =>
-      this.#store(tx, readings, { jws, parts: parts.filter(({ hash }) => !held.has(hash)) });
-    await store(stored);
+    const store = (without: ReadonlySet<PartHash>): Promise<void> =>
+      this.#store(tx, readings, { jws, parts: parts.filter(({ hash }) => !without.has(hash)) });
+    await store(held);
     await this.#announce({ organisationId, epoch, revision, invalidations: invalidationsOf(rows.untold), published: true });
     // The stores were emptied meanwhile: now that the manifest stands, nobody would look for what else is missing.
     if ((await this.platform.stores.directory.getOrganisation(slug)) === null) {
-      await store(new Set());
+      await store(NOTHING);
       await this.restoreDirectory(readings);
     }
     await markPublished(tx, organisationId, { revision, at: this.platform.clock.now() });
