@@ -207,8 +207,9 @@ export async function makeFleet() {
     stored.directoryRevision = organisation.revision;
   }
 
-  async function announceNow({ id, epoch, revision, invalidations }: FakeOrganisation): Promise<void> {
-    await bus.publish('revisions', await sign('announcement', { organisationId: id, epoch, revision, invalidations }));
+  /** `published: false`: the manifest is still to come. */
+  async function announceNow({ id, epoch, revision, invalidations }: FakeOrganisation, more: { published?: boolean } = {}): Promise<void> {
+    await bus.publish('revisions', await sign('announcement', { organisationId: id, epoch, revision, invalidations, ...more }));
   }
 
   function addOrganisation(slug: string): FakeOrganisation {

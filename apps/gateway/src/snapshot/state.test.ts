@@ -148,6 +148,40 @@ describe('changes', () => {
     await pod.state.stop();
   });
 
+  /** A pod that serves revision 1, and how often it has asked a control plane for a manifest. */
+  async function servingPod(): Promise<{ pod: Awaited<ReturnType<typeof startPod>>; asked: () => number }> {
+    let asks = 0;
+    const manifest: ControlPlane['manifest'] = (id) => {
+      asks += 1;
+      return fleet.deps.controlPlane.manifest(id);
+    };
+    const pod = await startPod(fleet, { controlPlane: { ...fleet.deps.controlPlane, manifest } });
+    await pod.call('acme', token.text);
+    fleet.calls.getManifest = 0;
+    return { pod, asked: () => asks };
+  }
+
+  test('what is to be forgotten is, and the manifest that is still to come is read once, when it stands, from the store', async () => {
+    const { pod, asked } = await servingPod();
+    fleet.revoke(acme, token);
+    await fleet.announceNow({ ...acme, revision: 2 }, { published: false });
+    await vi.waitFor(() => expect(pod.state.tokens.peek(token.hash)).toBeUndefined(), { interval: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect([fleet.calls.getManifest, asked()]).toEqual([0, 0]);
+    await fleet.publish(acme);
+    await vi.waitFor(() => expect(pod.state.snapshots.current('acme')?.revision).toBe(2), { interval: 1 });
+    expect([fleet.calls.getManifest, asked()]).toEqual([1, 0]);
+    await pod.state.stop();
+  });
+
+  test('a manifest of which nobody says that it stands is looked for after a second', async () => {
+    const { pod } = await servingPod();
+    await fleet.publish(acme, { announce: false });
+    await fleet.announceNow(acme, { published: false });
+    await vi.waitFor(() => expect(pod.state.snapshots.current('acme')?.revision).toBe(2), { timeout: 3_000 });
+    await pod.state.stop();
+  });
+
   test('a revision announced before it is published is fetched as soon as it is', async () => {
     const pod = await startPod(fleet);
     await pod.call('acme', token.text);
