@@ -3,11 +3,9 @@ export { Lookups, type Backlog, type Listenable, type Position } from './lookups
 export { checkTenantWall } from './start-up-check.ts';
 export type {
   ApiToken,
-  BareName,
   Grant,
   Limit,
   Organisation,
-  Outbox,
   PersonalToken,
   Server,
   ServerCatalogue,
