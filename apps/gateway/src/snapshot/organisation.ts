@@ -7,6 +7,7 @@ import type { CompiledSnapshot } from './compiled.ts';
 import type { RefusalReason, SnapshotCounters } from './counters.ts';
 import { makeCurrency, type AsOf } from './currency.ts';
 import type { SnapshotDisk } from './disk.ts';
+import { makeExpectations } from './expectations.ts';
 import { makeKeeper } from './keeper.ts';
 import type { Clock, Log } from './log.ts';
 import { comparePositions, isAfter, isNewer, type Position } from './position.ts';
@@ -82,7 +83,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   let known: Position | null = null;
   /** The highest of those that can be had by now. */
   let wanted: Position | null = null;
-  const expecting = new Set<NodeJS.Timeout>();
+  const expected = makeExpectations(PUBLISHED_WITHIN_MS);
   let behindSinceMs: number | null = null;
   let closed = false;
 
@@ -172,12 +173,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
 
   function expect(position: Position): void {
     exists(position);
-    if (!isBehind(position)) return;
-    const timer = setTimeout(() => {
-      expecting.delete(timer);
-      if (isBehind(position)) want(position);
-    }, PUBLISHED_WITHIN_MS);
-    expecting.add(timer);
+    expected.add(() => void (isBehind(position) && want(position)));
   }
 
   return {
@@ -212,7 +208,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     },
     close() {
       closed = true;
-      for (const timer of expecting) clearTimeout(timer);
+      expected.clear();
       refresher.close();
     },
   };

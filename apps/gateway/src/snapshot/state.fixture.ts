@@ -207,7 +207,6 @@ export async function makeFleet() {
     stored.directoryRevision = organisation.revision;
   }
 
-  /** `published: false`: the manifest is still to come. */
   async function announceNow({ id, epoch, revision, invalidations }: FakeOrganisation, more: { published?: boolean } = {}): Promise<void> {
     await bus.publish('revisions', await sign('announcement', { organisationId: id, epoch, revision, invalidations, ...more }));
   }
