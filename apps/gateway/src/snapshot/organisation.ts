@@ -1,5 +1,6 @@
 import type { Manifest, OrganisationId } from '@patchbay/contracts';
 import { within } from '../directory/within.ts';
+import { makeAwaited } from './awaited.ts';
 import type { ChangeListener, SwapListener } from './changes.ts';
 import { compileSnapshot, partsToFetch, type Compilation } from './compile.ts';
 import { type Floors, isOutdated } from '../pod/floors.ts';
@@ -7,10 +8,9 @@ import type { CompiledSnapshot } from './compiled.ts';
 import type { RefusalReason, SnapshotCounters } from './counters.ts';
 import { makeCurrency, type AsOf } from './currency.ts';
 import type { SnapshotDisk } from './disk.ts';
-import { makeExpectations } from './expectations.ts';
 import { makeKeeper } from './keeper.ts';
 import type { Clock, Log } from './log.ts';
-import { comparePositions, isAfter, isNewer, type Position } from './position.ts';
+import { comparePositions, isNewer, type Position } from './position.ts';
 import { makeRefresher, type Attempt } from './refresher.ts';
 import type { ManifestWanted, SnapshotSource, SourcedManifest, SourceName } from './source.ts';
 
@@ -68,8 +68,6 @@ type Taken = 'taken' | 'malformed' | 'unavailable';
 
 /** A manifest lists the invalidations of ten minutes; one minute is left for clocks that differ. */
 const INVALIDATIONS_REACH_MS = 9 * 60_000;
-/** A publisher that says no word for this long after it has said that a position exists may be gone. */
-const PUBLISHED_WITHIN_MS = 1_000;
 /** How long a comparison waits for what it found: the next one must not wait for a source that hangs. */
 const COMPARED_WITHIN_MS = 2_000;
 
@@ -79,12 +77,6 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   let compilation: Compilation | null = null;
   let from: SourceName | null = null;
   let highWater: Position | null = null;
-  /** The highest that is known to exist. */
-  let known: Position | null = null;
-  /** The highest of those that can be had by now. */
-  let wanted: Position | null = null;
-  const expected = makeExpectations(PUBLISHED_WITHIN_MS);
-  let behindSinceMs: number | null = null;
   let closed = false;
 
   const refresher = makeRefresher({
@@ -94,9 +86,9 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
   const current = (): CompiledSnapshot | null => compilation?.snapshot ?? null;
   const currency = makeCurrency(current, deps.stalenessBudgetMs);
   const keeper = makeKeeper(id, { ...deps, promised: () => void (closed || deps.promised(id)) });
-  const isBehind = (of: Position | null = known): boolean => of !== null && isAfter(of, current());
+  const awaited = makeAwaited(current, clock);
   const floor = (): Position | null => current() ?? highWater;
-  const asking = (): ManifestWanted => ({ organisationId: id, slug, floor: floor(), target: wanted });
+  const asking = (): ManifestWanted => ({ organisationId: id, slug, floor: floor(), target: awaited.target() });
 
   function refused(reason: RefusalReason, error: unknown): void {
     counters.refused[reason] += 1;
@@ -124,7 +116,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
       return 'malformed';
     }
     from = sourced.from;
-    if (!isBehind()) behindSinceMs = null;
+    awaited.swapped();
     currency.swapped();
     counters.swaps += 1;
     counters.swapMs += performance.now() - startedAt;
@@ -156,24 +148,13 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     const sourced = await source.manifest(asking());
     const taken = sourced !== null && isNewer(sourced.manifest, current()) ? await take(sourced) : 'unavailable';
     // What is malformed stays so: the next announcement or comparison tries again.
-    return isBehind(wanted) && taken !== 'malformed' ? 'again' : 'stop';
-  }
-
-  function exists(position: Position): void {
-    if (isAfter(position, known)) known = position;
-    if (isBehind()) behindSinceMs ??= clock.monotonicMs();
+    return awaited.isDue() && taken !== 'malformed' ? 'again' : 'stop';
   }
 
   function want(position: Position): void {
-    exists(position);
-    if (isAfter(position, wanted)) wanted = position;
+    awaited.published(position);
     const served = current();
     if (served === null || comparePositions(position, served) >= 0) refresher.kick();
-  }
-
-  function expect(position: Position): void {
-    exists(position);
-    expected.add(() => void (isBehind(position) && want(position)));
   }
 
   return {
@@ -183,7 +164,7 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
     loadedFrom: () => from,
     load,
     want,
-    expect,
+    expect: (position) => awaited.expect(position, () => want(position)),
     async compare() {
       const sourced = await source.manifest({ ...asking(), target: null });
       if (sourced === null) return false;
@@ -194,21 +175,21 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
       return true;
     },
     known(asOf) {
-      if (!isBehind()) currency.known(asOf);
+      if (awaited.sinceMs() === null) currency.known(asOf);
     },
     newestWas(position, atMs) {
       if (!currency.newestWas(position, atMs)) want(position);
     },
     currentAtMs: currency.atMs,
     promised: keeper.promised,
-    behindSinceMs: () => (isBehind() ? behindSinceMs : null),
+    behindSinceMs: awaited.sinceMs,
     async settled() {
       await refresher.settled();
       await keeper.settled();
     },
     close() {
       closed = true;
-      expected.clear();
+      awaited.close();
       refresher.close();
     },
   };

@@ -62,9 +62,7 @@ export async function readTenantRows(
     with held as (
       select server_id, count(*) || ':' || sum(hashtextextended(kind || ' ' || name, ${seed}::bigint)) as stamp
       from bare_names where organisation_id = ${organisationId}::uuid group by server_id
-    ), known as (
-      select * from unnest(${[...known.keys()]}::uuid[], ${stamps}::text[]) as known (server_id, stamp)
-    )
+    ), known as (select * from unnest(${[...known.keys()]}::uuid[], ${stamps}::text[]) as known (server_id, stamp))
     select json_build_object(
       'slug', o.slug, 'epoch', o.epoch, 'revision', o.revision, 'allowedOrigins', o.allowed_origins,
       'nameLengthMax', o.name_length_max, 'namePunctuation', o.name_punctuation, 'toolsMax', o.tools_max,
@@ -84,8 +82,7 @@ export async function readTenantRows(
         ) order by s.id), '[]')
         from servers s
         left join server_catalogues c on c.organisation_id = o.id and c.server_id = s.id
-        left join held on held.server_id = s.id
-        left join known on known.server_id = s.id
+        left join held on held.server_id = s.id left join known on known.server_id = s.id
         where s.organisation_id = o.id),
       'grants', (select coalesce(json_agg(json_build_object(
           'id', g.id, 'subjectKind', g.subject_kind, 'userId', g.user_id, 'serverId', g.server_id, 'mode', g.mode,
