@@ -267,7 +267,9 @@ const fuzz = (args) => onPlatform('e2e/fuzz/main.ts', 'fuzz.e2e', args);
 /** Measures what a gateway costs, beside yardsticks; bench/main.ts says what with. */
 const bench = (args) => onPlatform('bench/main.ts', 'bench/short', args);
 
-const COMMANDS = { up, test, chaos, conformance, fuzz, bench };
+const soak = (args) => onPlatform('bench/soak/main.ts', 'bench/short', args);
+
+const COMMANDS = { up, test, chaos, conformance, fuzz, bench, 'bench:soak': soak };
 
 async function main() {
   const [command, ...args] = process.argv.slice(2);

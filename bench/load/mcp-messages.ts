@@ -56,6 +56,12 @@ export function legacyCall(caller: Caller, session: string, tool: string): HttpM
   });
 }
 
+/** The stream of a session. */
+export function legacyStream(caller: Caller, session: string): HttpMessage {
+  const headers = { accept: 'text/event-stream', ...sessionHeaders(caller, session) };
+  return { method: 'GET', path: caller.path, headers, body: '' };
+}
+
 function sessionHeaders({ token }: Caller, session: string): Record<string, string> {
   return { authorization: `Bearer ${token}`, 'mcp-protocol-version': LEGACY_VERSION, 'mcp-session-id': session };
 }

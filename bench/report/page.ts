@@ -61,6 +61,7 @@ const FOOT = [
   'npm run bench -- --json                  # for programs',
   'npm run bench -- --write                 # also bench/results/ and this page',
   'npm run bench -- --only call --check --burn-us 30   # shows that it would be seen: 30 µs of processor time more for each request have to fail',
+  'npm run bench:soak                       # ten minutes of mixed work; ends with 1 where memory grows',
   "node_modules/.bin/node bench/profile/main.ts --subject 'own endpoint'   # which functions the time of a call goes to",
   '```',
   '',

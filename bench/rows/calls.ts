@@ -102,7 +102,7 @@ async function sessionCalls(cast: Cast): Promise<readonly HttpMessage[]> {
 }
 
 /** The sealed id that a gateway gives to a client with sessions. */
-async function openSession(port: number, caller: Caller): Promise<string> {
+export async function openSession(port: number, caller: Caller): Promise<string> {
   const answer = await send(port, legacyInitialize(caller));
   const session = answer.headers.get('mcp-session-id');
   if (session === null) throw new Error(`initialize was answered with HTTP ${answer.status}: ${answer.text.slice(0, 600)}`);
@@ -110,7 +110,7 @@ async function openSession(port: number, caller: Caller): Promise<string> {
 }
 
 /** Well-formed, checksum and all, and marked under a key that is nobody's. */
-function inventedToken(tagKey: Buffer): string {
+export function inventedToken(tagKey: Buffer): string {
   return mintToken('pbpat', TokenId.parse(randomUUID()), tagKey);
 }
 

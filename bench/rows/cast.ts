@@ -29,6 +29,8 @@ export type Cast = {
   readonly eventsUpstream: () => Promise<Listener>;
   /** A yardstick that sends on to a path of nginx, or to another upstream. */
   readonly proxy: (kind: 'bare-proxy' | 'streaming-proxy', upstream: Listener, path: string) => Promise<Listener>;
+  /** A bare Node server whose answers are streams that say nothing. `nodeOptions`: of its Node. */
+  readonly bareStreams: (nodeOptions: readonly string[]) => Promise<Listener>;
   /** A bare Node server that answers these bytes. */
   readonly readyAnswer: (bytes: Buffer) => Promise<Listener>;
 };
@@ -46,8 +48,8 @@ export const ORGANISATION_SLUG = 'everything';
 export const toolOf = (k: number): string => toolName(k % TOOLS_PER_SERVER);
 
 export function makeCast(stage: Stage, pace: Pace, say: (line: string) => void): Cast {
-  const start = async (name: string, args: readonly (string | number)[]): Promise<Listener> => {
-    const { pid, port } = await stage.keep(startProgram(stage.folder, name, args));
+  const start = async (name: string, args: readonly (string | number)[], nodeOptions: readonly string[] = []): Promise<Listener> => {
+    const { pid, port } = await stage.keep(startProgram(stage.folder, name, { args, nodeOptions }));
     return { port, pids: [pid] };
   };
   const sdkUpstream = once(() => start('sdk-upstream', [toolOf(0)]));
@@ -62,6 +64,7 @@ export function makeCast(stage: Stage, pace: Pace, say: (line: string) => void):
     bareProxy: once(() => start('bare-proxy', [stage.upstream.port, UPSTREAM_PATHS.modern])),
     nginxProxy: once(() => stage.keep(startNginxProxy(stage.folder, stage.upstream.port))),
     proxy: (kind, { port }, path) => start(kind, [port, path]),
+    bareStreams: (nodeOptions) => start('idle-streams', [], nodeOptions),
     readyAnswer(bytes) {
       const file = join(stage.folder, `answer-${(answers += 1)}`);
       writeFileSync(file, bytes);
@@ -99,7 +102,7 @@ function kindsOf({ upstream }: Stage, ports: { readonly sdk: number; readonly ev
 }
 
 /** Has the gateway load the organisation, and waits until all of it lies on its disk too. */
-async function settle({ pid, port }: Gateway, { members: [member], slug }: Organisation): Promise<void> {
+export async function settle({ pid, port }: Gateway, { members: [member], slug }: Organisation): Promise<void> {
   const answer = await send(port, modernMessage({ path: `/${slug}/mcp`, token: member?.token ?? '' }, 'server/discover'));
   if (answer.status !== 200) throw new Error(`the gateway did not load ${slug}: HTTP ${answer.status}: ${answer.text}`);
   await untilIdle(pid, 'the gateway');

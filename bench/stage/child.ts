@@ -50,14 +50,14 @@ async function end(child: ChildProcess): Promise<void> {
 export async function startProgram(
   folder: string,
   name: string,
-  args: readonly (string | number)[] = [],
+  { args, nodeOptions }: { readonly args: readonly (string | number)[]; readonly nodeOptions: readonly string[] },
 ): Promise<Child & { readonly port: number }> {
   const port = await reservePort();
   const script = join(import.meta.dirname, '../programs', `${name}.ts`);
   const child = startChild({
     name: `${name}-${port}`,
     command: process.execPath,
-    args: [script, String(port), ...args.map(String)],
+    args: [...nodeOptions, script, String(port), ...args.map(String)],
     folder,
   });
   await listens(child, port);

@@ -60,3 +60,8 @@ function isReady({ adminPort }: Gateway): Promise<boolean> {
     () => false,
   );
 }
+
+/** What its admin listener exports now. */
+export async function metricsOf({ adminPort }: Gateway): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+}
