@@ -86,7 +86,7 @@ function cataloguePart({ era, id, slug, tools }: Server): Buffer {
 }
 
 /** By the first digit of the server's id. */
-function grantShards({ grants }: Organisation): Part[] {
+export function grantShards({ grants }: Organisation): Part[] {
   const shards = Map.groupBy(grants, ({ serverId }) => serverId.charAt(0));
   return [...shards].map(([key, all]) => part('grants', key, json({ format: 1, grants: all } satisfies Wire<GrantsPart>)));
 }

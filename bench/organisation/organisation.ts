@@ -96,9 +96,14 @@ function grantOf({ id }: Server, names: readonly string[]): Grant {
   return { id: newId(GrantId), subject: { kind: 'everyone' }, serverId: id, tools: { mode: 'names', names } };
 }
 
-function ownGrant({ userId }: Member, server: Server | undefined): Grant {
+function ownGrant(member: Member, server: Server | undefined): Grant {
   if (server === undefined) throw new Error('an organisation without servers has nothing to grant');
-  return { id: newId(GrantId), subject: { kind: 'user', userId }, serverId: server.id, tools: { mode: 'names', names: [toolName(0)] } };
+  return userGrant(member, server, toolName(0));
+}
+
+/** A member may use one tool of a server. */
+export function userGrant({ userId }: Member, server: Server, tool: string): Grant {
+  return { id: newId(GrantId), subject: { kind: 'user', userId }, serverId: server.id, tools: { mode: 'names', names: [tool] } };
 }
 
 function newId<T>(shape: { parse(text: string): T }): T {

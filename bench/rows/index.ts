@@ -1,5 +1,6 @@
 import { ANSWER_ROWS } from './answers.ts';
 import { CALL_ROWS, SDK_ROWS } from './call-rows.ts';
+import { CHANGE_ROWS } from './change.ts';
 import { GROWTH_ROWS } from './growth.ts';
 import { IDLE_ROWS } from './idle-streams.ts';
 import { LATENCY_ROWS } from './latency.ts';
@@ -19,5 +20,6 @@ export const GROUPS: readonly Group[] = [
   IDLE_ROWS,
   LATENCY_ROWS,
   STRANGER_ROWS,
+  CHANGE_ROWS,
   NOT_BUILT,
 ];

@@ -4,7 +4,8 @@ import { modernMessage } from '../load/mcp-messages.ts';
 import { replay, writeRequests } from '../load/wrk.ts';
 import { residentBytes } from '../measure/cpu-time.ts';
 import { median } from '../measure/statistics.ts';
-import { publish } from '../organisation/publish.ts';
+import { NOT_GRANTED, type Organisation } from '../organisation/organisation.ts';
+import { type Granted, makeRepublisher } from '../organisation/republish.ts';
 import { CALL_SUBJECTS } from '../rows/calls.ts';
 import { type Cast, makeCast, ORGANISATION_SLUG } from '../rows/cast.ts';
 import { openStage } from '../stage/stage.ts';
@@ -26,7 +27,7 @@ const COLLECT = ['--import', join(import.meta.dirname, '../preload/collect-garba
 const KINDS_OF_WORK = ['own endpoint', 'aggregated endpoint', 'session', 'not granted', 'over a limit'];
 
 /**
- * 200 connections of mixed work for so many minutes, while the organisation is published anew every ten seconds and clients leave in the
+ * 200 connections of mixed work for so many minutes, while grants and with them lists change every ten seconds and clients leave in the
  * middle of their calls. Memory is looked at after what is garbage was collected.
  */
 export async function runSoak(minutes: number, say: (line: string) => void): Promise<Soaked> {
@@ -37,12 +38,14 @@ export async function runSoak(minutes: number, say: (line: string) => void): Pro
     const file = join(stage.folder, 'soak.requests');
     const messages = await mixedWork(cast);
     writeRequests(file, gateway.port, messages);
+    const republish = makeRepublisher(organisation, stage);
+    const changed = changesOf(organisation);
     const looks: number[] = [];
     for (let look = 0; look < minutes * LOOKS_PER_MINUTE; look += 1) {
       const load = replay({ port: gateway.port, file, seconds: LOOK_SECONDS, connections: CONNECTIONS });
       const aborted = abortClients(gateway.port, messages, LOOK_SECONDS);
-      organisation.revision += 1;
-      await publish(organisation, stage.ports, stage.signer);
+      // A change that the stores were too late for is part of the next one.
+      await republish(look % 2 === 0 ? changed : []).catch(() => say('a change could not be written'));
       const [{ broken, requests }] = await Promise.all([load, aborted]);
       process.kill(gateway.pid, 'SIGUSR2');
       await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -72,4 +75,12 @@ async function mixedWork(cast: Cast): Promise<readonly HttpMessage[]> {
     );
   }
   return messages;
+}
+
+/** A tool more on their first servers for everybody who calls. */
+function changesOf({ members, servers }: Organisation): readonly Granted[] {
+  return members.flatMap((member, k) => {
+    const server = servers[k];
+    return server === undefined ? [] : [{ member, server, tool: NOT_GRANTED }];
+  });
 }
