@@ -14,7 +14,7 @@ test('a figure at its bound holds, one past it does not, whichever side is good'
 });
 
 test('what cannot be measured is not said to hold, and what has no budget is reported', () => {
-  expect([verdict({ text: '', at: 1, is: 'at most' }, null), verdict(null, 7)]).toEqual(['not built', 'reported']);
+  expect([verdict({ text: '', at: 1, is: 'at most' }, null), verdict(null, 7)]).toEqual(['not measured', 'reported']);
 });
 
 test('while work that was reserved is not built, 5 % of its budget are kept free', () => {

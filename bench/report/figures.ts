@@ -2,7 +2,7 @@ import type { Machine } from '../measure/machine.ts';
 import type { Budget, Measured, Row } from '../rows/row.ts';
 
 /** What became of a row. */
-export type Verdict = 'holds' | 'missed' | 'not built' | 'reported';
+export type Verdict = 'holds' | 'missed' | 'not measured' | 'reported';
 
 /** A measured line of the table. */
 export type Line = {
@@ -43,7 +43,7 @@ export function boundOf({ at, reserves = false }: Budget): number {
 export function lineOf({ budget, name, work }: Row, { figure, text }: Measured): Line {
   const bound = budget === null ? null : boundOf(budget);
   const said = { name, work, budget: budget === null ? '' : budgetText(budget), bound, figure, text };
-  if (figure === null) return { ...said, verdict: 'not built' };
+  if (figure === null) return { ...said, verdict: 'not measured' };
   if (budget === null || bound === null) return { ...said, verdict: 'reported' };
   return { ...said, verdict: holds(budget, figure, bound) ? 'holds' : 'missed' };
 }

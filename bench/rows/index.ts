@@ -4,7 +4,7 @@ import { CHANGE_ROWS } from './change.ts';
 import { GROWTH_ROWS } from './growth.ts';
 import { IDLE_ROWS } from './idle-streams.ts';
 import { LATENCY_ROWS } from './latency.ts';
-import { NOT_BUILT } from './not-built.ts';
+import { NOT_MEASURED } from './not-measured.ts';
 import type { Group } from './row.ts';
 import { STRANGER_ROWS } from './strangers.ts';
 import { EVENT_ROWS, LARGE_ROWS } from './streams.ts';
@@ -21,5 +21,5 @@ export const GROUPS: readonly Group[] = [
   LATENCY_ROWS,
   STRANGER_ROWS,
   CHANGE_ROWS,
-  NOT_BUILT,
+  NOT_MEASURED,
 ];
