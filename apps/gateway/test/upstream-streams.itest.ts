@@ -290,7 +290,7 @@ describe('deadlines and leaving', () => {
           response.end();
         }, 100);
       },
-      { requestMs: 300 },
+      { requestMs: 500 },
     );
     expect(await (await call(modernBody({}, { progressToken: 'p' }))).text()).toContain('fine');
   });

@@ -26,7 +26,10 @@ function makeTracing(tracer: Tracer): Pick<Tracing, 'begin' | 'end'> {
       const { message, request } = ctx;
       if (message === null) return;
       const parent = parentContext(message.traceparent, request.headers['traceparent']);
-      const span = tracer.startSpan(message.method, { kind: SpanKind.SERVER, attributes: attributesOf(ctx) }, parent);
+      const span = tracer.startSpan(message.method, { kind: SpanKind.SERVER }, parent);
+      // Of a call that is not sampled nothing is said, and nothing made.
+      if (!span.isRecording()) return;
+      span.setAttributes(attributesOf(ctx));
       ctx.span = span;
       ctx.traceparent = traceparentOf(span);
     },

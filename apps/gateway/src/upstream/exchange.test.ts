@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import type { Dispatcher } from 'undici';
 import { expect, it, vi } from 'vitest';
 import { Exchange, type Receiver } from './exchange.ts';
@@ -41,6 +43,30 @@ it('a receiver that throws, even at the end, hears of it instead of waiting for 
     expect(told.crashed).toHaveBeenCalledExactlyOnceWith(error);
     expect(told.failed).not.toHaveBeenCalled();
   }
+});
+
+it('an answer that is there when its process comes back from standing still is not too late', async () => {
+  const upstream = new Worker(
+    `const { parentPort } = require('node:worker_threads'); parentPort.on('message', (n) => parentPort.postMessage(n));`,
+    {
+      eval: true,
+    },
+  );
+  await once(upstream, 'online');
+  // From here it is timers that come next.
+  await new Promise(setImmediate);
+  const { handler, pool } = dispatcher();
+  const told = receiver();
+  new Exchange({ ...REQUEST, pool, timeoutMs: 50 }, told).start();
+  handler().onRequestStart?.(controller(), null);
+  upstream.once('message', () => handler().onResponseEnd?.(controller(), {}));
+  upstream.postMessage(0);
+  const untilMs = performance.now() + 100;
+  while (performance.now() < untilMs);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await upstream.terminate();
+  expect(told.failed).not.toHaveBeenCalled();
+  expect(told.end).toHaveBeenCalledOnce();
 });
 
 it('an exchange that is aborted before it is sent is never sent, and says nothing', () => {

@@ -43,6 +43,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | null = null;
   #deadline: NodeJS.Timeout | null = null;
   #hardDeadline: NodeJS.Timeout | null = null;
+  #extensions = 0;
   #over = false;
 
   constructor(request: ExchangeRequest, receiver: Receiver) {
@@ -52,7 +53,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   start(): void {
     const { pool, method, path, headers, body, timeoutMs } = this.#request;
-    this.#deadline = setTimeout(() => this.#fail('timeout'), timeoutMs);
+    this.#deadline = setTimeout(() => this.#onDeadline(), timeoutMs);
     try {
       // One deadline of our own rules the whole exchange; undici's two would only add a second opinion.
       pool.dispatch({ method, path, headers: { ...headers }, body, headersTimeout: 0, bodyTimeout: 0 }, this);
@@ -94,6 +95,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   extend(): void {
     if (this.#over) return;
     this.#hardDeadline ??= setTimeout(() => this.#fail('timeout'), this.#request.timeoutMs * PROGRESS_FACTOR_MAX);
+    this.#extensions += 1;
     this.#deadline?.refresh();
   }
 
@@ -116,6 +118,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#finish()) this.#tell(() => this.#receiver.failed(failureOf(error, this.#controller !== null)));
+  }
+
+  /** A process that stood still runs its timers before it reads what has come: that is looked at first. */
+  #onDeadline(): void {
+    const extensions = this.#extensions;
+    setImmediate(() => {
+      if (this.#extensions === extensions) this.#fail('timeout');
+    });
   }
 
   #fail(failure: ExchangeFailure): void {

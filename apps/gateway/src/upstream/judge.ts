@@ -39,6 +39,8 @@ export function judgeHead(status: number, headers: IncomingHttpHeaders, slug: st
 }
 
 function mediaTypeOf(headers: IncomingHttpHeaders): string {
-  const mediaType = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const contentType = headers['content-type'] ?? '';
+  if (contentType === 'application/json') return contentType;
+  const mediaType = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   return /^[a-z0-9.+-]+\/[a-z0-9.+-]+$/.test(mediaType) ? mediaType.slice(0, 64) : '';
 }
