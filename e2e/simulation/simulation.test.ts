@@ -45,6 +45,11 @@ test.each<[string, How, number[]]>([
   120_000,
 );
 
+// It found a pod that took a control plane's manifest for the stores' word, and went on although none counted on it.
+test('a pod that no control plane has heard goes on by the stores alone', async () => {
+  expect(report(await simulate(50_032))).toBe('');
+}, 60_000);
+
 test('the same seed does the same', async () => {
   const [one, other] = [await simulate(7), await simulate(7)];
   expect(other).toEqual(one);

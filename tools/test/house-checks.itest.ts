@@ -90,8 +90,9 @@ test('checks that read nothing fail', async () => {
     expect(await checkout.run(`tools/checks/${name}.mjs`)).toMatchObject({ code: 1 });
 });
 
-test('a catalogue entry that the page of errors does not have is found, and a page of reliability that no run wrote', async () => {
-  const reliability = readFileSync(new URL('../../docs/reliability.md', import.meta.url), 'utf8');
+test('a catalogue entry that the page of errors does not have is found, and pages of reliability and performance that no run wrote', async () => {
+  const page = (name: string): string => readFileSync(new URL(`../../docs/${name}.md`, import.meta.url), 'utf8');
+  const [reliability, performance] = [page('reliability'), page('performance')];
   const checkout = makeCheckout({
     copied: [
       'packages/errors/src',
@@ -99,11 +100,13 @@ test('a catalogue entry that the page of errors does not have is found, and a pa
       'e2e/package.json',
       'e2e/chaos/report.ts',
       'e2e/support/align-columns.ts',
+      'bench/package.json',
+      'bench/report/page.ts',
       'scripts/generate-docs.mjs',
     ],
     installed: false,
   });
-  checkout.write({ 'docs/reliability.md': reliability });
+  checkout.write({ 'docs/reliability.md': reliability, 'docs/performance.md': performance });
   const generate = (...args: string[]) => checkout.run(`${checkout.root}/scripts/generate-docs.mjs`, ...args);
   const check = () => generate('--check');
   expect(await check()).toMatchObject({ code: 1 });
@@ -119,6 +122,8 @@ test('a catalogue entry that the page of errors does not have is found, and a pa
   await generate();
   checkout.write({ 'docs/reliability.md': reliability.replace('# Reliability', '# It never fails') });
   expect(await check()).toEqual({ code: 1, output: expect.stringContaining('docs/reliability.md is not a page of e2e/chaos/report.ts') });
+  checkout.write({ 'docs/reliability.md': reliability, 'docs/performance.md': performance.replace('# Performance', '# It is free') });
+  expect(await check()).toEqual({ code: 1, output: expect.stringContaining('docs/performance.md is not a page of bench/report/page.ts') });
 });
 
 test('a link that leads nowhere and a variable that no program reads are found', async () => {

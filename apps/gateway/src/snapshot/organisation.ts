@@ -30,7 +30,7 @@ export type Organisation = {
   want(position: Position): void;
   /** A position exists and will be published in a moment: fetches it if nobody has said so after a while. */
   expect(position: Position): void;
-  /** Reads the live manifest and takes it if it is newer; whether one could be read that is not older than ours. */
+  /** Reads the live manifest and takes it if it is newer; whether the store gave one that is not older than ours. */
   compare(): Promise<boolean>;
   /** As far as is known, what is served was the newest at that moment; `onTrust`: by the stores alone, until a control plane says otherwise. */
   known(asOf: AsOf): void;
@@ -172,7 +172,8 @@ export function makeOrganisation(identity: { id: OrganisationId; slug: string },
         want(sourced.manifest);
         await within(refresher.settled(), COMPARED_WITHIN_MS, undefined);
       }
-      return true;
+      // A control plane that gives a manifest has not taken our report: it does not count on us, and its word does not stand for the stores'.
+      return sourced.from === 'store';
     },
     known(asOf) {
       if (awaited.sinceMs() === null) currency.known(asOf);

@@ -305,6 +305,25 @@ describe('no news is', () => {
     await pod.state.stop();
   });
 
+  test('the manifest of a control plane that neither took the report nor named what there is, while the stores hang', async () => {
+    const { controlPlane } = fleet.deps;
+    let isWhole = true;
+    const pod = await startPod(fleet, {
+      controlPlane: {
+        ...controlPlane,
+        report: async (messages) => isWhole && controlPlane.report(messages),
+        revisions: async () => (isWhole ? controlPlane.revisions() : { kind: 'unreachable' }),
+      },
+    });
+    await pod.call('acme', token.text);
+    isWhole = false;
+    fleet.away.stores = true;
+    fleet.clock.now += BUDGET_MS + 1_000;
+    await pod.state.compare();
+    expect(await pod.call('acme', token.text)).toBe('staleness.exceeded');
+    await pod.state.stop();
+  });
+
   test('the stores, once a control plane has named a newer revision than they gave and it was not had within two seconds', async () => {
     fleet.away.controlPlane = true;
     const pod = await startPod(fleet);
