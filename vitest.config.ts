@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const resolve = { conditions: ['patchbay-source'] };
 const ssr = { resolve: { conditions: ['patchbay-source'] } };
@@ -7,12 +8,24 @@ const ssr = { resolve: { conditions: ['patchbay-source'] } };
 /** Two at least, also on two cores: integration tests mostly wait for processes to start and for time to pass. */
 const maxWorkers = Math.max(2, availableParallelism() - 1);
 
+/** What takes longest: begun last, it would keep one worker busy while the others have nothing left. */
+const LONG = ['e2e/conformance', 'e2e/lifecycle', 'e2e/upgrade', 'stdio-host/test/cycles'];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification): boolean => LONG.some((each) => moduleId.includes(each));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((each) => !isLong(each))];
+  }
+}
+
 /** Held to what a clock says, most of them of the whole platform. */
 const TIMED = ['e2e/**/{changes,chaos,limits}.*e2e.ts', 'bench/**/*.e2e.ts'];
 
 /** unit: pure and fast, beside the source. integration: real Postgres and real processes, per app. e2e and e2e-timed: the whole platform. */
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     // In CI the counts are read from a report, not from what a terminal shows.
     reporters: process.env['CI'] === 'true' ? ['default', ['json', { outputFile: '.cache/test-results.json' }]] : ['default'],
     projects: [
