@@ -16,7 +16,7 @@ export const NOT_MEASURED: Group = {
   ],
   async measure(_cast, wanted) {
     const why: Readonly<Record<string, string>> = {
-      cores: 'not built: a gateway has one worker',
+      cores: 'not measured: it wants a machine where the load and the upstream have cores of their own',
       change: 'not measured by the benchmark; apps/gateway/test/state.redis-server.itest.ts holds it for a small organisation',
     };
     return Object.entries(why)
