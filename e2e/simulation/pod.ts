@@ -27,7 +27,7 @@ type Life = {
   readonly owner: Owner;
   readonly state: State;
   readonly authenticate: ReturnType<typeof makeAuthenticate>;
-  /** The one before ended in an orderly way: control planes may not reckon with this one. */
+  /** One before ended in an orderly way, and no control plane has heard of any since: none may reckon with this one. */
   readonly isAfterOrderlyEnd: boolean;
   /** A control plane has said that it took a report of this life. */
   hasReported: boolean;
@@ -88,6 +88,8 @@ export class Pod {
   #heardAt(ms: number): void {
     if (ms - this.heardAtMs > STALENESS_BUDGET_MS || this.#life?.hasCompared === false) this.#trustEndsAtMs = ms + TRUST_ENDS_WITHIN_MS;
     this.heardAtMs = ms;
+    // The word of its end is none of a life.
+    if (this.#life !== null) this.#endedInOrder = false;
     this.#aheadMs = Math.max(this.#aheadMs, this.skewMs);
   }
 
@@ -140,7 +142,6 @@ export class Pod {
         clientAddress: ({ socket }) => socket.remoteAddress ?? '',
       });
       this.#life = { owner, state, authenticate, isAfterOrderlyEnd: this.#endedInOrder, hasReported: false, hasCompared: false };
-      this.#endedInOrder = false;
       void state.start();
     });
     invariants.podStarted(this);

@@ -50,6 +50,11 @@ test('a pod that no control plane has heard goes on by the stores alone', async 
   expect(report(await simulate(50_032))).toBe('');
 }, 60_000);
 
+// A pod that went by the stores after an orderly end, was killed, and came back from what its disk remembers of them.
+test('what a pod read of the stores is remembered over a kill, and nobody who does not count on it is told more', async () => {
+  expect(report(await simulate(60_365))).toBe('');
+}, 60_000);
+
 test('the same seed does the same', async () => {
   const [one, other] = [await simulate(7), await simulate(7)];
   expect(other).toEqual(one);

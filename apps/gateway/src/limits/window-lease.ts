@@ -207,7 +207,9 @@ export class WindowLease {
   }
 
   #lease(nowMs: number, forNext = 0): void {
-    const wanted = this.#owed + Math.max(this.#waiting, this.#ahead - this.#available, forNext);
+    // What is at hand serves the next call too: more than `ahead` is never held.
+    const wanted = this.#owed + Math.max(this.#waiting, this.#ahead - this.#available, forNext - this.#available);
+    if (wanted <= 0) return;
     const windows = this.#windows;
     this.#leasedAtMs = nowMs;
     this.#flight.start(
