@@ -45,7 +45,8 @@ it('a receiver that throws, even at the end, hears of it instead of waiting for 
   }
 });
 
-it('an answer that is there when its process comes back from standing still is not too late', async () => {
+/** An exchange whose deadline passes while its process stands still, and in that time something comes from its upstream. */
+async function standStill(comes: (exchange: Exchange, handler: Dispatcher.DispatchHandler) => void): Promise<Receiver> {
   const upstream = new Worker(
     `const { parentPort } = require('node:worker_threads'); parentPort.on('message', (n) => parentPort.postMessage(n));`,
     {
@@ -57,16 +58,30 @@ it('an answer that is there when its process comes back from standing still is n
   await new Promise(setImmediate);
   const { handler, pool } = dispatcher();
   const told = receiver();
-  new Exchange({ ...REQUEST, pool, timeoutMs: 50 }, told).start();
+  const exchange = new Exchange({ ...REQUEST, pool, timeoutMs: 50 }, told);
+  exchange.start();
   handler().onRequestStart?.(controller(), null);
-  upstream.once('message', () => handler().onResponseEnd?.(controller(), {}));
+  upstream.once('message', () => comes(exchange, handler()));
   upstream.postMessage(0);
   const untilMs = performance.now() + 100;
   while (performance.now() < untilMs);
   await new Promise((resolve) => setTimeout(resolve, 50));
   await upstream.terminate();
+  return told;
+}
+
+it('an answer that is there when its process comes back from standing still is not too late', async () => {
+  const told = await standStill((_exchange, handler) => handler.onResponseEnd?.(controller(), {}));
   expect(told.failed).not.toHaveBeenCalled();
   expect(told.end).toHaveBeenCalledOnce();
+});
+
+it('a stream that is there by then stands, and an answer that ends one is read to its end', async () => {
+  for (const comes of ['endure', 'linger'] as const) {
+    // oxlint-disable-next-line no-await-in-loop -- both would stand still at once
+    const told = await standStill((exchange) => exchange[comes]());
+    expect(told.failed).not.toHaveBeenCalled();
+  }
 });
 
 it('an exchange that is aborted before it is sent is never sent, and says nothing', () => {

@@ -43,7 +43,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | null = null;
   #deadline: NodeJS.Timeout | null = null;
   #hardDeadline: NodeJS.Timeout | null = null;
-  #extensions = 0;
+  /** How often the deadline was moved. */
+  #moves = 0;
   #over = false;
 
   constructor(request: ExchangeRequest, receiver: Receiver) {
@@ -70,6 +71,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** The receiver has what it needs: reads on for a moment, then lets go. */
   linger(): void {
     if (this.#over) return;
+    this.#moves += 1;
     if (this.#deadline !== null) clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.abort(), LINGER_MS);
     this.resume();
@@ -85,6 +87,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** A stream that lasts as long as both sides want it: from here on there is no deadline. */
   endure(): void {
+    this.#moves += 1;
     if (this.#deadline !== null) clearTimeout(this.#deadline);
     if (this.#hardDeadline !== null) clearTimeout(this.#hardDeadline);
     this.#deadline = null;
@@ -95,7 +98,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   extend(): void {
     if (this.#over) return;
     this.#hardDeadline ??= setTimeout(() => this.#fail('timeout'), this.#request.timeoutMs * PROGRESS_FACTOR_MAX);
-    this.#extensions += 1;
+    this.#moves += 1;
     this.#deadline?.refresh();
   }
 
@@ -122,9 +125,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** A process that stood still runs its timers before it reads what has come: that is looked at first. */
   #onDeadline(): void {
-    const extensions = this.#extensions;
+    const moves = this.#moves;
     setImmediate(() => {
-      if (this.#extensions === extensions) this.#fail('timeout');
+      if (this.#moves === moves) this.#fail('timeout');
     });
   }
 
