@@ -106,4 +106,14 @@ describe('the stream of a session at the aggregated endpoint', () => {
     await call(client, 'one_touch');
     await expect.poll(() => updated).toHaveLength(2);
   });
+
+  it('is of the one session that stands when two pods opened one with a server at once', async () => {
+    const { client, updated } = await connect();
+    await Promise.all([call(client, 'one_touch'), call(client, 'one_touch')]);
+    expect(one.opened).toHaveLength(2);
+    const before = updated.length;
+    await call(client, 'one_touch');
+    await expect.poll(() => updated.length).toBeGreaterThan(before);
+    expect(streamsOf(one)).toBe(1);
+  });
 });

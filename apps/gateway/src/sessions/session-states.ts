@@ -9,7 +9,7 @@ import type { ClientSession } from './client-session.ts';
 /** `uri`: the server's own; `spelled`: as the client knows it at its endpoint. */
 export type Subscription = { readonly serverId: ServerId; readonly uri: string; readonly spelled: string };
 
-/** `opening` differs each time that a session with the server is opened. */
+/** `opening` differs for each session with the server, whichever pod tells of it. */
 export type UsedServer = { readonly serverId: ServerId; readonly opening: string };
 
 /** What a client has changed in its session since it opened it. Immutable. */

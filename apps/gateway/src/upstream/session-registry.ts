@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { OrganisationId, UserId } from '@patchbay/contracts';
 import { type Refusal, refusal } from '@patchbay/errors';
 import { isLegacyVersion } from '@patchbay/mcp-wire';
@@ -175,7 +176,7 @@ class StoredSessions implements SessionRegistry {
     if ('code' in outcome) return outcome;
     const session = await this.#record(upstream, owner, outcome.opened, expected);
     if (!(await this.#isEnded(upstream.organisationId, owner))) {
-      await this.#announce(upstream, owner);
+      await this.#announce(upstream, owner, session);
       return session;
     }
     // Its client ended it meanwhile, and whoever ended it may not have seen this one.
@@ -185,9 +186,13 @@ class StoredSessions implements SessionRegistry {
   }
 
   /** The pod that holds the client's stream reads what the server says outside of calls, from before the first of them is sent. */
-  async #announce({ server }: Upstream, { clientSession }: SessionOwner): Promise<void> {
-    if (clientSession === null || clientSession.serverId !== null) return;
-    await this.#deps.states.change(clientSession, usesServer(server.id));
+  async #announce({ server }: Upstream, { clientSession }: SessionOwner, { id, instance }: UpstreamSession): Promise<void> {
+    if (clientSession === null || clientSession.serverId !== null || id === null) return;
+    // Of two pods that open one at once both tell of the one that stands. Session ids are secrets between us and the server.
+    const opening = createHash('sha256')
+      .update(`${instance ?? ''} ${id}`)
+      .digest('base64url');
+    await this.#deps.states.change(clientSession, usesServer({ serverId: server.id, opening }));
   }
 
   /** Puts it where all pods look; when another was first, ours is closed again and theirs is used. */
