@@ -33,6 +33,8 @@ const PAGES_MAX = 20;
 const ENTRIES_MAX = 2_000;
 const ENTRY_BYTES_MAX = 64 * 1024;
 const KNOWN_BYTES_MAX = 32 * 1024 * 1024;
+/** What an entry takes beside its definition, in bytes. */
+const ENTRY_OVERHEAD = 256;
 
 type Wanted = { readonly ctx: CallContext; readonly method: ListMethod; readonly upstream: Upstream };
 
@@ -42,7 +44,7 @@ export class LiveLists {
   /** By caller: what each list said last, on this pod. */
   readonly #known = new LRUCache<string, readonly CompiledEntry[]>({
     maxSize: KNOWN_BYTES_MAX,
-    sizeCalculation: (entries) => entries.reduce((sum, { definition }) => sum + definition.length, 1),
+    sizeCalculation: (entries, key) => entries.reduce((sum, { definition }) => sum + definition.length + ENTRY_OVERHEAD, key.length + 1),
   });
 
   /** Asked, and not answered in time. */
@@ -151,7 +153,9 @@ function collect(entries: Map<string, CompiledEntry>, answer: Buffer, { method, 
   for (const { end, start } of sliceElements(answer, ['result', member]) ?? []) {
     const name = end - start > ENTRY_BYTES_MAX ? null : listableName(kind, answer.subarray(start, end), server);
     if (name === null || entries.has(name) || entries.size >= ENTRIES_MAX) continue;
-    entries.set(name, { kind, name, definition: answer.subarray(start, end), contractHash: '', needs: [] });
+    // A copy of its own: what is remembered must not hold the whole answer.
+    const definition = Buffer.from(new Uint8Array(answer.subarray(start, end)).buffer);
+    entries.set(name, { kind, name, definition, contractHash: '', needs: [] });
   }
 }
 
