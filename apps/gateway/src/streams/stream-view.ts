@@ -4,7 +4,7 @@ import { tellWhenOld } from '../catalogues/freshness.ts';
 import type { ClientSession } from '../sessions/client-session.ts';
 import { asksForPageOf } from '../upstream/asking/links.ts';
 import type { Refused } from '../upstream/asking/takes-no-requests.ts';
-import { TOO_MANY } from '../upstream/unasked-limits.ts';
+import { answerToTooMany } from '../upstream/unasked-limits.ts';
 import type { ClientStream } from './client-stream.ts';
 import { mayAsk, SAMPLING, SAMPLING_REFUSED, withoutContext } from '../upstream/sampling.ts';
 
@@ -45,7 +45,7 @@ export function guarded(view: StreamView, { admits, ownOrigin, sampling, session
   return {
     ...view,
     message(bytes, message) {
-      if (!admits(message)) return message.kind === 'request' ? TOO_MANY : null;
+      if (!admits(message)) return answerToTooMany(message);
       if (asksForPageOf(ownOrigin, bytes, message)) return OUR_PAGE;
       if (message.method !== SAMPLING) return view.message(bytes, message);
       const shown = mayAsk(sampling(), message) ? view.message(bytes, message) : SAMPLING_REFUSED;

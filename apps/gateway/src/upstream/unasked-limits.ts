@@ -22,7 +22,7 @@ const MINUTE_MS = 60_000;
 const SERVERS_MAX = 10_000;
 
 /** What a server is told whose request is one too many. */
-export const TOO_MANY: Refused = { code: -32600, message: 'This server asks more in a minute than it may. Try again in a minute.' };
+const TOO_MANY: Refused = { code: -32600, message: 'This server asks more in a minute than it may. Try again in a minute.' };
 
 /** Counts what servers say unasked, by the minute. Costs a call nothing that they do not interrupt, and allocates nothing for what they say. */
 export class UnaskedLimits {
@@ -67,11 +67,16 @@ export class UnaskedLimits {
   }
 }
 
+/** What a server is told of a message that is one too many; null: nothing. */
+export function answerToTooMany({ kind, method }: Pick<ScannedMessage, 'kind' | 'method'>): Refused | null {
+  // Answering a flood of pings would make it ours.
+  return kind === 'request' && method !== 'ping' ? TOO_MANY : null;
+}
+
 /** Whether a message of a server's is carried further; a request that is one too many is answered. `session` null: it has none to be answered in. */
 export function admitUnasked(upstream: Upstream, session: LocatedSession | null, message: ScannedMessage): boolean {
   if (upstream.unasked.admits(upstream, message)) return true;
-  // Answering a flood of pings would make it ours.
-  if (message.kind === 'request' && message.method !== 'ping' && session !== null)
-    void notify(upstream, session, JSON.stringify({ jsonrpc: '2.0', id: message.id, error: TOO_MANY }));
+  const error = session === null ? null : answerToTooMany(message);
+  if (session !== null && error !== null) void notify(upstream, session, JSON.stringify({ jsonrpc: '2.0', id: message.id, error }));
   return false;
 }
