@@ -2,7 +2,7 @@ import type { Sampling, ServerId } from '@patchbay/contracts';
 import type { SseEvent } from '@patchbay/mcp-wire';
 import { decide } from '@patchbay/policy';
 import type { ClientSession } from '../sessions/client-session.ts';
-import type { SessionStates } from '../sessions/session-states.ts';
+import type { SessionState, SessionStates } from '../sessions/session-states.ts';
 import type { CompiledServer, CompiledSnapshot } from '../snapshot/compiled.ts';
 import { carryEvent } from '../streams/carry-event.ts';
 import type { ClientStream, EventPosition } from '../streams/client-stream.ts';
@@ -62,6 +62,8 @@ export class SessionStreams {
   /** By server and URI: what a subscription tells of, and the stream does not. */
   #subscribed: ReadonlySet<string> = new Set();
   #unwatch: () => void = () => undefined;
+  /** How often there was something to follow. */
+  #changes = 0;
   #isOver = false;
 
   constructor(deps: SessionStreamsDeps, input: AggregateStream) {
@@ -90,14 +92,15 @@ export class SessionStreams {
   }
 
   #follow(): Promise<void> {
+    this.#changes += 1;
     return this.#openAll().catch((error: unknown) =>
       this.#deps.logger.warn({ err: error }, 'cannot follow the servers that a session uses'),
     );
   }
 
   async #openAll(): Promise<void> {
-    const { owner, session, used } = this.#input;
-    const { servers, subscriptions } = await this.#deps.states.current(session);
+    const { owner, used } = this.#input;
+    const { servers, subscriptions } = await this.#newest();
     const snapshot = this.#deps.snapshots.current(owner.organisationSlug);
     if (this.#isOver || snapshot === undefined) return;
     this.#subscribed = new Set(subscriptions.map(({ serverId, uri }) => `${serverId} ${uri}`));
@@ -112,6 +115,16 @@ export class SessionStreams {
     );
     for (const id of [...this.#used.keys()]) if (!wanted.some(({ server }) => server.id === id)) this.#drop(id);
     await Promise.all(wanted.flatMap((each) => this.#streamOf(each)?.open() ?? []));
+  }
+
+  /** What has changed while it was read is read again: an older state must not undo a newer one. */
+  async #newest(): Promise<SessionState> {
+    for (;;) {
+      const changes = this.#changes;
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const state = await this.#deps.states.current(this.#input.session);
+      if (changes === this.#changes) return state;
+    }
   }
 
   /** A server of a session with the client, that its owner may use now. */
