@@ -35,7 +35,7 @@ export class ServerStream {
   /** On which it stands, or stood last. */
   #session: UpstreamSession | null = null;
   #again: NodeJS.Timeout | null = null;
-  /** As the server wants it. */
+  /** As the server wants it, within bounds: one that wants it at once would have this pod ask without end. */
   #retryMs = AGAIN_MS;
   /** Longer each time that nothing has come since. */
   #againMs = AGAIN_MS;
@@ -115,7 +115,7 @@ export class ServerStream {
 
   #take(event: SseEvent): void {
     if (event.id !== null) this.#lastEventId = event.id === '' ? null : event.id;
-    this.#retryMs = Math.min(event.retry ?? this.#retryMs, AGAIN_MS_MAX);
+    this.#retryMs = Math.min(Math.max(event.retry ?? this.#retryMs, AGAIN_MS), AGAIN_MS_MAX);
     this.#againMs = this.#retryMs;
     this.#input.event(event);
   }
